@@ -1,0 +1,21 @@
+/** The thread of one member of a crew: takes up its CPU, runs the job, answers once. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { Machine } from '../src/memory/index.ts';
+import { barrierOf, type CrewOrders, type EngineFactory, type Job } from './crew.ts';
+
+const { handle, id, cpus, engine, attach, job, args, barrier } = workerData as CrewOrders;
+
+async function load<Value>(module: string, name: string): Promise<Value> {
+  const found = ((await import(module)) as Record<string, unknown>)[name];
+  if (typeof found !== 'function') throw new TypeError(`${module} exports no function ${name}`);
+  return found as Value;
+}
+
+const machine = new Machine(handle);
+const isa =
+  typeof engine === 'string'
+    ? machine.attach(id, { ...attach, engine }).isa
+    : (await load<EngineFactory>(engine.module, engine.factory))(machine, id, attach, engine.args);
+const run = await load<Job>(job.module, job.name);
+const meet = barrierOf(machine.words, barrier, cpus);
+parentPort?.postMessage(await run({ isa, id, cpus, machine, words: machine.words, barrier: meet, args }));

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * peers: measures the locks of locks.h the way lockrig measures its own.
+ *
+ * A round is acquire, increment of a plain counter word, release. --uncontended: one thread, blocks of N rounds, ns a round. Otherwise
+ * all threads do batches of rounds and look at the stop word after each; a thread publishes its count at that moment, and the main
+ * thread, asleep in between, reads the counts at the end of each block: acquisitions a second.
+ * Even alone the rounds run in a second thread: the C library drops the atomics of a mutex while a process has only one.
+ *
+ * A contended run of --ms has one more block in front, for warm-up; an uncontended one warms up while it looks for N.
+ * Threads take the cores of --pin in turn.
+ *
+ * Prints one line of JSON. Exit 1: the counter is not the sum of the counts, so the lock let two in. Exit 2: bad arguments.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "locks.h"
+
+enum { MAX_BLOCKS = 1000 };
+
+static struct {
+  const struct Peer *peer;
+  Rounds *rounds;
+  int threads, blocks, batch;
+  int64_t block_ns;
+  int pin[MAX_THREADS], pins;
+  bool uncontended;
+} run = {.threads = 2, .blocks = 20, .batch = 64};
+static Memory *memory;
+static double results[MAX_BLOCKS];
+static uint64_t per_block[MAX_BLOCKS][MAX_THREADS];
+
+static _Noreturn void fail(int code, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fputs("peers: ", stderr);
+  vfprintf(stderr, format, args);
+  fputc('\n', stderr);
+  exit(code);
+}
+
+static int64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static _Atomic uint64_t *count_of(int id) { return (_Atomic uint64_t *)(void *)(memory + COUNTS + id * LINE); }
+static void publish(int id, uint64_t count) { atomic_store_explicit(count_of(id), count, memory_order_relaxed); }
+
+static void pin_self(int id) {
+#ifdef __linux__
+  if (run.pins == 0) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET((size_t)run.pin[id % run.pins], &set);
+  int error = pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+  if (error) fail(2, "--pin: core %d is not one that this process may use (%s)", run.pin[id % run.pins], strerror(error));
+#else
+  (void)id;
+#endif
+}
+
+/* Doubling until a quarter of a block has passed is calibration and warm-up in one. */
+static void *alone(void *arg) {
+  uint32_t node = NODES;
+  uint64_t total = 0, n = 64;
+  int64_t took = 0;
+  (void)arg;
+  pin_self(0);
+  for (; took < run.block_ns / 4; n *= 2) {
+    int64_t start = now_ns();
+    run.rounds(memory, node, n);
+    took = now_ns() - start;
+    total += n;
+  }
+  n = (uint64_t)((double)(n / 2) * (double)run.block_ns / (double)(took > 0 ? took : 1)) + 1;
+  for (int b = 0; b < run.blocks; b++) {
+    int64_t start = now_ns();
+    run.rounds(memory, node, n);
+    results[b] = (double)(now_ns() - start) / (double)n;
+    per_block[b][0] = n;
+    total += n;
+  }
+  publish(0, total);
+  return NULL;
+}
+
+static void *crowd(void *arg) {
+  int id = (int)(intptr_t)arg;
+  uint32_t node = NODES + (uint32_t)id * LINE;
+  uint64_t count = 0;
+  pin_self(id);
+  atomic_fetch_add(word(memory, READY), 1);
+  while (load(memory, READY) < (uint32_t)run.threads) sched_yield();
+  while (load(memory, STOP) == 0) {
+    run.rounds(memory, node, (uint64_t)run.batch);
+    count += (uint64_t)run.batch;
+    publish(id, count);
+  }
+  return NULL;
+}
+
+static void sleep_until(int64_t deadline) {
+  for (int64_t left; (left = deadline - now_ns()) > 0;) {
+    struct timespec t = {.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
+    nanosleep(&t, NULL);
+  }
+}
+
+/* Block 0 is warm-up. A count may lag by the batch in progress, which the next block then has; only the sum at the end is exact. */
+static void watch_crowd(void) {
+  uint64_t before[MAX_THREADS] = {0};
+  while (load(memory, READY) < (uint32_t)run.threads) sleep_until(now_ns() + 100000);
+  int64_t start = now_ns(), last = start;
+  for (int b = 0; b <= run.blocks; b++) {
+    sleep_until(start + (b + 1) * run.block_ns);
+    int64_t now = now_ns();
+    uint64_t sum = 0;
+    for (int id = 0; id < run.threads; id++) {
+      uint64_t count = atomic_load_explicit(count_of(id), memory_order_relaxed), done = count - before[id];
+      before[id] = count;
+      sum += done;
+      if (b > 0) per_block[b - 1][id] = done;
+    }
+    if (b > 0) results[b - 1] = (double)sum * 1e9 / (double)(now - last);
+    last = now;
+  }
+  store(memory, STOP, 1, true);
+}
+
+static long number(const char *option, const char *text, long least, long most) {
+  char *end = NULL;
+  errno = 0;
+  long value = text ? strtol(text, &end, 10) : 0;
+  if (!text || end == text || *end || errno || value < least || value > most)
+    fail(2, "%s needs a whole number from %ld to %ld, got '%s'", option, least, most, text ? text : "nothing");
+  return value;
+}
+
+static void read_pins(const char *text) {
+#ifdef __linux__
+  char copy[4096], *rest = copy;
+  cpu_set_t allowed;
+  if (!text || strlen(text) >= sizeof copy) fail(2, "--pin needs a list of cores such as 0,1, got '%s'", text ? text : "nothing");
+  strcpy(copy, text);
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  for (run.pins = 0; rest; run.pins++) {
+    char *core = rest;
+    if ((rest = strchr(rest, ','))) *rest++ = 0;
+    if (run.pins == MAX_THREADS) fail(2, "--pin takes at most %d cores", MAX_THREADS);
+    run.pin[run.pins] = (int)number("--pin", core, 0, CPU_SETSIZE - 1);
+    if (!CPU_ISSET((size_t)run.pin[run.pins], &allowed)) fail(2, "--pin: core %d is not one that this process may use", run.pin[run.pins]);
+  }
+#else
+  (void)text;
+  fail(2, "--pin works on Linux only; leave it out");
+#endif
+}
+
+static void read_lock(const char *name) {
+  run.peer = NULL;
+  for (int i = 0; i < PEERS; i++) {
+    if (name && strcmp(name, peers[i].name) == 0) run.peer = &peers[i];
+  }
+  if (!run.peer) fail(2, "--lock: no lock '%s' here; try one that --list prints", name ? name : "nothing");
+}
+
+static _Noreturn void list(void) {
+  for (int i = 0; i < PEERS; i++) printf("%s\"%s\"", i ? "," : "[", peers[i].name);
+  puts("]");
+  exit(0);
+}
+
+static const char *read_arguments(int argc, char **argv) {
+  long ms = 500;
+  const char *order = "release";
+  for (int i = 1; i < argc; i++) {
+    const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+    bool takes_value = false;
+    if (!strcmp(option, "--list")) list();
+    else if (!strcmp(option, "--uncontended")) run.uncontended = true;
+    else if (!strcmp(option, "--pause")) relax_in_loops = true;
+    else takes_value = true;
+    if (!takes_value) continue;
+    i++;
+    if (!strcmp(option, "--lock")) read_lock(value);
+    else if (!strcmp(option, "--threads")) run.threads = (int)number(option, value, 1, MAX_THREADS);
+    else if (!strcmp(option, "--ms")) ms = number(option, value, 1, 3600000);
+    else if (!strcmp(option, "--blocks")) run.blocks = (int)number(option, value, 1, MAX_BLOCKS);
+    else if (!strcmp(option, "--batch")) run.batch = (int)number(option, value, 1, 1 << 20);
+    else if (!strcmp(option, "--pin")) read_pins(value);
+    else if (!strcmp(option, "--order")) order = value ? value : "nothing";
+    else fail(2, "no option '%s'; there are --lock --threads --ms --blocks --batch --pin --order --pause --uncontended --list", option);
+  }
+  if (!run.peer) fail(2, "--lock NAME is missing; --list prints the names");
+  if (strcmp(order, "release") && strcmp(order, "seqcst")) fail(2, "--order is release or seqcst, got '%s'", order);
+#ifndef RELAX
+  if (relax_in_loops) fail(2, "--pause: no pause instruction is known for this processor; leave it out");
+#endif
+  if (run.uncontended) run.threads = 1;
+  run.rounds = strcmp(order, "seqcst") ? run.peer->release : run.peer->seqcst;
+  run.block_ns = (int64_t)ms * 1000000 / run.blocks;
+  return run.peer->release == run.peer->seqcst ? "own" : order; /* of the order, what the result says */
+}
+
+static void print_result(const char *order, uint64_t sum, uint32_t counter, bool ok) {
+  printf("{\"lock\":\"%s\",\"threads\":%d,\"mode\":\"%s\",\"unit\":\"%s\",\"order\":\"%s\",\"pause\":%s,\"batch\":%d,\"pinned\":[",
+         run.peer->name, run.threads, run.uncontended ? "uncontended" : "contended", run.uncontended ? "ns/op" : "acquisitions/s", order,
+         relax_in_loops ? "true" : "false", run.batch);
+  for (int id = 0; run.pins && id < run.threads; id++) printf("%s%d", id ? "," : "", run.pin[id % run.pins]);
+  printf("],\"blocks\":[");
+  for (int b = 0; b < run.blocks; b++) printf("%s%.4f", b ? "," : "", results[b]);
+  printf("],\"perThread\":[");
+  for (int id = 0; id < run.threads; id++) {
+    uint64_t measured = 0;
+    for (int b = 0; b < run.blocks; b++) measured += per_block[b][id];
+    printf("%s%" PRIu64, id ? "," : "", measured);
+  }
+  printf("],\"perBlock\":[");
+  for (int b = 0; b < run.blocks; b++) {
+    for (int id = 0; id < run.threads; id++) printf("%s%" PRIu64, id ? "," : b ? ",[" : "[", per_block[b][id]);
+    printf("]");
+  }
+  printf("],\"total\":%" PRIu64 ",\"counter\":%" PRIu32 ",\"counterOk\":%s}\n", sum, counter, ok ? "true" : "false");
+}
+
+int main(int argc, char **argv) {
+  const char *order = read_arguments(argc, argv);
+  pthread_t threads[MAX_THREADS];
+  uint64_t sum = 0;
+
+  memory = aligned_alloc(2 * LINE, MEMORY_SIZE);
+  if (!memory) fail(4, "no memory for %d bytes", MEMORY_SIZE);
+  memset(memory, 0, MEMORY_SIZE);
+  run.peer->init(memory);
+
+  for (int id = 0; id < run.threads; id++) {
+    int error = pthread_create(&threads[id], NULL, run.uncontended ? alone : crowd, (void *)(intptr_t)id);
+    if (error) fail(4, "cannot start thread %d of %d: %s", id + 1, run.threads, strerror(error));
+  }
+  if (!run.uncontended) watch_crowd();
+  for (int id = 0; id < run.threads; id++) pthread_join(threads[id], NULL);
+
+  for (int id = 0; id < run.threads; id++) sum += *count_of(id);
+  uint32_t counter = load(memory, COUNTER);
+  bool ok = counter == (uint32_t)sum; /* the counter wraps at 32 bits, like any word of shared memory */
+  print_result(order, sum, counter, ok);
+  return ok ? 0 : 1;
+}

@@ -1,0 +1,34 @@
+/**
+ * Exit codes, and how errors become one sentence.
+ */
+import { CpuDied } from '../cpus/pool.ts';
+
+/** The exit codes of every command. */
+export const EXIT = {
+  clean: 0,
+  violation: 1,
+  usage: 2,
+  stall: 3,
+  died: 4,
+  interrupted: 130,
+} as const;
+
+/** Bad input: the message is the sentence to print. */
+export class UsageError extends Error {
+  readonly code = 'EUSAGE';
+  constructor(message: string) {
+    super(message);
+    this.name = 'UsageError';
+  }
+}
+
+const USAGE_CODES = new Set(['EUSAGE', 'EPARAMETER', 'EPLUGIN', 'ELOCKDEFINITION', 'ENOMEM']);
+
+/** Prints an error as one sentence, with the stack when asked for. @returns the exit code */
+export function explain(error: unknown, verbose: boolean): number {
+  const known = error as Error & { code?: string };
+  const usage = USAGE_CODES.has(known.code ?? '') || known.name === 'CACError';
+  process.stderr.write(`lockrig: ${known.message ?? String(error)}\n`);
+  if (verbose || !(usage || error instanceof CpuDied)) process.stderr.write(`${known.stack ?? ''}\n`);
+  return usage ? EXIT.usage : EXIT.died;
+}

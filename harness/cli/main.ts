@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+/**
+ * The command line. Each command is a module of its own and loads what it needs when it runs, so that a short command starts fast.
+ */
+import { readFileSync } from 'node:fs';
+import { cac } from 'cac';
+import { EXIT, explain, UsageError } from './errors.ts';
+import { addList } from './list.ts';
+import { addNew } from './new.ts';
+import { addTorture } from './torture.ts';
+
+function version(): string {
+  for (const up of ['../../package.json', '../../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch {
+      // One level further up: this file runs from dist/.
+    }
+  }
+  return 'unknown';
+}
+
+const cli = cac('lockrig');
+const verbose = process.argv.includes('--verbose');
+let pending: Promise<number> | undefined;
+const finish = (code: Promise<number>): void => {
+  pending = code;
+};
+addTorture(cli, finish);
+addList(cli, finish);
+addNew(cli, finish);
+cli.option('--verbose', 'Show stacks of errors');
+cli.version(version());
+cli.help((sections) => {
+  const examples = sections.filter(({ title }) => title?.startsWith('Example'));
+  return [
+    ...sections.slice(0, 1),
+    ...examples,
+    ...sections.slice(1).filter(({ title }) => !title?.startsWith('Example')),
+  ];
+});
+
+async function main(): Promise<number> {
+  cli.parse(process.argv, { run: false });
+  if (cli.options.help || cli.options.version) return EXIT.clean;
+  if (!cli.matchedCommand) {
+    if (cli.args[0] === undefined) {
+      cli.outputHelp();
+      return EXIT.clean;
+    }
+    throw new UsageError(
+      `there is no command '${cli.args[0]}': one of ${cli.commands.map(({ name }) => name).join(', ')} is expected`,
+    );
+  }
+  await cli.runMatchedCommand();
+  return pending ?? EXIT.clean;
+}
+
+let code: number;
+try {
+  code = await main();
+} catch (error) {
+  code = explain(error, verbose);
+}
+process.exitCode = code;

@@ -1,0 +1,75 @@
+/**
+ * What a command is about: names, globs and files from the command line become lock definitions.
+ */
+import { distance } from 'fastest-levenshtein';
+import picomatch from 'picomatch';
+import type { AnyLock } from '../../src/locking/define.ts';
+import { locks, mutants } from '../../src/locking/index.ts';
+import { UsageError } from './errors.ts';
+
+/** A lock to work on. */
+export interface Subject {
+  readonly lock: AnyLock;
+  /** URL of the bundled module and its hash, for users' locks. */
+  readonly url?: string;
+  readonly hash?: string;
+  readonly file?: string;
+}
+
+const FILE = /\.[mc]?[jt]sx?$/;
+
+function here(path: string): string {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return new URL(`../../${path}.${extension}`, import.meta.url).href;
+}
+
+async function fromFile(file: string): Promise<Subject[]> {
+  const { loadPlugin } = await import('../plugin/load.ts');
+  const { defineLock } = await import('../../src/locking/define.ts');
+  const plugin = await loadPlugin(file, { lockrigUrl: here('src/index'), harnessUrl: here('harness/index') });
+  if (plugin.locks.length === 0)
+    throw new UsageError(`${file} defines no lock: export one with export default defineLock({ … })`);
+  return plugin.locks.map((lock) => {
+    // Checks what a structural look cannot: kinds and sizes. A definition made by defineLock passes as it is.
+    const made = lock as unknown as AnyLock;
+    if (!Object.isFrozen(made)) defineLock(made as never);
+    return { lock: made, url: plugin.url, hash: plugin.hash, file: plugin.file };
+  });
+}
+
+function nearest(name: string): string[] {
+  return [...locks, ...mutants]
+    .map((lock) => ({
+      name: lock.name,
+      far: Math.min(distance(name, lock.name), distance(name, lock.name.replace('busted/', ''))),
+    }))
+    .sort((a, b) => a.far - b.far)
+    .slice(0, 3)
+    .map((each) => each.name);
+}
+
+/**
+ * Finds what was asked for.
+ * @throws UsageError when a name is unknown or a glob matches nothing; PluginError when a file cannot be used
+ */
+export async function findSubjects(names: readonly string[]): Promise<Subject[]> {
+  const found: Subject[] = [];
+  for (const name of names) {
+    const exact = [...locks, ...mutants].find((lock) => lock.name === name);
+    if (exact) found.push({ lock: exact });
+    else if (FILE.test(name)) found.push(...(await fromFile(name)));
+    else {
+      const matches = picomatch.scan(name).isGlob
+        ? [...locks, ...mutants].filter((lock) => picomatch(name)(lock.name))
+        : [];
+      if (matches.length === 0)
+        throw new UsageError(
+          `there is no lock '${name}'; the nearest are ${nearest(name).join(', ')} (lockrig list shows all; a file is named with its ending, as in ./my-lock.ts)`,
+        );
+      found.push(...matches.map((lock) => ({ lock })));
+    }
+  }
+  return [
+    ...new Map(found.map((subject) => [`${subject.url ?? ''}#${subject.lock.name}`, subject])).values(),
+  ];
+}

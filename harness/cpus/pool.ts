@@ -1,0 +1,210 @@
+/**
+ * The CPUs: a piscina pool with exactly one thread a CPU, each running one task for as long as the CPU is online.
+ *
+ * The balancer sends the task of CPU n to the n-th thread, so a CPU that leaves and comes back is the same thread. A thread that dies ends
+ * everything: piscina would put a new one in its place, which would take over a half-done machine. So the first death is remembered with its
+ * cause, every pending control call is rejected with it (comlink would wait for ever), and the pool is destroyed.
+ */
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import { type Remote, releaseProxy, wrap } from 'comlink';
+import { Piscina } from 'piscina';
+import type { Machine } from '../../src/memory/index.ts';
+import { endpoint } from '../../workers/endpoint.ts';
+import type { HardwareOptions } from '../engines/hardware.ts';
+import type { Control } from '../engines/program.ts';
+
+/** A CPU's thread ended or never came up. */
+export class CpuDied extends Error {
+  readonly code = 'ECPUDIED';
+  readonly cpu: number;
+  constructor(cpu: number, why: string) {
+    super(`CPU ${cpu} died: ${why}`);
+    this.name = 'CpuDied';
+    this.cpu = cpu;
+  }
+}
+
+/** A control call was not answered in time. */
+export class ControlTimeout extends Error {
+  readonly code = 'ECONTROLTIMEOUT';
+  constructor(cpu: number, call: string, ms: number) {
+    super(`CPU ${cpu} did not answer '${call}' within ${ms} ms`);
+    this.name = 'ControlTimeout';
+  }
+}
+
+/** How a pool is started. */
+export interface PoolOptions {
+  machine: Machine;
+  /** URL of the program module. */
+  program: string;
+  /** Passed to the program on every CPU. */
+  setup: unknown;
+  hardware?: Partial<HardwareOptions>;
+  /** Memory of a thread in MiB; the host's default unless given. */
+  maxMemory?: number;
+  /** CPUs to start with; all of the machine unless given. */
+  online?: readonly number[];
+}
+
+interface Line {
+  port: MessagePort;
+  control: Remote<Control>;
+  done: Promise<void>;
+}
+
+const CONTROL_DEADLINE = 30_000;
+
+function extension(): string {
+  return import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+}
+
+/** What piscina shows its balancer of a thread. */
+interface Seat {
+  id: number;
+  currentUsage: number;
+}
+
+/** A running set of CPUs. */
+export class CpuPool {
+  private readonly options: PoolOptions;
+  private readonly piscina: Piscina;
+  private readonly lines = new Map<number, Line>();
+  private readonly dead: Promise<never>;
+  private die: (error: CpuDied) => void = () => {};
+  private ended = false;
+  /** The first death, if any. */
+  death: CpuDied | undefined;
+
+  private constructor(options: PoolOptions) {
+    this.options = options;
+    const { machine, maxMemory } = options;
+    this.dead = new Promise((_resolve, reject) => {
+      this.die = (error) => {
+        if (this.ended || this.death) return;
+        this.death = error;
+        reject(error);
+      };
+    });
+    this.dead.catch(() => {});
+    const entry = new URL(`../../workers/cpu.${extension()}`, import.meta.url).href;
+    this.piscina = new Piscina({
+      filename: entry,
+      name: 'cpu',
+      minThreads: machine.cpus,
+      maxThreads: machine.cpus,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      atomics: 'disabled',
+      recordTiming: false,
+      workerHistogram: false,
+      ...(maxMemory === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxMemory } }),
+      loadBalancer: (task, workers) => {
+        const wanted =
+          (task as unknown as Record<symbol, { cpu: number }>)[Piscina.queueOptionsSymbol]?.cpu ?? 0;
+        const seats = [...(workers as unknown as Seat[])].sort((a, b) => a.id - b.id);
+        const seat = seats[wanted];
+        return (seat && seat.currentUsage === 0 ? seat : null) as never;
+      },
+    });
+    // A throw after the task has settled arrives here; without a listener it would end the process.
+    this.piscina.on('error', (error: Error) => this.die(new CpuDied(-1, error.message)));
+  }
+
+  /**
+   * Starts the threads and boots the program on each.
+   * @throws CpuDied when a thread ends or the program throws
+   */
+  static async start(options: PoolOptions): Promise<CpuPool> {
+    const pool = new CpuPool(options);
+    const online = options.online ?? Array.from({ length: options.machine.cpus }, (_, id) => id);
+    try {
+      await Promise.all(online.map((id) => pool.join(id)));
+    } catch (error) {
+      await pool.destroy();
+      throw error;
+    }
+    return pool;
+  }
+
+  /** Threads by CPU, in the order of their ids; for the debugger. */
+  get threads(): readonly Worker[] {
+    return [...this.piscina.threads].sort((a, b) => a.threadId - b.threadId);
+  }
+
+  /** Brings a CPU online and boots the program on it. */
+  async join(id: number): Promise<void> {
+    const { machine, program, setup, hardware } = this.options;
+    const { port1, port2 } = new MessageChannel();
+    const task = {
+      machine: machine.handle,
+      id,
+      port: port2,
+      options: hardware ?? {},
+      [Piscina.queueOptionsSymbol]: { cpu: id },
+    };
+    const done = this.piscina.run(task, { transferList: [port2] }).then(
+      () => {
+        this.lines.delete(id);
+      },
+      (error: Error & { code?: string }) => {
+        const why = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out of memory' : error.message;
+        this.die(new CpuDied(id, why));
+      },
+    );
+    const control = wrap<Control>(endpoint(port1));
+    this.lines.set(id, { port: port1, control, done });
+    await this.answer(id, 'load', control.load(program, setup));
+  }
+
+  /** Takes a CPU offline: its task returns. */
+  async leave(id: number): Promise<void> {
+    const line = this.line(id);
+    await this.answer(id, 'leave', line.control.leave());
+    await Promise.race([line.done, this.dead]);
+    line.port.close();
+  }
+
+  /** Runs the program on one CPU until it is done. */
+  run(id: number): Promise<void> {
+    return Promise.race([this.line(id).control.run(), this.dead]);
+  }
+
+  /** What the program on one CPU has to say. */
+  collect(id: number): Promise<unknown> {
+    return this.answer(id, 'collect', this.line(id).control.collect());
+  }
+
+  /** Rejects when a CPU dies; otherwise never settles. */
+  get deaths(): Promise<never> {
+    return this.dead;
+  }
+
+  private line(id: number): Line {
+    const line = this.lines.get(id);
+    if (!line) throw new RangeError(`CPU ${id} is not online`);
+    return line;
+  }
+
+  private async answer<T>(id: number, call: string, reply: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new ControlTimeout(id, call, CONTROL_DEADLINE)), CONTROL_DEADLINE);
+    });
+    try {
+      return await Promise.race([reply, this.dead, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends all threads, whatever they are doing. */
+  async destroy(): Promise<void> {
+    this.ended = true;
+    for (const { port, control } of this.lines.values()) {
+      control[releaseProxy]();
+      port.close();
+    }
+    this.lines.clear();
+    await this.piscina.destroy().catch(() => {});
+  }
+}

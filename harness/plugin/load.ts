@@ -1,0 +1,62 @@
+/**
+ * From a path on the command line to definitions that can be run: bundle, import on the main thread, check.
+ *
+ * The main thread imports the same bundle that the CPUs will, so a plugin that throws or exports the wrong thing is found
+ * before a worker is started, where it would be the death of a CPU and not bad input.
+ */
+import { realpath } from 'node:fs/promises';
+import { type BundleOptions, bundlePlugin, type PluginBundle } from './bundle.ts';
+import { type Definitions, definitionsOf } from './definitions.ts';
+import { PluginError, shown } from './errors.ts';
+import { explainImport } from './explain.ts';
+
+/** Where the running copy is, and how patient to be. */
+export interface LoadOptions extends BundleOptions {
+  /** Milliseconds that the import may take before it counts as stuck; 10,000 unless given. */
+  deadline?: number;
+}
+
+/** A plugin that is ready to run: workers import `url` and call `definitionsOf` on what they get. */
+export interface LoadedPlugin extends PluginBundle, Definitions {}
+
+const DEADLINE = 10_000;
+
+/**
+ * Loads a user's lock or scenario file.
+ *
+ * @param file - path of a .ts, .mts, .js or .mjs file
+ * @param urls - where `lockrig` and `lockrig/harness` lead
+ * @returns the bundle's URL and hash, and the definitions in it
+ * @throws PluginError with one sentence about whatever is wrong with the file
+ */
+export async function loadPlugin(file: string, urls: LoadOptions): Promise<LoadedPlugin> {
+  const bundle = await bundlePlugin(file, urls);
+  const module = await importBundle(bundle, urls);
+  return { ...bundle, ...definitionsOf(module, bundle.file) };
+}
+
+async function importBundle(bundle: PluginBundle, urls: LoadOptions): Promise<object> {
+  const { url, file, inputs } = bundle;
+  const deadline = urls.deadline ?? DEADLINE;
+  let timer: NodeJS.Timeout | undefined;
+  const stuck = new Promise<never>((_, reject) => {
+    // The timer also keeps the process alive: without it Node would leave with code 13 and not a word.
+    timer = setTimeout(() => {
+      const message = `${shown(file)} is still loading after ${deadline / 1000} s: remove the top-level await in it that never settles`;
+      reject(new PluginError(file, 'evaluation', message));
+    }, deadline);
+  });
+  try {
+    return (await Promise.race([import(url), stuck])) as object;
+  } catch (thrown) {
+    if (thrown instanceof PluginError) throw thrown;
+    const ours = new Map([
+      [urls.lockrigUrl, 'lockrig'],
+      [urls.harnessUrl, 'lockrig/harness'],
+    ]);
+    const entry = await realpath(file).catch(() => file);
+    throw explainImport({ file, entry, inputs, ours }, thrown);
+  } finally {
+    clearTimeout(timer);
+  }
+}

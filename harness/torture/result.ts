@@ -1,0 +1,245 @@
+/**
+ * What a torture run answers: plain data that survives JSON.
+ */
+import { cpus as processors } from 'node:os';
+import type { LockDefinition, OracleName } from '../../src/locking/define.ts';
+import type { Machine } from '../../src/memory/index.ts';
+import { sizeOf } from '../../src/memory/index.ts';
+import { infoOf, nameOf } from '../../src/memory/struct.ts';
+import type { WaitEdge } from '../cpus/graph.ts';
+import type { StackFrame } from '../cpus/source-map.ts';
+import type { CpuState } from '../cpus/watchdog.ts';
+import {
+  Control,
+  CpuLine,
+  cpuLine,
+  Data,
+  MAX_RECORDS,
+  SNAPSHOT_WORDS,
+  Record as ViolationRecord,
+} from './area.ts';
+import { detailAt, ORACLES } from './oracles.ts';
+import type { TortureParams } from './params.ts';
+import type { TortureSetup } from './setup.ts';
+
+/** How a run ended. */
+export type Verdict = 'success' | 'failure' | 'stall' | 'died' | 'interrupted';
+
+/** One violation with its evidence. */
+export interface Violation {
+  readonly oracle: OracleName;
+  /** The sentence. */
+  readonly text: string;
+  readonly cpu: number;
+  /** The other CPU involved, or -1. */
+  readonly other: number;
+  /** The word that was wrong, by name; '' when it is not about a word. */
+  readonly word: string;
+  readonly expected: number;
+  readonly got: number;
+  readonly round: number;
+  /** Milliseconds after the CPUs were up. */
+  readonly afterMs: number;
+  /** The lock's own state at that moment. */
+  readonly lock: string;
+}
+
+/** What one CPU did. */
+export interface CpuCounts {
+  readonly cpu: number;
+  readonly writes: number;
+  readonly reads: number;
+  readonly tries: number;
+  readonly tryFails: number;
+  readonly retries: number;
+  readonly contended: number;
+  readonly handoffs: number;
+  readonly overtakenMax: number;
+  readonly readersMax: number;
+  readonly downgrades: number;
+  readonly upgrades: number;
+  readonly longHolds: number;
+  readonly parks: number;
+  readonly overslept: number;
+}
+
+/** What the watchdog found, with stacks. */
+export interface StallReport {
+  readonly kind: 'deadlock' | 'stall';
+  readonly oracle: OracleName;
+  readonly silentMs: number;
+  readonly cpus: readonly (CpuState & { stack: readonly StackFrame[]; note: string })[];
+  readonly edges: readonly WaitEdge[];
+  readonly cycle: readonly number[] | undefined;
+  /** Names of the addresses that occur. */
+  readonly names: Readonly<Record<number, string>>;
+}
+
+/** A CPU that died. */
+export interface DeathReport {
+  readonly cpu: number;
+  readonly why: string;
+  readonly lastHeartbeat: number;
+  readonly held: readonly { lock: string; mode: string }[];
+}
+
+/** The result of one run. */
+export interface TortureResult {
+  readonly schemaVersion: 1;
+  readonly lock: string;
+  readonly kind: string;
+  readonly promises: LockDefinition['promises'];
+  readonly params: TortureParams;
+  readonly verdict: Verdict;
+  /** The oracle that fired first. */
+  readonly oracle: OracleName | undefined;
+  readonly violations: readonly Violation[];
+  readonly violationCounts: Partial<Record<OracleName, number>>;
+  readonly stall: StallReport | undefined;
+  /** An operation of the lock threw. */
+  readonly exception: { readonly cpu: number; readonly message: string; readonly stack: string } | undefined;
+  readonly death: DeathReport | undefined;
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly acquisitions: number;
+  readonly perSecond: number;
+  readonly cpus: readonly CpuCounts[];
+  /** Milliseconds from the CPUs being up to the first violation or proof of a deadlock. */
+  readonly detectedMs: number | undefined;
+  /** Epoch milliseconds modulo 2^31 of the first acquisition; 0: there was none. */
+  readonly firstAcquisition: number;
+  /** Things worth knowing that are no violations. */
+  readonly notes: readonly string[];
+}
+
+/** Where a run happened. */
+export interface Environment {
+  readonly node: string;
+  readonly v8: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly arch: string;
+  readonly platform: string;
+  readonly flags: readonly string[];
+  readonly argv: readonly string[];
+}
+
+/** This process's environment. */
+export function environment(): Environment {
+  const all = processors();
+  return {
+    node: process.versions.node,
+    v8: process.versions.v8,
+    cpu: all[0]?.model.trim() ?? 'unknown',
+    cores: all.length,
+    arch: process.arch,
+    platform: process.platform,
+    flags: process.execArgv,
+    argv: process.argv.slice(2),
+  };
+}
+
+/** Names the addresses of a run. */
+export function namer(
+  machine: Machine,
+  setup: TortureSetup,
+  layout: object | undefined,
+): (addr: number) => string {
+  const { lock, nested, mutexAddr, area, subject } = setup;
+  const inside = (addr: number, base: number, struct: object, label: string): string | undefined => {
+    if (addr < base || addr >= base + sizeOf(struct)) return undefined;
+    for (const { name, offset, field } of infoOf(struct).fields) {
+      const index = (addr - base - offset) / 4;
+      if (index >= 0 && index < field.count) return `${label}.${name}${field.count > 1 ? `[${index}]` : ''}`;
+    }
+    return `${label}+${addr - base}`;
+  };
+  const locks: [number, string][] = [
+    [lock, subject.name],
+    ...nested.map((addr, at): [number, string] => [addr, `${subject.name}[${at + 1}]`]),
+  ];
+  return (addr) => {
+    for (const [base, label] of locks) {
+      if (addr === base) return label;
+      const named = layout && inside(addr, base, layout, label);
+      if (named) return named;
+    }
+    if (addr >= mutexAddr && addr < mutexAddr + 64) return 'the mutex';
+    const known = inside(addr, area.data, Data, nameOf(Data)) ?? inside(addr, area.control, Control, 'round');
+    if (known === 'round.phase') return 'the end of the round';
+    if (known) return known;
+    for (let cpu = 0; cpu < machine.cpus; cpu += 1) {
+      const own = inside(addr, cpuLine(area, cpu), CpuLine, `torture_cpu[${cpu}]`);
+      if (own) return own;
+      const start = machine.areaOf(cpu);
+      if (addr >= start && addr < start + 4096) return `CPU ${cpu}'s node+${addr - start}`;
+    }
+    return `0x${addr.toString(16)}`;
+  };
+}
+
+/** A lock's words by the names of its fields. */
+export function decodeWords(layout: object | undefined, words: readonly number[]): string {
+  if (!layout)
+    return words
+      .slice(0, 8)
+      .map((word) => `0x${(word >>> 0).toString(16)}`)
+      .join(' ');
+  const parts: string[] = [];
+  for (const { name, offset, field } of infoOf(layout).fields) {
+    const values = words.slice(offset / 4, offset / 4 + Math.min(field.count, 4));
+    if (values.length > 0)
+      parts.push(`${name}=${values.map((value) => (field.type === 'u32' ? value >>> 0 : value)).join(',')}`);
+  }
+  return parts.join(' ');
+}
+
+/** Reads the violations recorded so far. */
+export function readViolations(
+  machine: Machine,
+  setup: TortureSetup,
+  layout: object | undefined,
+  startedAt: number,
+): Violation[] {
+  const { words } = machine;
+  const name = namer(machine, setup, layout);
+  const found: Violation[] = [];
+  const count = Math.min(MAX_RECORDS, Atomics.load(words, (setup.area.control + Control.violations) >>> 2));
+  for (let index = 0; index < count; index += 1) {
+    const base = setup.area.records + index * sizeOf(ViolationRecord);
+    const at = (offset: number): number => words[(base + offset) >>> 2] ?? 0;
+    if (Atomics.load(words, (base + ViolationRecord.ready) >>> 2) === 0) continue;
+    const detail = detailAt(at(ViolationRecord.detail));
+    const addr = at(ViolationRecord.addr);
+    const values = {
+      cpu: at(ViolationRecord.cpu),
+      other: at(ViolationRecord.other),
+      word: addr === 0 ? '' : name(addr),
+      expected: at(ViolationRecord.expected),
+      got: at(ViolationRecord.got),
+    };
+    const us = (at(ViolationRecord.microseconds) >>> 0) + at(ViolationRecord.microseconds + 4) * 2 ** 32;
+    const snapshot = Array.from({ length: SNAPSHOT_WORDS }, (_, word) =>
+      at(ViolationRecord.snapshot + 4 * word),
+    );
+    found.push({
+      oracle: detail.oracle,
+      text: detail.text.replace(/\{(\w+)\}/g, (_all, key: keyof typeof values) => String(values[key])),
+      ...values,
+      round: at(ViolationRecord.round),
+      afterMs: us / 1000 - startedAt,
+      lock: decodeWords(layout, snapshot),
+    });
+  }
+  return found.sort((a, b) => a.afterMs - b.afterMs);
+}
+
+/** How often each oracle fired. */
+export function readOracleCounts(machine: Machine, setup: TortureSetup): Partial<Record<OracleName, number>> {
+  const counts: Partial<Record<OracleName, number>> = {};
+  ORACLES.forEach((oracle, at) => {
+    const count = Atomics.load(machine.words, (setup.area.control + Control.byOracle + 4 * at) >>> 2);
+    if (count > 0) counts[oracle] = count;
+  });
+  return counts;
+}

@@ -1,0 +1,242 @@
+/**
+ * One torture run, as the main thread drives it: sets the machine up, starts the CPUs, watches, stops, and says how it went.
+ *
+ * The main thread never blocks: it looks at memory from a timer. It ends a run by one word in shared memory, which the CPUs heed at the end of their
+ * round; a machine that is stuck, or a lock that was caught under `failFast` and does not come to rest, is ended by ending its threads.
+ */
+import type { AnyLock, OracleName } from '../../src/locking/define.ts';
+import type { Machine } from '../../src/memory/index.ts';
+import { waitCycle, waitEdges } from '../cpus/graph.ts';
+import { CpuDied, CpuPool } from '../cpus/pool.ts';
+import { takeStacks } from '../cpus/stacks.ts';
+import { type Stall, stateOf, Watchdog } from '../cpus/watchdog.ts';
+import { mapStack } from '../plugin/trace.ts';
+import { Control, GO_STOP } from './area.ts';
+import { acquisitions, allCounts, roundsBegun } from './counts.ts';
+import { CpuThrew, Hotplug } from './hotplug.ts';
+import { notesOn } from './notes.ts';
+import { type TortureParams, withDefaults } from './params.ts';
+import {
+  type DeathReport,
+  namer,
+  readOracleCounts,
+  readViolations,
+  type StallReport,
+  type TortureResult,
+  type Verdict,
+} from './result.ts';
+import { prepare, type TortureSetup } from './setup.ts';
+
+/** A look at a run in progress. */
+export interface Progress {
+  readonly lock: string;
+  readonly seconds: number;
+  readonly acquisitions: number;
+  readonly rounds: number;
+  readonly violations: number;
+}
+
+/** What a run can be given beside its parameters. */
+export interface TortureOptions {
+  /** URL of the bundled module, for users' locks. */
+  readonly url?: string;
+  /** Ends the run after the round in progress; the verdict so far is returned. */
+  readonly signal?: AbortSignal;
+  /** Called about four times a second. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Takes stacks of stuck CPUs; true unless given. */
+  readonly stacks?: boolean;
+  /** Memory of a CPU thread in MiB. */
+  readonly maxMemory?: number;
+}
+
+const TICK = 20;
+const PROGRESS_EVERY = 250;
+/** Milliseconds that a caught lock has to come to rest under `failFast`. */
+const GRACE = 40;
+
+function programUrl(): string {
+  return new URL(`./program.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url).href;
+}
+
+/** Turns what the watchdog found into a report with names and stacks. */
+async function reportStall(
+  stall: Stall,
+  setup: TortureSetup,
+  machine: Machine,
+  definition: AnyLock,
+  stacks: boolean,
+): Promise<StallReport> {
+  const name = namer(machine, setup, definition.layout);
+  const taken = stacks ? await takeStacks({ threadIds: stall.cpus.map(({ thread }) => thread) }) : new Map();
+  const edges = waitEdges(stall.cpus);
+  const cycle = waitCycle(edges);
+  const names: Record<number, string> = {};
+  for (const cpu of stall.cpus)
+    for (const addr of [cpu.addr, cpu.waitsFor?.lock ?? 0, ...cpu.held.map(({ lock }) => lock)])
+      if (addr !== 0) names[addr] = name(addr);
+  const cpus = stall.cpus.map((cpu) => {
+    const stack = taken.get(cpu.thread);
+    return {
+      ...cpu,
+      stack: Array.isArray(stack) ? stack : [],
+      note: stack && !Array.isArray(stack) ? stack.reason : '',
+    };
+  });
+  const oracle: OracleName = stall.kind === 'deadlock' && stall.asleep && !cycle ? 'wakeup' : 'progress';
+  return { kind: stall.kind, oracle, silentMs: stall.silent, cpus, edges, cycle, names };
+}
+
+function reportDeath(
+  death: CpuDied,
+  machine: Machine,
+  setup: TortureSetup,
+  definition: AnyLock,
+): DeathReport {
+  const name = namer(machine, setup, definition.layout);
+  if (death.cpu < 0) return { cpu: death.cpu, why: death.message, lastHeartbeat: 0, held: [] };
+  const state = stateOf(machine, death.cpu);
+  return {
+    cpu: death.cpu,
+    why: death.message,
+    lastHeartbeat: state.heartbeat,
+    held: state.held.map(({ lock, mode }) => ({ lock: name(lock), mode })),
+  };
+}
+
+/**
+ * Tortures one lock.
+ * @throws ParameterError when parameters make no sense; CpuDied when the CPUs cannot be started
+ */
+export async function torture(
+  definition: AnyLock,
+  given: Partial<TortureParams> = {},
+  options: TortureOptions = {},
+): Promise<TortureResult> {
+  const params = withDefaults(given);
+  const { machine, setup } = await prepare(definition, params, options.url);
+  const { control } = setup.area;
+  const pool = await CpuPool.start({
+    machine,
+    program: programUrl(),
+    setup,
+    ...(options.maxMemory === undefined ? {} : { maxMemory: options.maxMemory }),
+  });
+  const startedAt = performance.now();
+  const elapsed = (): number => performance.now() - startedAt;
+  const violationCount = (): number => Atomics.load(machine.words, (control + Control.violations) >>> 2);
+  let stopped = false;
+  let interrupted = false;
+  let detectedMs: number | undefined;
+  let caughtAt = 0;
+  let stall: Stall | undefined;
+  let wakeUp = (): void => {};
+  const stuck = new Promise<void>((resolve) => {
+    wakeUp = resolve;
+  });
+  const stop = (): void => {
+    if (stopped) return;
+    stopped = true;
+    machine.boot.store(control + Control.stop, 1);
+    machine.boot.notify(control + Control.stop, -1);
+  };
+  const hotplug = new Hotplug(pool, machine, setup, params);
+  const watchdog = new Watchdog(machine, params.stallAfter, () => hotplug.changing);
+  const interrupt = (): void => {
+    interrupted = true;
+    stop();
+  };
+  options.signal?.addEventListener('abort', interrupt, { once: true });
+  if (options.signal?.aborted) interrupt();
+  let shown = 0;
+  const timer = setInterval(() => {
+    const now = elapsed();
+    if (violationCount() > 0 && detectedMs === undefined) {
+      detectedMs = readViolations(machine, setup, definition.layout, startedAt)[0]?.afterMs ?? now;
+      caughtAt = now;
+    }
+    if (params.failFast && detectedMs !== undefined) {
+      stop();
+      if (now - caughtAt > GRACE) wakeUp();
+    }
+    if (params.rounds === 0 && now >= params.duration) stop();
+    if (!stopped) hotplug.tick(now);
+    if (Atomics.load(machine.words, (control + Control.go) >>> 2) === GO_STOP) hotplug.release();
+    const found = watchdog.look();
+    if (found) {
+      stall = found;
+      detectedMs ??= now - (found.kind === 'stall' ? found.silent : 0);
+      clearInterval(timer);
+      wakeUp();
+    }
+    if (options.onProgress && now - shown >= PROGRESS_EVERY) {
+      shown = now;
+      options.onProgress({
+        lock: definition.name,
+        seconds: now / 1000,
+        acquisitions: acquisitions(allCounts(machine, setup)),
+        rounds: roundsBegun(machine, setup),
+        violations: violationCount(),
+      });
+    }
+  }, TICK);
+  let death: CpuDied | undefined;
+  let threw: CpuThrew | undefined;
+  try {
+    await Promise.race([hotplug.runAll(), stuck, pool.deaths]);
+  } catch (error) {
+    if (error instanceof CpuDied) death = error;
+    else if (error instanceof CpuThrew) threw = error;
+    else {
+      await pool.destroy();
+      throw error;
+    }
+  } finally {
+    clearInterval(timer);
+    options.signal?.removeEventListener('abort', interrupt);
+  }
+  const seconds = elapsed() / 1000;
+  let stallReport: StallReport | undefined;
+  try {
+    if (stall)
+      stallReport = await reportStall(stall, setup, machine, definition, options.stacks ?? true);
+  } finally {
+    await pool.destroy();
+  }
+  const counts = allCounts(machine, setup);
+  const violations = readViolations(machine, setup, definition.layout, startedAt);
+  const ignored = stallReport !== undefined && params.disabled.includes(stallReport.oracle);
+  const verdict: Verdict =
+    violationCount() > 0 || threw
+      ? 'failure'
+      : death
+        ? 'died'
+        : stallReport && !ignored
+          ? 'stall'
+          : interrupted
+            ? 'interrupted'
+            : 'success';
+  const total = acquisitions(counts);
+  return {
+    schemaVersion: 1,
+    lock: definition.name,
+    kind: definition.kind,
+    promises: definition.promises,
+    params,
+    verdict,
+    oracle: violations[0]?.oracle ?? (threw ? 'exception' : ignored ? undefined : stallReport?.oracle),
+    violations,
+    violationCounts: readOracleCounts(machine, setup),
+    stall: ignored ? undefined : stallReport,
+    exception: threw && { cpu: threw.cpu, message: threw.message, stack: mapStack(threw.stack ?? '') },
+    death: death && reportDeath(death, machine, setup, definition),
+    seconds,
+    rounds: roundsBegun(machine, setup),
+    acquisitions: total,
+    perSecond: total / seconds,
+    cpus: counts,
+    detectedMs: violations[0]?.afterMs ?? detectedMs,
+    firstAcquisition: Atomics.load(machine.words, (control + Control.firstAcquisition) >>> 2),
+    notes: notesOn(definition, params, counts),
+  };
+}

@@ -1,0 +1,148 @@
+/**
+ * The summary of a run as text, after locktorture's: the parameters first and last, one line a role with total, maximum and minimum, then the verdict.
+ */
+import { describeCpu } from '../cpus/graph.ts';
+import { formatStack } from '../cpus/source-map.ts';
+import { unfair } from './notes.ts';
+import { echo } from './params.ts';
+import type { CpuCounts, StallReport, TortureResult, Violation } from './result.ts';
+
+const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
+/** A number with its thousands apart. */
+export function group(value: number): string {
+  return grouped.format(value);
+}
+
+function role(label: string, values: readonly number[], fail: number): string {
+  const total = values.reduce((sum, value) => sum + value, 0);
+  const most = Math.max(...values);
+  const least = Math.min(...values);
+  return `  ${label}:  Total: ${group(total)}  Max/Min: ${group(most)}/${group(least)}${unfair(values) ? ' ???' : ''}  Fail: ${fail}${fail > 0 ? ' !!!' : ''}`;
+}
+
+function sum(counts: readonly CpuCounts[], pick: (cpu: CpuCounts) => number): number {
+  return counts.reduce((total, cpu) => total + pick(cpu), 0);
+}
+
+function nearMisses(result: TortureResult): string {
+  const { cpus } = result;
+  const parts = [
+    `contended ${group(sum(cpus, (cpu) => cpu.contended))}`,
+    `hand-offs ${group(sum(cpus, (cpu) => cpu.handoffs))}`,
+    `parked ${group(sum(cpus, (cpu) => cpu.parks))}`,
+    `overslept ${group(sum(cpus, (cpu) => cpu.overslept))}`,
+  ];
+  const optional: [string, number][] = [
+    ['trylocks', sum(cpus, (cpu) => cpu.tries)],
+    ['of them failed', sum(cpus, (cpu) => cpu.tryFails)],
+    ['retries', sum(cpus, (cpu) => cpu.retries)],
+    ['downgrades', sum(cpus, (cpu) => cpu.downgrades)],
+    ['upgrades', sum(cpus, (cpu) => cpu.upgrades)],
+    ['long holds', sum(cpus, (cpu) => cpu.longHolds)],
+    ['most readers at once', Math.max(...cpus.map((cpu) => cpu.readersMax))],
+    ['most others let pass', Math.max(...cpus.map((cpu) => cpu.overtakenMax))],
+  ];
+  for (const [label, value] of optional) if (value > 0) parts.push(`${label} ${group(value)}`);
+  return `  Seen:  ${parts.join(', ')}`;
+}
+
+/** The evidence of one violation. */
+export function describeViolation(violation: Violation): string[] {
+  const lines = [`  !!! ${violation.oracle}: ${violation.text}`];
+  lines.push(
+    `      ${violation.afterMs.toFixed(1)} ms after the CPUs were up, round ${violation.round}; the lock was ${violation.lock}`,
+  );
+  return lines;
+}
+
+/** A stuck machine: the wait-for graph, with stacks. */
+export function describeStall(stall: StallReport): string[] {
+  const name = (addr: number): string => stall.names[addr] ?? `0x${addr.toString(16)}`;
+  const head =
+    stall.kind === 'deadlock'
+      ? `  !!! ${stall.oracle}: deadlock, proven: every CPU is blocked and nobody is left to wake one`
+      : `  !!! ${stall.oracle}: stall: no CPU has got anything done for ${(stall.silentMs / 1000).toFixed(1)} s`;
+  const lines = [head];
+  if (stall.cycle) lines.push(`      CPU ${[...stall.cycle, stall.cycle[0]].join(' waits for CPU ')}`);
+  for (const cpu of stall.cpus) {
+    lines.push(`      ${describeCpu(cpu, stall.edges, name)}`);
+    for (const frame of formatStack(
+      cpu.stack.filter(({ internal }) => !internal),
+      { limit: 6 },
+    ))
+      lines.push(`          ${frame}`);
+    if (cpu.note) lines.push(`          no stack: it ${cpu.note}`);
+  }
+  return lines;
+}
+
+/** The first line of a run: its name and parameters. */
+export function heading(result: Pick<TortureResult, 'lock' | 'params'>): string {
+  return `torture:${result.lock} ${echo(result.params)}`;
+}
+
+/** Shown violations; the others are counted. */
+const SHOWN = 3;
+
+/** The whole summary, without the heading. */
+export function summarize(result: TortureResult): string[] {
+  const { cpus, kind } = result;
+  const fails = Object.values(result.violationCounts).reduce((total, count) => total + count, 0);
+  const hasReads = kind === 'rwlock' || kind === 'rwsem' || kind === 'seq' || kind === 'condition';
+  const lines = [
+    role(
+      kind === 'condition' ? 'Puts' : kind === 'barrier' ? 'Phases' : 'Writes',
+      cpus.map((cpu) => cpu.writes),
+      fails,
+    ),
+  ];
+  if (hasReads)
+    lines.push(
+      role(
+        kind === 'condition' ? 'Takes' : 'Reads',
+        cpus.map((cpu) => cpu.reads),
+        0,
+      ),
+    );
+  lines.push(
+    `  ${group(result.perSecond)} acquisitions/s over ${result.seconds.toFixed(1)} s in ${group(result.rounds)} rounds`,
+  );
+  lines.push(nearMisses(result));
+  for (const violation of result.violations.slice(0, SHOWN)) lines.push(...describeViolation(violation));
+  if (fails > SHOWN)
+    lines.push(
+      `      ${group(fails)} violations in all: ${Object.entries(result.violationCounts)
+        .map(([oracle, count]) => `${oracle} ${group(count)}`)
+        .join(', ')}`,
+    );
+  if (result.exception) {
+    lines.push(`  !!! exception: ${result.exception.message}`);
+    for (const frame of result.exception.stack.split('\n').slice(1, 5)) lines.push(`      ${frame.trim()}`);
+  }
+  if (result.stall) lines.push(...describeStall(result.stall));
+  if (result.death) {
+    const { cpu, why, lastHeartbeat, held } = result.death;
+    const locks = held.length > 0 ? held.map(({ lock, mode }) => `${lock} (${mode})`).join(', ') : 'no lock';
+    lines.push(`  !!! CPU ${cpu} died: ${why}; last heartbeat ${lastHeartbeat}; it held ${locks}`);
+  }
+  for (const note of result.notes) lines.push(`  Note:  ${note}`);
+  lines.push(`${heading(result)} ${verdictWord(result)}`);
+  return lines;
+}
+
+/** SUCCESS or FAILURE, or why there is neither. */
+export function verdictWord(result: TortureResult): string {
+  switch (result.verdict) {
+    case 'success':
+      return 'SUCCESS';
+    case 'failure':
+      return `FAILURE (${result.oracle})`;
+    case 'stall':
+      return `FAILURE (${result.oracle}: ${result.stall?.kind})`;
+    case 'died':
+      return 'FAILURE (a CPU died)';
+    case 'interrupted':
+      return 'INTERRUPTED, no violation so far';
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The WebAssembly engine: what lockrig runs on unless told otherwise.
+ *
+ * An access is one call of an exported wasm function, 3-4 ns from JavaScript where `Atomics` takes 8-15; plain reads and writes are typed-array
+ * accesses that the JIT inlines. The exports are copied into own fields of one class: of the shapes an engine object can have this is the
+ * one that V8 calls fastest. All read-modify-writes are the full operation whatever their suffix: wasm has no weaker one.
+ *
+ * `rmb` and `wmb` are bare calls where the processor keeps loads and stores in order by itself (a call to wasm is a barrier for the JIT),
+ * fences elsewhere.
+ */
+import type { Addr, Isa, WaitResult } from './isa.ts';
+import { isaBytes } from './isa-bytes.ts';
+import { type IsaHost, type Primitives, SPIN_LOADS, Waiting } from './waiting.ts';
+import { isWasmMemory, type WasmMemory, webAssembly } from './webassembly.ts';
+
+interface Exports {
+  readOnce: Isa['readOnce'];
+  writeOnce: Isa['writeOnce'];
+  load: Isa['load'];
+  store: Isa['store'];
+  fetchAdd: Isa['fetchAdd'];
+  fetchAnd: Isa['fetchAnd'];
+  fetchOr: Isa['fetchOr'];
+  fetchXor: Isa['fetchXor'];
+  exchange: Isa['exchange'];
+  compareExchange: Isa['compareExchange'];
+  mb: () => void;
+  compilerBarrier: () => void;
+  spin: (addr: Addr, value: number, loads: number) => number;
+  wait: (addr: Addr, value: number, timeout: number) => WaitResult;
+  notify: Isa['notify'];
+  wake: Isa['wake'];
+  storeWake: Isa['storeWake'];
+}
+
+function instantiate(memory: WasmMemory): Exports {
+  if (webAssembly === undefined) throw new TypeError('this host has no WebAssembly; use the Atomics engine');
+  const bytes = Uint8Array.from(atob(isaBytes), (char) => char.charCodeAt(0));
+  const instance = new webAssembly.Instance(new webAssembly.Module(bytes), { machine: { memory } });
+  return instance.exports as unknown as Exports;
+}
+
+const ignore = (): void => {};
+
+/** {@link Isa} over wasm atomics on a shared `WebAssembly.Memory`. */
+export class WasmIsa implements Isa {
+  readonly engine = 'wasm';
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly readOnce: Isa['readOnce'];
+  readonly writeOnce: Isa['writeOnce'];
+  readonly loadAcquire: Isa['loadAcquire'];
+  readonly storeRelease: Isa['storeRelease'];
+  readonly load: Isa['load'];
+  readonly store: Isa['store'];
+  readonly fetchAdd: Isa['fetchAdd'];
+  readonly fetchAddAcquire: Isa['fetchAdd'];
+  readonly fetchAddRelease: Isa['fetchAdd'];
+  readonly fetchAddRelaxed: Isa['fetchAdd'];
+  readonly fetchAnd: Isa['fetchAnd'];
+  readonly fetchAndAcquire: Isa['fetchAnd'];
+  readonly fetchAndRelease: Isa['fetchAnd'];
+  readonly fetchAndRelaxed: Isa['fetchAnd'];
+  readonly fetchOr: Isa['fetchOr'];
+  readonly fetchOrAcquire: Isa['fetchOr'];
+  readonly fetchOrRelease: Isa['fetchOr'];
+  readonly fetchOrRelaxed: Isa['fetchOr'];
+  readonly fetchXor: Isa['fetchXor'];
+  readonly fetchXorAcquire: Isa['fetchXor'];
+  readonly fetchXorRelease: Isa['fetchXor'];
+  readonly fetchXorRelaxed: Isa['fetchXor'];
+  readonly exchange: Isa['exchange'];
+  readonly exchangeAcquire: Isa['exchange'];
+  readonly exchangeRelease: Isa['exchange'];
+  readonly exchangeRelaxed: Isa['exchange'];
+  readonly compareExchange: Isa['compareExchange'];
+  readonly compareExchangeAcquire: Isa['compareExchange'];
+  readonly compareExchangeRelease: Isa['compareExchange'];
+  readonly compareExchangeRelaxed: Isa['compareExchange'];
+  readonly mb: () => void;
+  readonly rmb: () => void;
+  readonly wmb: () => void;
+  readonly notify: Isa['notify'];
+  readonly wake: Isa['wake'];
+  readonly storeWake: Isa['storeWake'];
+  readonly queued: (lock: Addr) => void;
+  readonly published: (addr: Addr) => void = ignore;
+  readonly consumed: (addr: Addr) => void = ignore;
+  readonly gracePeriod: (id: number) => void = ignore;
+  private readonly spin: Exports['spin'];
+  private readonly waiting: Waiting;
+
+  /** @throws TypeError when the host's memory is not a shared `WebAssembly.Memory` */
+  constructor(host: IsaHost) {
+    const { memory } = host;
+    if (!isWasmMemory(memory)) throw new TypeError('the wasm engine needs a WebAssembly.Memory');
+    const to = instantiate(memory);
+    this.words = new Int32Array(memory.buffer);
+    this.readOnce = to.readOnce;
+    this.writeOnce = to.writeOnce;
+    this.loadAcquire = this.load = to.load;
+    this.storeRelease = this.store = to.store;
+    this.fetchAdd = this.fetchAddAcquire = this.fetchAddRelease = this.fetchAddRelaxed = to.fetchAdd;
+    this.fetchAnd = this.fetchAndAcquire = this.fetchAndRelease = this.fetchAndRelaxed = to.fetchAnd;
+    this.fetchOr = this.fetchOrAcquire = this.fetchOrRelease = this.fetchOrRelaxed = to.fetchOr;
+    this.fetchXor = this.fetchXorAcquire = this.fetchXorRelease = this.fetchXorRelaxed = to.fetchXor;
+    this.exchange = this.exchangeAcquire = this.exchangeRelease = this.exchangeRelaxed = to.exchange;
+    this.compareExchange = to.compareExchange;
+    this.compareExchangeAcquire =
+      this.compareExchangeRelease =
+      this.compareExchangeRelaxed =
+        to.compareExchange;
+    this.mb = to.mb;
+    this.rmb = this.wmb = host.strongOrder ? to.compilerBarrier : to.mb;
+    this.notify = to.notify;
+    this.wake = to.wake;
+    this.storeWake = to.storeWake;
+    this.queued = host.queued ?? ignore;
+    this.spin = to.spin;
+    const primitives: Primitives = {
+      load: to.load,
+      fetchAdd: to.fetchAdd,
+      spin: to.spin,
+      futexWait: to.wait,
+    };
+    this.waiting = new Waiting(this.words, primitives, host);
+  }
+
+  read(addr: Addr): number {
+    return this.words[addr >>> 2]!;
+  }
+
+  write(addr: Addr, value: number): void {
+    this.words[addr >>> 2] = value;
+  }
+
+  spinWhile(addr: Addr, value: number): number {
+    const now = this.spin(addr, value, SPIN_LOADS);
+    return now !== value ? now : this.waiting.spinWhile(addr, value);
+  }
+
+  spinWhileAny(pairs: readonly number[]): number {
+    return this.waiting.spinWhileAny(pairs);
+  }
+
+  wait(addr: Addr, value: number, timeout?: number): WaitResult {
+    return this.waiting.wait(addr, value, timeout);
+  }
+
+  pause(): void {
+    this.waiting.interrupts();
+  }
+
+  dataRace<T>(fn: () => T): T {
+    return fn();
+  }
+}

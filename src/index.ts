@@ -1,0 +1,40 @@
+/**
+ * lockrig: locks, memory and CPUs for programs whose worker threads share memory.
+ *
+ * Everything here runs on any engine, in Node and in browsers. What drives, tortures and measures it is `lockrig/harness`.
+ */
+export {
+  type Addr,
+  type Isa,
+  ult,
+  WAIT_NOT_EQUAL,
+  WAIT_TIMED_OUT,
+  WAIT_WOKEN,
+  type WaitingPolicy,
+  type WaitResult,
+} from './arch/index.ts';
+export {
+  type AnyLock,
+  defineLock,
+  type LockDefinition,
+  LockDefinitionError,
+  type LockEnv,
+  type LockSpec,
+  type MutantNote,
+  type OracleName,
+} from './locking/define.ts';
+export * from './locking/index.ts';
+export type {
+  AsyncMutexOps,
+  BarrierOps,
+  ConditionOps,
+  Kind,
+  MutexOps,
+  OpsByKind,
+  Promises,
+  RwOps,
+  SemaphoreOps,
+  SeqOps,
+} from './locking/kinds.ts';
+export { track } from './locking/track.ts';
+export * from './memory/index.ts';

@@ -1,0 +1,180 @@
+/**
+ * `defineLock`: how lockrig is told of a lock, its own or a user's.
+ *
+ * A definition is a class of locks: `create` runs once on each CPU and returns the operations, each of which takes a lock's address. A lock keeps
+ * nothing in JavaScript variables from one call to the next; its state lies at its address, in its per-CPU bytes, or in `cpu.local`.
+ *
+ * `defineMutant` derives a deliberately broken twin: it states what is wrong and which oracle must catch it, and replaces only the operations
+ * that differ.
+ */
+import type { Addr, Isa } from '../arch/index.ts';
+import { type Cpu, sizeOf } from '../memory/index.ts';
+import { type Kind, type OpsByKind, type Promises, REQUIRED } from './kinds.ts';
+
+/** What `create` can use besides `isa` and `cpu`. */
+export interface LockEnv {
+  /** Byte offset of this CPU's `perCpu` bytes; 0 when none were asked for. */
+  readonly area: Addr;
+  /** Byte offset of the `perCpu` bytes of any CPU. */
+  readonly areaOf: (cpu: number) => Addr;
+  /** What `share()` returned, as it arrived on this thread. */
+  readonly shared: unknown;
+  /** For kind `condition`: the operations of the mutex it is used with. */
+  readonly mutex?: OpsByKind['mutex'];
+}
+
+/** What a definition states, in the order of the template. */
+export interface LockSpec<K extends Kind> {
+  name: string;
+  kind: K;
+  /** Bytes of one lock, or a function of the number of CPUs; zeroed, cache-line aligned. Left out where `layout` says it. */
+  size?: number | ((cpus: number) => number);
+  /** The lock's fields: gives the size, and lets evidence show the lock's state by name. */
+  layout?: object;
+  /** Bytes that each CPU has for this class of locks; zeroed, on lines of their own. */
+  perCpu?: number;
+  promises?: Promises;
+  /** Sets up one lock before any CPU uses it. `value`: permits of a semaphore, parties of a barrier. */
+  init?: (isa: Isa, lock: Addr, cpus: number, value: number) => void;
+  /** Runs once, on the main thread, for locks that bring their own SharedArrayBuffer; the result is cloned to each CPU. */
+  share?: () => unknown;
+  /** The operations of one CPU. */
+  create: (isa: Isa, cpu: Cpu, env: LockEnv) => OpsByKind[K];
+}
+
+/** The oracles that can catch a lock; see docs/verdicts.md. */
+export type OracleName =
+  | 'exclusion'
+  | 'snapshot'
+  | 'order'
+  | 'bypass'
+  | 'counts'
+  | 'wakeup'
+  | 'progress'
+  | 'ownership'
+  | 'at-rest'
+  | 'exception';
+
+/** What a mutant admits to. */
+export interface MutantNote {
+  /** The correct twin's name. */
+  readonly of: string;
+  /** What is wrong, in a sentence, with its source where it has one. */
+  readonly wrong: string;
+  /** The oracle that must catch it. */
+  readonly caughtBy: OracleName;
+  /** CPUs that it takes to show; 2 unless stated. */
+  readonly cpus?: number;
+}
+
+/** A class of locks. */
+export interface LockDefinition<K extends Kind = Kind> {
+  readonly definition: 'lock';
+  readonly name: string;
+  readonly kind: K;
+  readonly size: (cpus: number) => number;
+  readonly layout: object | undefined;
+  readonly perCpu: number;
+  readonly promises: Promises;
+  readonly init: (isa: Isa, lock: Addr, cpus: number, value: number) => void;
+  readonly share: (() => unknown) | undefined;
+  readonly create: (isa: Isa, cpu: Cpu, env?: Partial<LockEnv>) => OpsByKind[K];
+  /** Set on locks that are broken on purpose. */
+  readonly mutant: MutantNote | undefined;
+}
+
+/** A definition of any kind. */
+export type AnyLock = { [K in Kind]: LockDefinition<K> }[Kind];
+
+/** A definition that cannot be used: says which lock and what would be right. */
+export class LockDefinitionError extends TypeError {
+  readonly code = 'ELOCKDEFINITION';
+  constructor(message: string) {
+    super(message);
+    this.name = 'LockDefinitionError';
+  }
+}
+
+const nothing = (): void => {};
+
+/**
+ * Defines a lock.
+ * @throws LockDefinitionError when a part is missing or makes no sense
+ */
+export function defineLock<K extends Kind>(spec: LockSpec<K>): LockDefinition<K> {
+  const fail = (what: string): never => {
+    throw new LockDefinitionError(`lock '${spec.name}' ${what}`);
+  };
+  if (typeof spec.name !== 'string' || spec.name === '')
+    throw new LockDefinitionError("a lock needs a name: defineLock({ name: 'my-lock', … })");
+  if (!Object.hasOwn(REQUIRED, spec.kind))
+    fail(
+      `has the unknown kind '${String(spec.kind)}': one of ${Object.keys(REQUIRED).join(', ')} is expected`,
+    );
+  if (typeof spec.create !== 'function') fail('has no create(isa, cpu) that returns its operations');
+  const stated = spec.size ?? (spec.layout ? sizeOf(spec.layout) : undefined);
+  const size = (cpus: number): number => {
+    const bytes = typeof stated === 'function' ? stated(cpus) : stated;
+    return typeof bytes === 'number' && bytes >= 4 && Number.isFinite(bytes)
+      ? Math.ceil(bytes)
+      : fail(`takes ${String(bytes)} bytes: its size must be at least 4`);
+  };
+  size(1);
+  const create = (isa: Isa, cpu: Cpu, env: Partial<LockEnv> = {}): OpsByKind[K] => {
+    const ops = spec.create(isa, cpu, { area: 0, areaOf: () => 0, shared: undefined, ...env });
+    for (const name of REQUIRED[spec.kind]) {
+      if (typeof (ops as unknown as Record<string, unknown> | undefined)?.[name] !== 'function')
+        fail(`of kind ${spec.kind} has no operation ${name}: create must return it`);
+    }
+    return ops;
+  };
+  return Object.freeze({
+    definition: 'lock' as const,
+    name: spec.name,
+    kind: spec.kind,
+    size,
+    layout: spec.layout,
+    perCpu: spec.perCpu ?? 0,
+    promises: Object.freeze({ ...spec.promises }),
+    init: spec.init ?? nothing,
+    share: spec.share,
+    create,
+    mutant: undefined,
+  });
+}
+
+/**
+ * Derives a lock that is broken on purpose.
+ * @param twin the correct lock
+ * @param note its name (`busted/…`), what is wrong, and the oracle that must catch it
+ * @param broken the operations (or promises, init) that differ; `ops` are the twin's
+ */
+export function defineMutant<K extends Kind>(
+  twin: LockDefinition<K>,
+  note: {
+    name: string;
+    wrong: string;
+    caughtBy: OracleName;
+    cpus?: number;
+    promises?: Promises;
+    init?: LockSpec<K>['init'];
+  },
+  broken: (isa: Isa, cpu: Cpu, ops: OpsByKind[K], env: Partial<LockEnv>) => Partial<OpsByKind[K]>,
+): LockDefinition<K> {
+  return Object.freeze({
+    ...twin,
+    name: note.name,
+    promises: Object.freeze({ ...twin.promises, ...note.promises }),
+    init: note.init ?? twin.init,
+    create: (isa: Isa, cpu: Cpu, env: Partial<LockEnv> = {}): OpsByKind[K] => {
+      const ops = twin.create(isa, cpu, env);
+      return { ...ops, ...broken(isa, cpu, ops, env) };
+    },
+    mutant: Object.freeze({
+      of: twin.name,
+      wrong: note.wrong,
+      caughtBy: note.caughtBy,
+      ...(note.cpus === undefined ? {} : { cpus: note.cpus }),
+    }),
+  });
+}

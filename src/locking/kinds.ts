@@ -1,0 +1,110 @@
+/**
+ * The kinds of locks: the operations each offers, all on the lock's address, so that one class of locks serves any number of instances embedded
+ * anywhere. What a lock promises beyond its kind stands in {@link Promises}; it is judged on that and on nothing else.
+ */
+import type { Addr } from '../arch/index.ts';
+
+/** What a lock promises. Left out: not promised. */
+export interface Promises {
+  /** CPUs enter in the order in which they passed the doorway (`isa.queued`). */
+  fifo?: boolean;
+  /**
+   * Bounded bypass: after a CPU has passed the doorway, at most this many acquisitions of others that exclude its own come before it, all CPUs
+   * together; a number, or a function of the number of CPUs.
+   */
+  bypass?: number | ((cpus: number) => number);
+  /** A holder may acquire it again. */
+  recursive?: boolean;
+  /** Acquiring may sleep, even by the policy `spin`. */
+  sleeps?: boolean;
+  /** A CPU that is waiting for it may be interrupted by a handler that acquires it. */
+  irqSafe?: boolean;
+  /** Release by a CPU that does not hold it throws `NotOwner` and changes nothing. */
+  owned?: boolean;
+}
+
+/** `mutex`: one holder. */
+export interface MutexOps {
+  acquire(lock: Addr): void;
+  /** @returns whether this CPU now holds it; never waits for a holder */
+  tryAcquire?(lock: Addr): boolean;
+  release(lock: Addr): void;
+}
+
+/** `rwlock` and `rwsem`: many readers or one writer. */
+export interface RwOps {
+  acquireRead(lock: Addr): void;
+  releaseRead(lock: Addr): void;
+  acquireWrite(lock: Addr): void;
+  releaseWrite(lock: Addr): void;
+  tryRead?(lock: Addr): boolean;
+  tryWrite?(lock: Addr): boolean;
+  /** The writer becomes a reader; no other writer gets in between. */
+  downgrade?(lock: Addr): void;
+  /** The only reader becomes the writer, or nothing changes. @returns whether it did */
+  tryUpgrade?(lock: Addr): boolean;
+}
+
+/** `seq`: readers retry what a writer has disturbed. Writers exclude each other. */
+export interface SeqOps {
+  readBegin(lock: Addr): number;
+  /** @returns whether what was read since `readBegin` answered `seq` must be thrown away */
+  readRetry(lock: Addr, seq: number): boolean;
+  writeBegin(lock: Addr): void;
+  writeEnd(lock: Addr): void;
+}
+
+/** `semaphore`: a number of permits; the torture sets it through `init`'s `value`. */
+export interface SemaphoreOps {
+  /** @param permits at least 1 */
+  acquire(lock: Addr, permits: number): void;
+  tryAcquire?(lock: Addr, permits: number): boolean;
+  release(lock: Addr, permits: number): void;
+}
+
+/** `condition`: waits for a change under a mutex. Wake-ups may be spurious; callers wait in a loop. */
+export interface ConditionOps {
+  /** Releases `mutex`, waits for a signal, acquires `mutex`. */
+  wait(lock: Addr, mutex: Addr): void;
+  signal(lock: Addr): void;
+  broadcast(lock: Addr): void;
+}
+
+/** `barrier`: nobody passes before all have come; reusable. The number of parties is `init`'s `value`. */
+export interface BarrierOps {
+  /** @returns true for exactly one of the parties */
+  wait(lock: Addr): boolean;
+}
+
+/** `async-mutex`: a promise-based lock; free-running only. */
+export interface AsyncMutexOps {
+  /** Runs `fn` while holding it, until the promise that `fn` returns settles. */
+  hold<T>(lock: Addr, fn: () => T | Promise<T>): Promise<T>;
+}
+
+/** The operations of each kind. */
+export interface OpsByKind {
+  mutex: MutexOps;
+  rwlock: RwOps;
+  rwsem: RwOps;
+  seq: SeqOps;
+  semaphore: SemaphoreOps;
+  condition: ConditionOps;
+  barrier: BarrierOps;
+  'async-mutex': AsyncMutexOps;
+}
+
+/** The name of a kind. */
+export type Kind = keyof OpsByKind;
+
+/** The operations that a kind must have; the others are optional. */
+export const REQUIRED: { readonly [K in Kind]: readonly string[] } = {
+  mutex: ['acquire', 'release'],
+  rwlock: ['acquireRead', 'releaseRead', 'acquireWrite', 'releaseWrite'],
+  rwsem: ['acquireRead', 'releaseRead', 'acquireWrite', 'releaseWrite'],
+  seq: ['readBegin', 'readRetry', 'writeBegin', 'writeEnd'],
+  semaphore: ['acquire', 'release'],
+  condition: ['wait', 'signal', 'broadcast'],
+  barrier: ['wait'],
+  'async-mutex': ['hold'],
+};

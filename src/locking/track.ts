@@ -1,0 +1,150 @@
+/**
+ * Tracking: the operations of a lock, wrapped so that its CPU's area says which locks it waits for and holds. That is what a watchdog needs to
+ * name owners and waiters, and what a dead CPU is reported with. Locks themselves stay clean of it, and programs that do not want it call the
+ * bare operations.
+ *
+ * A lock is pushed right after it was acquired and popped right before it is released: an observer may see it held a moment too late, never too
+ * long.
+ */
+import type { Addr } from '../arch/index.ts';
+import { type Cpu, MODE_READ, MODE_WRITE } from '../memory/index.ts';
+import type { ConditionOps, Kind, MutexOps, OpsByKind, RwOps, SemaphoreOps, SeqOps } from './kinds.ts';
+
+function trackMutex(cpu: Cpu, ops: MutexOps): MutexOps {
+  const { tryAcquire } = ops;
+  return {
+    acquire(lock) {
+      cpu.waitsFor(lock, MODE_WRITE);
+      ops.acquire(lock);
+      cpu.acquired(lock, MODE_WRITE);
+    },
+    ...(tryAcquire && {
+      tryAcquire(lock: Addr) {
+        if (!tryAcquire.call(ops, lock)) return false;
+        cpu.acquired(lock, MODE_WRITE);
+        return true;
+      },
+    }),
+    release(lock) {
+      cpu.released(lock, MODE_WRITE);
+      ops.release(lock);
+    },
+  };
+}
+
+function trackRw(cpu: Cpu, ops: RwOps): RwOps {
+  const { tryRead, tryWrite, downgrade, tryUpgrade } = ops;
+  return {
+    acquireRead(lock) {
+      cpu.waitsFor(lock, MODE_READ);
+      ops.acquireRead(lock);
+      cpu.acquired(lock, MODE_READ);
+    },
+    releaseRead(lock) {
+      cpu.released(lock, MODE_READ);
+      ops.releaseRead(lock);
+    },
+    acquireWrite(lock) {
+      cpu.waitsFor(lock, MODE_WRITE);
+      ops.acquireWrite(lock);
+      cpu.acquired(lock, MODE_WRITE);
+    },
+    releaseWrite(lock) {
+      cpu.released(lock, MODE_WRITE);
+      ops.releaseWrite(lock);
+    },
+    ...(tryRead && {
+      tryRead(lock: Addr) {
+        if (!tryRead.call(ops, lock)) return false;
+        cpu.acquired(lock, MODE_READ);
+        return true;
+      },
+    }),
+    ...(tryWrite && {
+      tryWrite(lock: Addr) {
+        if (!tryWrite.call(ops, lock)) return false;
+        cpu.acquired(lock, MODE_WRITE);
+        return true;
+      },
+    }),
+    ...(downgrade && {
+      downgrade(lock: Addr) {
+        cpu.released(lock, MODE_WRITE);
+        cpu.acquired(lock, MODE_READ);
+        downgrade.call(ops, lock);
+      },
+    }),
+    ...(tryUpgrade && {
+      tryUpgrade(lock: Addr) {
+        if (!tryUpgrade.call(ops, lock)) return false;
+        cpu.released(lock, MODE_READ);
+        cpu.acquired(lock, MODE_WRITE);
+        return true;
+      },
+    }),
+  };
+}
+
+function trackSeq(cpu: Cpu, ops: SeqOps): SeqOps {
+  return {
+    readBegin: (lock) => ops.readBegin(lock),
+    readRetry: (lock, seq) => ops.readRetry(lock, seq),
+    writeBegin(lock) {
+      cpu.waitsFor(lock, MODE_WRITE);
+      ops.writeBegin(lock);
+      cpu.acquired(lock, MODE_WRITE);
+    },
+    writeEnd(lock) {
+      cpu.released(lock, MODE_WRITE);
+      ops.writeEnd(lock);
+    },
+  };
+}
+
+function trackSemaphore(cpu: Cpu, ops: SemaphoreOps): SemaphoreOps {
+  const { tryAcquire } = ops;
+  return {
+    acquire(lock, permits) {
+      cpu.waitsFor(lock, MODE_READ);
+      ops.acquire(lock, permits);
+      cpu.acquired(lock, MODE_READ);
+    },
+    ...(tryAcquire && {
+      tryAcquire(lock: Addr, permits: number) {
+        if (!tryAcquire.call(ops, lock, permits)) return false;
+        cpu.acquired(lock, MODE_READ);
+        return true;
+      },
+    }),
+    release(lock, permits) {
+      cpu.released(lock, MODE_READ);
+      ops.release(lock, permits);
+    },
+  };
+}
+
+function trackCondition(cpu: Cpu, ops: ConditionOps): ConditionOps {
+  return {
+    wait(lock, mutex) {
+      cpu.waitsFor(lock, MODE_WRITE);
+      ops.wait(lock, mutex);
+      cpu.gaveUp();
+    },
+    signal: (lock) => ops.signal(lock),
+    broadcast: (lock) => ops.broadcast(lock),
+  };
+}
+
+/** Wraps the operations of one CPU. */
+export function track<K extends Kind>(kind: K, cpu: Cpu, ops: OpsByKind[K]): OpsByKind[K] {
+  const wrap = {
+    mutex: trackMutex,
+    rwlock: trackRw,
+    rwsem: trackRw,
+    seq: trackSeq,
+    semaphore: trackSemaphore,
+    condition: trackCondition,
+  } as Partial<Record<Kind, (cpu: Cpu, ops: never) => unknown>>;
+  const wrapper = wrap[kind];
+  return wrapper ? (wrapper(cpu, ops as never) as OpsByKind[K]) : ops;
+}

@@ -1,0 +1,94 @@
+/** Memory of a machine: layouts, CPUs, allocation. */
+export { Cpu, type LockMode, MODE_READ, MODE_WRITE, TooManyLocks } from './cpu.ts';
+export {
+  createFrames,
+  type FrameAllocator,
+  FrameError,
+  type FramesSpec,
+  frames,
+  framesBytes,
+  initFrames,
+  OutOfFrames,
+} from './frames.ts';
+export {
+  type Access,
+  afterInit,
+  all,
+  allows,
+  any,
+  atomicAccess,
+  describeGuard,
+  excludes,
+  type FieldGuards,
+  type Guard,
+  GuardError,
+  guards,
+  guardsOf,
+  guardTable,
+  type HeldLock,
+  held,
+  pathResolver,
+  regimesOf,
+} from './guards.ts';
+export type { InterruptHandler } from './interrupts.ts';
+export {
+  CPU_AREA_BYTES,
+  CPU_LEAVING,
+  CPU_LOCAL_BYTES,
+  CPU_OFFLINE,
+  CPU_ONLINE,
+  CpuArea,
+  cpuArea,
+  LINE,
+  MAX_HELD,
+  roundUp,
+} from './layout.ts';
+export { LIST_POISON_NEXT, LIST_POISON_PREV, ListError, type Lists, listHead, lists } from './list.ts';
+export {
+  type AttachOptions,
+  createMachine,
+  type Engine,
+  MAX_CPUS,
+  MAX_MACHINE_BYTES,
+  Machine,
+  type MachineHandle,
+  OutOfMemory,
+} from './machine.ts';
+export { createObjectTable, type Found, type Objects, objects, tagOf } from './objects.ts';
+export { type PerCpu, perCpu } from './percpu.ts';
+export {
+  createSlab,
+  initSlab,
+  OutOfObjects,
+  type Slab,
+  SlabError,
+  type SlabSetup,
+  type SlabSpec,
+  slab,
+  slabBytes,
+} from './slab.ts';
+export {
+  type BitField,
+  type BitsField,
+  bits,
+  bitsOf,
+  decode,
+  type Field,
+  type FieldInfo,
+  fieldAt,
+  i32,
+  infoOf,
+  LayoutError,
+  type MemberInfo,
+  membersOf,
+  nameOf,
+  ptr,
+  type StructInfo,
+  type StructLayout,
+  sizeOf,
+  struct,
+  type UnionField,
+  u32,
+  union,
+  words,
+} from './struct.ts';

@@ -1,0 +1,147 @@
+/**
+ * A machine: one shared memory and a number of CPUs.
+ *
+ * The thread that creates it hands `machine.handle` to its workers (it survives structured clone), each worker attaches to it and takes
+ * up one CPU. Objects are allocated from the heap by adding to one word and are never given back: what comes and goes lives in slabs.
+ */
+import {
+  type Addr,
+  AtomicsIsa,
+  type Isa,
+  isWasmMemory,
+  type WaitingPolicy,
+  WasmIsa,
+  type WasmMemory,
+  webAssembly,
+} from '../arch/index.ts';
+import { Cpu } from './cpu.ts';
+import { cpuArea, Header, heapStart, LINE, MAGIC, roundUp } from './layout.ts';
+
+const PAGE = 65536;
+/** Addresses stay below this, so that they are positive in every engine. */
+export const MAX_MACHINE_BYTES = 2 ** 30;
+/** The most CPUs of a machine. */
+export const MAX_CPUS = 1024;
+
+/** The names of the hardware engines. */
+export type Engine = 'wasm' | 'atomics';
+
+/** What a worker needs to attach to a machine; survives `postMessage`. */
+export interface MachineHandle {
+  readonly memory: WasmMemory | SharedArrayBuffer;
+  readonly cpus: number;
+}
+
+/** The machine ran out of memory. */
+export class OutOfMemory extends Error {
+  readonly code = 'ENOMEM';
+  readonly wanted: number;
+  readonly free: number;
+  constructor(wanted: number, free: number) {
+    super(`the machine's memory is used up: ${wanted} bytes wanted, ${free} free; create it with more bytes`);
+    this.name = 'OutOfMemory';
+    this.wanted = wanted;
+    this.free = free;
+  }
+}
+
+/** How a thread takes up a CPU. */
+export interface AttachOptions {
+  /** `wasm` unless given, or unless the machine's memory is a bare SharedArrayBuffer. */
+  engine?: Engine;
+  /** How this CPU waits; `spin-then-park` unless given. */
+  waiting?: WaitingPolicy;
+  /** Rounds of 2,000 loads before a park. */
+  spinRounds?: number;
+  /** Whether the processor keeps loads among loads and stores among stores in order (x86); a fence is used otherwise. */
+  strongOrder?: boolean;
+  /** Seed of `cpu.random()`; the same stream for the same seed and CPU. */
+  seed?: number;
+  /** Called by the annotation `isa.queued`. */
+  queued?: (lock: Addr) => void;
+}
+
+/** One shared memory and its CPUs, as one thread sees them. */
+export class Machine {
+  readonly handle: MachineHandle;
+  readonly cpus: number;
+  /** The memory as words, for observers that must not touch a lock path. */
+  readonly words: Int32Array<SharedArrayBuffer>;
+  /** The instruction set of a thread that is no CPU: sets memory up, reads it afterwards. One thread at a time. */
+  readonly boot: Isa;
+
+  constructor(handle: MachineHandle) {
+    this.handle = handle;
+    this.cpus = handle.cpus;
+    const { memory } = handle;
+    this.words = new Int32Array(isWasmMemory(memory) ? memory.buffer : memory);
+    this.boot = new AtomicsIsa({ memory, record: Header.bootRecord });
+    if (this.boot.load(Header.magic) !== MAGIC)
+      throw new TypeError('this memory is no lockrig machine: create it with createMachine');
+  }
+
+  /**
+   * Takes bytes from the heap, zeroed, aligned to a cache line.
+   * @throws OutOfMemory
+   */
+  alloc(bytes: number): Addr {
+    const size = roundUp(Math.max(bytes, 4), LINE);
+    const top = this.boot.fetchAdd(Header.heapTop, size);
+    const end = this.words.byteLength;
+    if (top + size > end) {
+      this.boot.fetchAdd(Header.heapTop, -size);
+      throw new OutOfMemory(bytes, Math.max(0, end - top));
+    }
+    return top;
+  }
+
+  /** Byte offset of a CPU's area; see `CpuArea`. */
+  areaOf(cpu: number): Addr {
+    return cpuArea(cpu);
+  }
+
+  /**
+   * Makes the calling thread the CPU `id`. One thread at a time is a CPU; a thread binds one CPU and one engine for life.
+   * @throws RangeError when the machine has no such CPU
+   */
+  attach(id: number, options: AttachOptions = {}): Cpu {
+    if (!Number.isInteger(id) || id < 0 || id >= this.cpus)
+      throw new RangeError(`there is no CPU ${id}: this machine has 0 to ${this.cpus - 1}`);
+    const { memory } = this.handle;
+    const engine = options.engine ?? (isWasmMemory(memory) ? 'wasm' : 'atomics');
+    let cpu: Cpu | undefined;
+    const host = { ...options, memory, record: cpuArea(id), serve: () => cpu?.serve() };
+    const isa = engine === 'wasm' ? new WasmIsa(host) : new AtomicsIsa(host);
+    cpu = new Cpu(isa, id, this.cpus, this.words, options.seed ?? 1);
+    return cpu;
+  }
+}
+
+/**
+ * Creates a machine.
+ * @param options.cpus 1 to 1024
+ * @param options.bytes of heap, 1 MiB unless given; the machine may have 1 GiB in all
+ * @throws RangeError when it does not fit
+ */
+export function createMachine(options: { cpus: number; bytes?: number }): Machine {
+  const { cpus, bytes = 2 ** 20 } = options;
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS)
+    throw new RangeError(`a machine has 1 to ${MAX_CPUS} CPUs, not ${cpus}`);
+  const start = heapStart(cpus);
+  const total = roundUp(start + bytes, PAGE);
+  if (!(total <= MAX_MACHINE_BYTES))
+    throw new RangeError(
+      `a machine has at most ${MAX_MACHINE_BYTES} bytes, ${start} of them its own; ${bytes} of heap were asked for`,
+    );
+  const pages = total / PAGE;
+  const memory = webAssembly
+    ? new webAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+    : new SharedArrayBuffer(total);
+  const boot = new AtomicsIsa({ memory, record: Header.bootRecord });
+  boot.store(Header.cpus, cpus);
+  boot.store(Header.bytes, total);
+  boot.store(Header.heapStart, start);
+  boot.store(Header.heapTop, start);
+  boot.store(Header.magic, MAGIC);
+  return new Machine({ memory, cpus });
+}

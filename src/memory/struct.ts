@@ -1,0 +1,346 @@
+/**
+ * Struct layouts: where the fields of a shared object lie, declared once.
+ *
+ * A layout maps field names to byte offsets, so that an access reads `isa.load(lock + Ticket.owner)`. What else is known of it (size, name, field
+ * types) is reached through functions, so that a field may be called anything. Every field has 32-bit words. `ownLine()` puts a field at
+ * the start of a cache line that it shares with no other field: for words that different CPUs write.
+ *
+ * A union overlays forms: the same words under other names, each form declared with the state of the object that owns it. Only code that has
+ * established the state may use the form's names; that is what the state's name is there to say, to the reader and in evidence.
+ */
+import type { Addr, Isa } from '../arch/index.ts';
+import { LINE, roundUp } from './layout.ts';
+
+/** The type of a field. */
+export interface Field {
+  readonly type: 'u32' | 'i32' | 'ptr' | 'bits' | 'union';
+  /** How many words. */
+  readonly count: number;
+  readonly alone: boolean;
+  /** Of a `ptr`: the name of the struct it points to, where that is known. */
+  readonly to?: string | undefined;
+  /** Of `bits`: the bit fields by name. */
+  readonly bits?: Readonly<Record<string, BitField>>;
+  /** Of a `union`: the fields of each form, by the state that owns it. */
+  readonly forms?: Readonly<Record<string, Readonly<Record<string, Field>>>>;
+  /** The same field on a cache line of its own. */
+  ownLine(): Field;
+}
+
+/** Some bits of a word: `(word & mask) >>> shift` is their value. */
+export interface BitField {
+  readonly shift: number;
+  readonly width: number;
+  /** The bits in place, as a signed word. */
+  readonly mask: number;
+}
+
+/** A field made by {@link bits}. */
+export interface BitsField<Names extends string = string> extends Field {
+  readonly bits: { readonly [Name in Names]: BitField };
+  ownLine(): BitsField<Names>;
+}
+
+type Forms = Readonly<Record<string, Readonly<Record<string, Field>>>>;
+
+/** A field made by {@link union}. */
+export interface UnionField<F extends Forms = Forms> extends Field {
+  readonly forms: F;
+  ownLine(): UnionField<F>;
+}
+
+/** A layout that cannot be: says which struct and field, and what would be right. */
+export class LayoutError extends TypeError {
+  readonly code = 'ELAYOUT';
+  constructor(message: string) {
+    super(message);
+    this.name = 'LayoutError';
+  }
+}
+
+type Parts = Pick<Field, 'type' | 'count'> & Partial<Pick<Field, 'to' | 'bits' | 'forms'>>;
+
+function field<F extends Field = Field>(parts: Parts, alone = false): F {
+  return Object.freeze({ ...parts, alone, ownLine: () => field(parts, true) }) as Field as F;
+}
+
+function counted(count: number, what: string): number {
+  if (!Number.isInteger(count) || count < 1)
+    throw new LayoutError(`${what} takes a whole number of words from 1, not ${count}`);
+  return count;
+}
+
+/** An unsigned word (`isa` reads it as signed; compare with `ult`). */
+export const u32: Field = field({ type: 'u32', count: 1 });
+/** A signed word. */
+export const i32: Field = field({ type: 'i32', count: 1 });
+
+/** `count` words in a row. */
+export function words(count: number): Field {
+  return field({ type: 'u32', count: counted(count, 'words()') });
+}
+
+/**
+ * An address.
+ * @param to what it points to: a layout, or the name of one, so that structs can point to each other
+ * @param count how many in a row
+ */
+export function ptr(to?: string | object, count = 1): Field {
+  return field({ type: 'ptr', count: counted(count, 'ptr()'), to: typeof to === 'object' ? nameOf(to) : to });
+}
+
+/**
+ * A word of bit fields, the first from bit 0 upwards: `bits({ locked: 1, dirty: 1, zone: 2 })`. Masks and shifts are reached through
+ * {@link bitsOf}.
+ * @param widths in bits, 32 in all at most
+ * @throws LayoutError
+ */
+export function bits<Names extends string>(widths: Readonly<Record<Names, number>>): BitsField<Names> {
+  const fields: Record<string, BitField> = {};
+  let shift = 0;
+  for (const [name, width] of Object.entries<number>(widths)) {
+    if (!Number.isInteger(width) || width < 1)
+      throw new LayoutError(`bit field '${name}' is ${width} bits wide; it takes 1 to 32`);
+    if (shift + width > 32)
+      throw new LayoutError(`bit field '${name}' ends at bit ${shift + width}; a word has 32 bits`);
+    fields[name] = { shift, width, mask: (width === 32 ? -1 : ((1 << width) - 1) << shift) | 0 };
+    shift += width;
+  }
+  return field({ type: 'bits', count: 1, bits: Object.freeze(fields) });
+}
+
+/**
+ * Forms that share their words, each declared with the state of the object that owns it:
+ * `union({ 'on a list': { lru: words(2) }, mlocked: { filler: u32, mlock_count: u32 } })`. All names become fields of the struct.
+ * @throws LayoutError when a name occurs twice
+ */
+export function union<const F extends Forms>(forms: F): UnionField<F> {
+  const seen = new Map<string, string>();
+  let count = 0;
+  for (const [state, form] of Object.entries(forms)) {
+    let end = 0;
+    for (const [name, member] of Object.entries(form)) {
+      checkField(`the form '${state}' of a union`, name, member);
+      if (seen.has(name))
+        throw new LayoutError(
+          `the field '${name}' is in two forms of a union, '${seen.get(name)}' and '${state}': give each its own name`,
+        );
+      if (member.alone || member.type === 'union') {
+        throw new LayoutError(
+          `the field '${name}' of the form '${state}' of a union is ${member.alone ? 'on its own line' : 'a union'}: only the whole union can be`,
+        );
+      }
+      seen.set(name, state);
+      end += member.count;
+    }
+    count = Math.max(count, end);
+  }
+  return field({ type: 'union', count: counted(count, 'union()'), forms });
+}
+
+function checkField(where: string, name: string, value: unknown): void {
+  const { type, count } = (value ?? {}) as Partial<Field>;
+  if (typeof type !== 'string' || typeof count !== 'number')
+    throw new LayoutError(
+      `the field '${name}' of ${where} has no type: use u32, i32, words(n), ptr(), bits({…}) or union({…})`,
+    );
+  if (/^\d+$/.test(name))
+    throw new LayoutError(
+      `the field '${name}' of ${where} is called by a number, which loses its place in the order: use a name`,
+    );
+}
+
+declare const declared: unique symbol;
+
+/** Byte offsets by field name. */
+export type StructLayout<Names extends string = string, Fields = unknown> = {
+  readonly [Name in Names]: Addr;
+} & {
+  /** For types only: what `bitsOf` finds. */
+  readonly [declared]?: Fields;
+};
+
+type Fields = Readonly<Record<string, Field>>;
+type KeysOfEach<T> = T extends unknown ? keyof T & string : never;
+type Overlays<F> = F extends UnionField<infer U> ? KeysOfEach<U[keyof U]> : never;
+type NamesIn<F extends Fields> = (keyof F & string) | Overlays<F[keyof F]>;
+
+/** One field of a layout; a union's entry stands for all of its forms. */
+export interface FieldInfo {
+  readonly name: string;
+  readonly offset: Addr;
+  readonly field: Field;
+}
+
+/** What a layout knows beside its offsets. */
+export interface StructInfo {
+  readonly name: string;
+  readonly bytes: number;
+  readonly fields: readonly FieldInfo[];
+}
+
+const infos = new WeakMap<object, StructInfo>();
+
+/** The fields of one form, with their offsets. */
+export function formFields(form: Fields, start: Addr): FieldInfo[] {
+  let end = start;
+  return Object.entries(form).map(([name, member]) => {
+    const offset = end;
+    end += 4 * member.count;
+    return { name, offset, field: member };
+  });
+}
+
+/**
+ * Declares a layout.
+ * @param name as in the field's literature, e.g. `page`
+ * @param fields in order
+ * @throws LayoutError
+ */
+export function struct<const F extends Fields>(name: string, fields: F): StructLayout<NamesIn<F>, F> {
+  const offsets: Record<string, Addr> = {};
+  const list: FieldInfo[] = [];
+  const place = (key: string, offset: Addr): void => {
+    if (Object.hasOwn(offsets, key))
+      throw new LayoutError(
+        `struct '${name}' has two fields '${key}': a union's names are fields of the struct, too`,
+      );
+    offsets[key] = offset;
+  };
+  let end = 0;
+  let lines = false;
+  for (const [key, value] of Object.entries(fields)) {
+    checkField(`struct '${name}'`, key, value);
+    if (value.alone) {
+      end = roundUp(end, LINE);
+      lines = true;
+    }
+    place(key, end);
+    for (const form of Object.values(value.forms ?? {})) {
+      for (const member of formFields(form, end)) place(member.name, member.offset);
+    }
+    list.push({ name: key, offset: end, field: value });
+    end += 4 * value.count;
+    if (value.alone) end = roundUp(end, LINE);
+  }
+  const layout = Object.freeze(offsets) as StructLayout<NamesIn<F>, F>;
+  infos.set(layout, { name, bytes: lines ? roundUp(end, LINE) : end, fields: list });
+  return layout;
+}
+
+/** Everything known of a layout. @throws TypeError when it was not made by `struct` */
+export function infoOf(layout: object): StructInfo {
+  const info = infos.get(layout);
+  if (!info) throw new TypeError('not a struct layout');
+  return info;
+}
+
+/** Bytes of a struct. */
+export function sizeOf(layout: object): number {
+  return infoOf(layout).bytes;
+}
+
+/** The name a layout was declared with. */
+export function nameOf(layout: object): string {
+  return infoOf(layout).name;
+}
+
+/**
+ * The bit fields of a word: `bitsOf(Page, 'flags').locked.mask`.
+ * @throws LayoutError when the field has none
+ */
+export function bitsOf<F extends Fields, Name extends keyof F & string>(
+  layout: StructLayout<never, F>,
+  name: Name,
+): F[Name] extends BitsField<infer N> ? { readonly [K in N]: BitField } : never {
+  const info = infoOf(layout);
+  const found = info.fields.find((entry) => entry.name === name)?.field.bits;
+  if (!found) throw new LayoutError(`struct '${info.name}' has no bit fields '${name}'`);
+  return found as ReturnType<typeof bitsOf<F, Name>>;
+}
+
+/** A field as code sees it: those of a union's forms stand beside the others, each with the state that owns it. */
+export interface MemberInfo extends FieldInfo {
+  readonly state?: string;
+}
+
+/** All fields that can be accessed, the forms of unions included and the unions themselves left out. */
+export function membersOf(layout: object): MemberInfo[] {
+  return infoOf(layout).fields.flatMap((entry): MemberInfo[] => {
+    const { forms } = entry.field;
+    if (!forms) return [entry];
+    return Object.entries(forms).flatMap(([state, form]) =>
+      formFields(form, entry.offset).map((member) => ({ ...member, state })),
+    );
+  });
+}
+
+/**
+ * The name of the word at `offset` bytes from the start of an object: `refcount`, `lru[1]`, or all its names where forms share it.
+ * @returns undefined for padding and for offsets outside
+ */
+export function fieldAt(layout: object, offset: number): string | undefined {
+  const names = membersOf(layout)
+    .filter((each) => offset >= each.offset && offset < each.offset + 4 * each.field.count)
+    .map((each) => (each.field.count === 1 ? each.name : `${each.name}[${(offset - each.offset) >>> 2}]`));
+  return names.length === 0 ? undefined : names.join('|');
+}
+
+const MOST_WORDS = 8;
+
+function wordText(type: Field, value: number): string {
+  if (type.type === 'i32') return String(value);
+  if (type.type === 'ptr') return value === 0 ? 'NULL' : `0x${(value >>> 0).toString(16)}`;
+  if (!type.bits) return String(value >>> 0);
+  let rest = value;
+  const set: string[] = [];
+  for (const [name, { mask, shift, width }] of Object.entries(type.bits)) {
+    const part = (value & mask) >>> shift;
+    rest &= ~mask;
+    if (part !== 0) set.push(width === 1 ? name : `${name}:${part}`);
+  }
+  if (rest !== 0) set.push(`0x${(rest >>> 0).toString(16)}`);
+  return set.length === 0 ? '0' : set.join('|');
+}
+
+function fieldText({ name, offset, field: type }: FieldInfo, values: readonly number[]): string {
+  const own = values.slice(offset >>> 2, (offset >>> 2) + type.count);
+  if (type.count === 1) return `${name}=${wordText(type, own[0]!)}`;
+  const shown = own.slice(0, MOST_WORDS).map((value) => wordText(type, value));
+  return `${name}=[${shown.join(' ')}${own.length > MOST_WORDS ? ` …${own.length - MOST_WORDS} more` : ''}]`;
+}
+
+/**
+ * The fields of an object as text, `next=5 owner=4`: for evidence. Each word is read once, relaxed; words of a running machine may stem from
+ * different moments.
+ * @param states for each union, by name, the state the object is in; without it all forms are shown
+ * @throws LayoutError when the address is not a multiple of 4, or a state is unknown
+ */
+export function decode(
+  isa: Pick<Isa, 'readOnce'>,
+  layout: object,
+  addr: Addr,
+  states: Readonly<Record<string, string>> = {},
+): string {
+  const info = infoOf(layout);
+  if (addr % 4 !== 0)
+    throw new LayoutError(`${addr} is not the address of a ${info.name}: addresses are multiples of 4`);
+  const values = Array.from({ length: Math.ceil(info.bytes / 4) }, (_, at) => isa.readOnce(addr + 4 * at));
+  const formText = (entry: FieldInfo, state: string): string => {
+    const form = entry.field.forms?.[state];
+    if (!form) throw new LayoutError(`'${state}' owns no form of '${entry.name}' in struct '${info.name}'`);
+    return formFields(form, entry.offset)
+      .map((each) => fieldText(each, values))
+      .join(' ');
+  };
+  return info.fields
+    .map((entry) => {
+      if (!entry.field.forms) return fieldText(entry, values);
+      const state = states[entry.name];
+      if (state !== undefined) return formText(entry, state);
+      return `${entry.name}={${Object.keys(entry.field.forms)
+        .map((each) => `${each}: ${formText(entry, each)}`)
+        .join('; ')}}`;
+    })
+    .join(' ');
+}

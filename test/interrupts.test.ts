@@ -1,0 +1,197 @@
+/** An interrupt call runs its handler once on each target, whatever the target is doing, and returns when it has. */
+import * as assert from 'uvu/assert';
+import { type AttachOptions, createMachine, type Machine } from '../src/memory/index.ts';
+import { onCpus, type Start } from './fixtures/memory/cpus.ts';
+import { type CallArgs, Seen, seenAt, seenBytes } from './fixtures/memory/interrupts.ts';
+import { suite } from './suite.ts';
+
+const test = suite('interrupts');
+
+type Cast = Omit<Start<Partial<CallArgs>>, 'args'> & { args?: Partial<CallArgs> };
+
+/** Starts the CPUs with what all of them need to know; `results` in the order of the cast. */
+async function play<Result>(cpus: number, cast: readonly Cast[], common: Partial<CallArgs>) {
+  const machine = createMachine({ cpus });
+  const seen = machine.alloc(seenBytes(cpus));
+  const stop = machine.alloc(64);
+  const args = {
+    callers: 1,
+    listeners: 1,
+    targets: [],
+    calls: 0,
+    state: 'running',
+    ...common,
+    seen,
+    stop,
+  } as const;
+  const starts = cast.map((start) => ({ ...start, args: { ...args, ...start.args } }));
+  const results = await onCpus<Result>(machine, 'interrupts', starts);
+  return { machine, results, handled: handledIn(machine, seen) };
+}
+
+function handledIn(machine: Machine, seen: number) {
+  return (sender: number, target: number): number => {
+    const at = seenAt(seen, machine.cpus, sender, target);
+    assert.is(
+      machine.boot.load(at + Seen.wrong),
+      0,
+      `calls of CPU ${sender} arrived out of order or with other arguments on CPU ${target}`,
+    );
+    return machine.boot.load(at + Seen.handled);
+  };
+}
+
+const waitings: [string, CallArgs['state'], AttachOptions][] = [
+  ['is running', 'running', {}],
+  ['spins in spinWhile', 'spinning', { waiting: 'spin' }],
+  ['is parked in spinWhile', 'spinning', { waiting: 'park' }],
+  ['is parked in wait', 'waiting', {}],
+  ['waits by the Atomics engine', 'waiting', { engine: 'atomics' }],
+];
+
+for (const [what, state, attach] of waitings) {
+  test(`a call reaches a target that ${what}`, async () => {
+    const calls = 500;
+    const { results, handled } = await play<number>(
+      2,
+      [
+        { cpu: 0, job: 'caller' },
+        { cpu: 1, job: 'target', attach },
+      ],
+      { targets: [1], calls, state },
+    );
+    assert.is(results[0], calls);
+    assert.is(handled(0, 1), calls);
+  });
+}
+
+test('10,000 calls: none lost, none doubled, each with its own arguments', async () => {
+  const calls = 10_000;
+  const { results, handled } = await play<number>(
+    2,
+    [
+      { cpu: 0, job: 'caller' },
+      { cpu: 1, job: 'target' },
+    ],
+    { targets: [1], calls },
+  );
+  assert.is(results[0], calls);
+  assert.is(handled(0, 1), calls);
+});
+
+test('one call reaches several targets', async () => {
+  const calls = 300;
+  const { results, handled } = await play<number>(
+    4,
+    [
+      { cpu: 0, job: 'caller' },
+      { cpu: 1, job: 'target' },
+      { cpu: 2, job: 'target', args: { state: 'waiting' } },
+    ],
+    { targets: [0, 1, 2, 3], calls, listeners: 2 },
+  );
+  assert.is(results[0], 2 * calls, 'itself and CPU 3, which is offline, are passed over');
+  assert.equal([handled(0, 1), handled(0, 2)], [calls, calls]);
+});
+
+test('CPUs that call each other all get through', async () => {
+  const calls = 1000;
+  const cpus = [0, 1, 2];
+  const cast = cpus.map((cpu) => ({ cpu, job: 'both', args: { targets: cpus } }));
+  const { results, handled } = await play<number>(3, cast, { callers: 3, listeners: 3, calls });
+  assert.equal(results, [2 * calls, 2 * calls, 2 * calls]);
+  for (const [sender, target] of [
+    [0, 1],
+    [0, 2],
+    [1, 0],
+    [1, 2],
+    [2, 0],
+    [2, 1],
+  ] as const) {
+    assert.is(handled(sender, target), calls, `calls of CPU ${sender} on CPU ${target}`);
+  }
+});
+
+test('callers whose pending bits coincide are told apart', async () => {
+  const calls = 1000;
+  const { results, handled } = await play<number>(
+    65,
+    [
+      { cpu: 1, job: 'caller' },
+      { cpu: 33, job: 'caller' },
+      { cpu: 64, job: 'target' },
+    ],
+    { callers: 2, targets: [64], calls },
+  );
+  assert.equal(results.slice(0, 2), [calls, calls]);
+  assert.equal([handled(1, 64), handled(33, 64)], [calls, calls]);
+});
+
+test('a target that goes offline is not waited for, and what it answered is counted right', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const { results, handled } = await play<number>(
+      2,
+      [
+        { cpu: 0, job: 'caller' },
+        { cpu: 1, job: 'leaver', args: { targets: [0], calls: 40 } },
+      ],
+      { targets: [1], calls: 300 },
+    );
+    const times = handled(0, 1);
+    assert.is(results[0], times, 'answers counted by the sender, calls handled by the target');
+    assert.ok(times >= 40 && times < 300, `${times} calls handled`);
+  }
+});
+
+test('nothing is delivered before the outermost irqEnable', async () => {
+  const { results, handled } = await play<unknown>(
+    2,
+    [
+      { cpu: 0, job: 'caller' },
+      { cpu: 1, job: 'masked' },
+    ],
+    { targets: [1], calls: 1 },
+  );
+  assert.equal(results, [1, [0, 0, 1]]);
+  assert.is(handled(0, 1), 1);
+});
+
+test('a handler that throws loses no call of another sender, nor a later one', async () => {
+  const calls = 50;
+  const { results, handled } = await play<number>(
+    3,
+    [
+      { cpu: 0, job: 'caller' },
+      { cpu: 1, job: 'caller' },
+      { cpu: 2, job: 'thrower' },
+    ],
+    { callers: 2, targets: [2], calls },
+  );
+  assert.equal(results, [calls, calls, calls]);
+  assert.equal([handled(0, 2), handled(1, 2)], [calls, calls]);
+});
+
+test('a target named twice is called once', async () => {
+  const { results, handled } = await play<number>(
+    2,
+    [
+      { cpu: 0, job: 'caller' },
+      { cpu: 1, job: 'target' },
+    ],
+    { targets: [1, 1], calls: 100 },
+  );
+  assert.is(results[0], 100);
+  assert.is(handled(0, 1), 100);
+});
+
+test('bad vectors and targets are refused', () => {
+  const cpu = createMachine({ cpus: 2 }).attach(0);
+  for (const vector of [-1, 32, 1.5, Number.NaN]) {
+    assert.throws(() => cpu.onInterrupt(vector, () => {}), /interrupt vectors are 0 to 31/);
+    assert.throws(() => cpu.call([1], vector), /interrupt vectors are 0 to 31/);
+  }
+  for (const target of [-1, 2, 0.5])
+    assert.throws(() => cpu.call([target], 0), new RegExp(`no CPU ${target}`));
+});
+
+test.run();

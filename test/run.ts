@@ -1,0 +1,164 @@
+/**
+ * Runs the test files: `node dist/test/run.js [--long] [--deadline SECONDS] [NAME|FILE ...]`.
+ *
+ * Each file gets a process of its own, one after the other, because tests start one thread a core. The process leads a group
+ * that is ended as a whole at the deadline, on interruption, and once more after its leader is gone, so no thread or child of
+ * one file disturbs the next. Results come through a file to which suite.ts appends: what a killed process had achieved
+ * counts, and a process that ends well without having run a test does not pass for a success.
+ *
+ * Exit code 0 if something ran and all of it passed, 1 if not, 2 for bad arguments, 130 on interruption.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const HELP = `npm test                        every test
+npm test -- ticket mcs          the files whose path contains 'ticket' or 'mcs'
+npm test -- dist/test/x.test.js this file
+  --long                        the long tests, too (npm run test:long)
+  --deadline SECONDS            for each file; 300 unless given, 1800 with --long`;
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const home = fileURLToPath(new URL('.', import.meta.url));
+const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+const scratch = mkdtempSync(join(tmpdir(), 'lockrig-test-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+
+function usage(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
+
+function options() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        long: { type: 'boolean', default: false },
+        deadline: { type: 'string' },
+        help: { type: 'boolean', default: false, short: 'h' },
+      },
+    });
+  } catch (error) {
+    return usage((error as Error).message);
+  }
+}
+
+function testFiles(): string[] {
+  return readdirSync(home, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(`.test${extension}`))
+    .map((name) => join(home, name))
+    .sort();
+}
+
+/** An argument that is a file stands for itself, any other for the test files whose path contains it. */
+function select(filters: readonly string[]): string[] {
+  const all = testFiles();
+  if (filters.length === 0) return all;
+  const chosen = filters.flatMap((filter) => {
+    if (filter.endsWith(extension) && existsSync(filter)) return [resolve(filter)];
+    const matches = all.filter((file) => relative(home, file).split(sep).join('/').includes(filter));
+    if (matches.length === 0)
+      usage(`No test file's path contains '${filter}', and it is not a ${extension} file.`);
+    return matches;
+  });
+  return [...new Set(chosen)];
+}
+
+function endGroup(leader: ChildProcess): boolean {
+  try {
+    return leader.pid !== undefined && process.kill(-leader.pid, 'SIGKILL');
+  } catch {
+    return false; // nobody left in the group
+  }
+}
+
+let current: ChildProcess | undefined;
+
+function environment(long: boolean, tallyFile: string): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = { ...process.env, LOCKRIG_TEST_TALLY: tallyFile };
+  delete env.LOCKRIG_LONG;
+  if (long) env.LOCKRIG_LONG = '1';
+  if (!process.stdout.isTTY) delete env.FORCE_COLOR;
+  return env;
+}
+
+async function runFile(file: string, seconds: number, long: boolean): Promise<Tally> {
+  const tallyFile = join(scratch, 'tally');
+  writeFileSync(tallyFile, '');
+  const child = spawn(process.execPath, [...process.execArgv, file], {
+    env: environment(long, tallyFile),
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
+  });
+  current = child;
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    endGroup(child);
+  }, seconds * 1000);
+  const end = await new Promise<string>((settle) => {
+    child.once('error', (error) => settle(`could not be started: ${error.message}`));
+    child.once('exit', (code, signal) => settle(signal ? `was ended by ${signal}` : `exited with ${code}`));
+  });
+  clearTimeout(timer);
+  if (endGroup(child)) console.error('  a process that this file had left running was ended');
+
+  const lines = readFileSync(tallyFile, 'utf8').split('\n');
+  const of = (result: string) => lines.filter((line) => line === result).length;
+  const tally: Tally = { passed: of('passed'), failed: of('failed'), skipped: of('skipped') };
+  let verdict = '';
+  if (late) verdict = `took longer than ${seconds} s and was ended`;
+  else if (end !== 'exited with 0' && (end !== 'exited with 1' || tally.failed === 0)) verdict = end;
+  else if (tally.passed + tally.failed + tally.skipped === 0) verdict = 'ran no test';
+  if (verdict) {
+    tally.failed++;
+    console.error(`\n  FAIL  ${relative(home, file)} ${verdict}`);
+  }
+  return tally;
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = options();
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const seconds = Number(values.deadline ?? (values.long ? 1800 : 300));
+  if (!(seconds > 0 && seconds <= 86_400))
+    usage(`--deadline wants 1 to 86400 seconds, not '${values.deadline}'.`);
+  const files = select(positionals);
+  if (files.length === 0) console.error(`There is no *.test${extension} file in ${home}.`);
+
+  const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+  const bad: string[] = [];
+  for (const file of files) {
+    const name = relative(home, file);
+    console.log(`\n${name}`);
+    const tally = await runFile(file, seconds, values.long);
+    total.passed += tally.passed;
+    total.failed += tally.failed;
+    total.skipped += tally.skipped;
+    if (tally.failed > 0) bad.push(`${name}: ${tally.failed} failed`);
+  }
+  if (bad.length > 0) console.log(`\n${bad.join('\n')}`);
+  const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
+  console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`);
+  return total.failed > 0 || total.passed === 0 ? 1 : 0;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    if (current) endGroup(current);
+    process.exit(130);
+  });
+}
+process.exitCode = await main();
