@@ -1,6 +1,6 @@
 /** The thread of one member of a crew: takes up its CPU, runs the job, answers once. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { Machine } from '../src/memory/index.ts';
+import { attachHardware, machineOf } from '../harness/engines/hardware.ts';
 import { barrierOf, type CrewOrders, type EngineFactory, type Job } from './crew.ts';
 
 const { handle, id, cpus, engine, attach, job, args, barrier } = workerData as CrewOrders;
@@ -11,10 +11,10 @@ async function load<Value>(module: string, name: string): Promise<Value> {
   return found as Value;
 }
 
-const machine = new Machine(handle);
+const machine = machineOf(handle);
 const isa =
   typeof engine === 'string'
-    ? machine.attach(id, { ...attach, engine }).isa
+    ? attachHardware(machine, id, { ...attach, engine }).isa
     : (await load<EngineFactory>(engine.module, engine.factory))(machine, id, attach, engine.args);
 const run = await load<Job>(job.module, job.name);
 const meet = barrierOf(machine.words, barrier, cpus);

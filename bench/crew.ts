@@ -79,9 +79,6 @@ export class CrewLate extends Error {
   }
 }
 
-/** Whether this processor keeps loads among loads and stores among stores in order. */
-export const strongOrder: boolean = process.arch === 'x64' || process.arch === 'ia32';
-
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 const entry = new URL(`./crew-cpu${extension}`, import.meta.url);
 
@@ -95,9 +92,8 @@ export interface Crew<Result> {
 
 /** Starts the workers of a crew. */
 export function startCrew<Args, Result>(options: CrewOptions<Args>): Crew<Result> {
-  const { machine, job, args, cpus = machine.cpus, deadline = 60_000 } = options;
+  const { machine, job, args, attach = {}, cpus = machine.cpus, deadline = 60_000 } = options;
   const barrier = machine.alloc(BARRIER_BYTES) >>> 2;
-  const attach: AttachOptions = { strongOrder, ...options.attach };
   const workers = Array.from({ length: cpus }, (_, id) => {
     const engine = typeof options.engine === 'function' ? options.engine(id) : options.engine;
     const orders: CrewOrders = { handle: machine.handle, id, cpus, engine, attach, job, args, barrier };
@@ -112,7 +108,9 @@ export function startCrew<Args, Result>(options: CrewOptions<Args>): Crew<Result
         new Promise<Result>((resolve, reject) => {
           worker.once('message', resolve);
           worker.once('error', reject);
-          worker.once('exit', (code) => reject(new Error(`CPU ${id} exited with ${code} before its job was done`)));
+          worker.once('exit', (code) =>
+            reject(new Error(`CPU ${id} exited with ${code} before its job was done`)),
+          );
         }),
     ),
   );

@@ -38,3 +38,13 @@ export type {
 } from './locking/kinds.ts';
 export { track } from './locking/track.ts';
 export * from './memory/index.ts';
+export {
+  type Actor,
+  type CheckContext,
+  defineScenario,
+  type Grade,
+  type ScenarioContext,
+  type ScenarioDefinition,
+  ScenarioDefinitionError,
+  type ScenarioSpec,
+} from './scenario.ts';

@@ -1,11 +1,13 @@
 /** A machine hands out memory that nobody else has, CPUs that exist, and says no in numbers; a CPU keeps its own books right. */
 import * as assert from 'uvu/assert';
+import { WaitRecord } from '../src/arch/index.ts';
 import {
   CPU_LOCAL_BYTES,
   CPU_OFFLINE,
   CPU_ONLINE,
   CpuArea,
   createMachine,
+  i32,
   LINE,
   MAX_CPUS,
   MAX_HELD,
@@ -14,7 +16,11 @@ import {
   MODE_READ,
   MODE_WRITE,
   OutOfMemory,
+  perCpu,
+  struct,
   TooManyLocks,
+  u32,
+  words,
 } from '../src/memory/index.ts';
 import { onCpus } from './fixtures/memory/cpus.ts';
 import { suite } from './suite.ts';
@@ -48,7 +54,7 @@ memory('running out says how much was wanted and how much is left, and takes not
       );
       return (error as OutOfMemory).free;
     }
-    return assert.unreachable();
+    throw new Error('2 ** 29 bytes were found in a small machine');
   };
   const before = free();
   assert.ok(before >= 65536, `${before} free`);
@@ -162,6 +168,7 @@ cpus('a CPU that is taken up again does not inherit what its last thread left be
   before.leave();
   const after = machine.attach(0);
   assert.equal(after.held(), []);
+  assert.is(machine.boot.load(after.area + WaitRecord.irqOff), 0, 'interrupts are on');
   assert.is(machine.boot.load(after.area + CpuArea.waitingFor), 0);
   assert.is(machine.boot.load(after.area + CpuArea.nodesUsed), 0);
   for (let lock = 1; lock <= MAX_HELD; lock += 1) after.node(lock * 64);
@@ -311,3 +318,48 @@ books('what a CPU waits for is shown until it has it or gives up', () => {
 });
 
 books.run();
+
+const copies = suite('per-CPU variables');
+const Counts = struct('counts', { events: u32, balance: i32, row: words(2) });
+
+copies('each CPU counts in its own copy, and the sum is what they counted', async () => {
+  const machine = createMachine({ cpus: 3 });
+  const counts = perCpu(machine, Counts);
+  const ids = [0, 1, 2];
+  await onCpus(
+    machine,
+    'machine',
+    ids.map((cpu) => ({ cpu, job: 'count', args: { addr: counts.addr, events: 20_000 } })),
+  );
+  assert.is(counts.sum(machine.boot, 'events'), 60_000);
+  assert.is(counts.sum(machine.boot, 'balance'), 20_000 * (0 - 1 - 2));
+  assert.equal(
+    ids.map((cpu) => machine.boot.read(counts.at(cpu) + Counts.balance)),
+    [0, -20_000, -40_000],
+  );
+});
+
+copies('unsigned copies add up beyond 32 bits', () => {
+  const machine = createMachine({ cpus: 2 });
+  const counts = perCpu(machine, Counts);
+  for (const cpu of [0, 1]) machine.boot.write(counts.at(cpu) + Counts.events, -1);
+  assert.is(counts.sum(machine.boot, 'events'), 2 * (2 ** 32 - 1));
+});
+
+copies('copies are found again by their address, and only for CPUs that there are', () => {
+  const machine = createMachine({ cpus: 2 });
+  const counts = perCpu(machine, Counts);
+  const before = machine.alloc(4);
+  assert.is(perCpu(machine, Counts, counts.addr).at(1), counts.at(1));
+  assert.is(machine.alloc(4), before + LINE, 'nothing is allocated for that');
+  for (const cpu of [-1, 2, 0.5, Number.NaN]) {
+    assert.throws(() => counts.at(cpu), new RegExp(`there is no CPU ${cpu}: 'counts' has copies for 0 to 1`));
+  }
+  assert.throws(() => counts.sum(machine.boot, 'row'), /'row' of struct 'counts' is not one word/);
+  assert.throws(
+    () => counts.sum(machine.boot, 'nothing' as 'row'),
+    /'nothing' of struct 'counts' is not one word/,
+  );
+});
+
+copies.run();

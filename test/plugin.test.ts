@@ -27,6 +27,8 @@ const load = (file: string, deadline?: number) =>
 const bundle = (file: string) => bundlePlugin(file, box.urls);
 const imported = async (file: string) => (await import((await bundle(file)).url)) as Module;
 
+const names = (definitions: readonly { name: string }[]) => definitions.map(({ name }) => name);
+
 async function refused(work: () => Promise<unknown>): Promise<PluginError> {
   const outcome = await work().then(
     () => new Error('it was accepted'),
@@ -38,7 +40,6 @@ async function refused(work: () => Promise<unknown>): Promise<PluginError> {
 
 Error.stackTraceLimit = 50; // so that lockrig's own frames are in the stacks, too
 const test = suite('plugins');
-test.after(() => box.remove());
 
 test('a TypeScript lock is loaded with types, enums and helpers from other files', async () => {
   const file = box.write({
@@ -53,10 +54,7 @@ export default defineLock({
     'ts/words.ts': `export type Word = number;\nexport const FREE: Word = 0;`,
   });
   const plugin = await load(file);
-  assert.equal(
-    plugin.locks.map(({ name }) => name),
-    ['my-lock'],
-  );
+  assert.equal(names(plugin.locks), ['my-lock']);
   assert.equal(plugin.scenarios, []);
   assert.is(plugin.file, file);
   assert.equal(plugin.inputs, [file, join(dirname(file), 'words.ts')]);
@@ -96,11 +94,8 @@ export const s = defineScenario({ name: 's', actors: [() => {}, () => {}], check
 export const helper = { size: 3 }, sizes = [1, 2];`,
   });
   const { locks, scenarios } = await load(file);
-  assert.equal(locks.map(({ name }) => name).sort(), ['a', 'b', 'c']);
-  assert.equal(
-    scenarios.map(({ name }) => name),
-    ['s'],
-  );
+  assert.equal(names(locks).sort(), ['a', 'b', 'c']);
+  assert.equal(names(scenarios), ['s']);
 });
 
 test('lockrig and lockrig/harness are the running copy, for import and for require', async () => {
@@ -276,7 +271,7 @@ test('a lock template is a correct lock', async () => {
 
 test('a scenario template counts without a lock and says so', async () => {
   const { file, command } = await writeTemplate('scenario', join(box.folder, "it's lost.js"));
-  assert.is(command, `npx lockrig hunt './it'\\''s lost.js'`);
+  assert.is(command, `npx lockrig torture './it'\\''s lost.js'`);
   assert.match(readFileSync(file, 'utf8'), /^\/\/ @ts-check\n/);
   const [scenario] = (await load(file)).scenarios;
   assert.is(scenario?.name, 'it-s-lost');

@@ -5,9 +5,15 @@ import wabt from 'wabt';
 
 const path = (name) => fileURLToPath(new URL(`../../src/arch/${name}`, import.meta.url));
 const tools = await wabt();
-const parsed = tools.parseWat('isa.wat', readFileSync(path('isa.wat'), 'utf8'), { threads: true, sat_float_to_int: true });
+const parsed = tools.parseWat('isa.wat', readFileSync(path('isa.wat'), 'utf8'), {
+  threads: true,
+  sat_float_to_int: true,
+});
 const { buffer } = parsed.toBinary({});
-const lines = Buffer.from(buffer).toString('base64').match(/.{1,100}/g) ?? [];
+const lines =
+  Buffer.from(buffer)
+    .toString('base64')
+    .match(/.{1,100}/g) ?? [];
 const text = `/** The bytes of isa.wat, assembled by harness/build/assemble.mjs at build time. */
 export const isaBytes: string =
 ${lines.map((line) => `  '${line}'`).join(' +\n')};

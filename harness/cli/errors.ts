@@ -22,7 +22,14 @@ export class UsageError extends Error {
   }
 }
 
-const USAGE_CODES = new Set(['EUSAGE', 'EPARAMETER', 'EPLUGIN', 'ELOCKDEFINITION', 'ENOMEM']);
+const USAGE_CODES = new Set([
+  'EUSAGE',
+  'EPARAMETER',
+  'EPLUGIN',
+  'ELOCKDEFINITION',
+  'ESCENARIODEFINITION',
+  'ENOMEM',
+]);
 
 /** Prints an error as one sentence, with the stack when asked for. @returns the exit code */
 export function explain(error: unknown, verbose: boolean): number {

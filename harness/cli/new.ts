@@ -15,9 +15,7 @@ export function addNew(cli: CAC, finish: (code: Promise<number>) => void): void 
             throw new UsageError(`there is no template '${what}': lock or scenario is expected`);
           const { writeTemplate } = await import('../plugin/template.ts');
           const written = await writeTemplate(what, file, { force: options.force === true });
-          process.stdout.write(
-            `${written.file} written; next: npx lockrig ${what === 'lock' ? 'torture' : 'hunt'} ${written.file}\n`,
-          );
+          process.stdout.write(`${file} written; next: ${written.command}\n`);
           return EXIT.clean;
         })(),
       ),

@@ -1,15 +1,18 @@
 /**
  * What a command is about: names, globs and files from the command line become lock definitions.
  */
+import { existsSync } from 'node:fs';
 import { distance } from 'fastest-levenshtein';
 import picomatch from 'picomatch';
 import type { AnyLock } from '../../src/locking/define.ts';
 import { locks, mutants } from '../../src/locking/index.ts';
+import type { ScenarioDefinition } from '../../src/scenario.ts';
+import type { Tortured } from '../torture/setup.ts';
 import { UsageError } from './errors.ts';
 
 /** A lock to work on. */
 export interface Subject {
-  readonly lock: AnyLock;
+  readonly lock: Tortured;
   /** URL of the bundled module and its hash, for users' locks. */
   readonly url?: string;
   readonly hash?: string;
@@ -27,14 +30,24 @@ async function fromFile(file: string): Promise<Subject[]> {
   const { loadPlugin } = await import('../plugin/load.ts');
   const { defineLock } = await import('../../src/locking/define.ts');
   const plugin = await loadPlugin(file, { lockrigUrl: here('src/index'), harnessUrl: here('harness/index') });
-  if (plugin.locks.length === 0)
-    throw new UsageError(`${file} defines no lock: export one with export default defineLock({ … })`);
-  return plugin.locks.map((lock) => {
-    // Checks what a structural look cannot: kinds and sizes. A definition made by defineLock passes as it is.
-    const made = lock as unknown as AnyLock;
-    if (!Object.isFrozen(made)) defineLock(made as never);
-    return { lock: made, url: plugin.url, hash: plugin.hash, file: plugin.file };
+  const { defineScenario } = await import('../../src/scenario.ts');
+  if (plugin.locks.length + plugin.scenarios.length === 0)
+    throw new UsageError(
+      `${file} defines no lock and no scenario: export one with export default defineLock({ … })`,
+    );
+  const subject = (lock: Tortured): Subject => ({
+    lock,
+    url: plugin.url,
+    hash: plugin.hash,
+    file: plugin.file,
   });
+  // Checks what a structural look cannot: kinds and sizes. A definition made by defineLock or defineScenario is frozen, and passes as it is.
+  const made = <Made extends object>(given: unknown, define: (spec: never) => unknown): Made =>
+    (Object.isFrozen(given) ? given : define(given as never)) as Made;
+  return [
+    ...plugin.locks.map((lock) => subject(made<AnyLock>(lock, defineLock))),
+    ...plugin.scenarios.map((scenario) => subject(made<ScenarioDefinition>(scenario, defineScenario))),
+  ];
 }
 
 function nearest(name: string): string[] {
@@ -57,7 +70,7 @@ export async function findSubjects(names: readonly string[]): Promise<Subject[]>
   for (const name of names) {
     const exact = [...locks, ...mutants].find((lock) => lock.name === name);
     if (exact) found.push({ lock: exact });
-    else if (FILE.test(name)) found.push(...(await fromFile(name)));
+    else if (FILE.test(name) || existsSync(name)) found.push(...(await fromFile(name)));
     else {
       const matches = picomatch.scan(name).isGlob
         ? [...locks, ...mutants].filter((lock) => picomatch(name)(lock.name))

@@ -121,9 +121,9 @@ function readMap(file: string): TraceMap | undefined {
     const target = comment && [...comment].at(-1)?.[1];
     if (target === undefined) return undefined;
     const inline = target.startsWith('data:');
-    const mapUrl = inline || url.startsWith('data:') ? target : new URL(target, url).href;
-    const text = textAt(mapUrl);
-    return text === undefined ? undefined : new FlattenMap(text, inline ? url : mapUrl);
+    const base = url.startsWith('data:') ? undefined : url; // nothing is relative to a data URL
+    const text = textAt(inline ? target : new URL(target, base).href);
+    return text === undefined ? undefined : new FlattenMap(text, inline ? base : new URL(target, base).href);
   } catch {
     return undefined; // no file, no map, or not a map: the frame stays as it is
   }

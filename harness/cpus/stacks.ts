@@ -23,6 +23,8 @@ import type { Debugger, NodeWorker, Session } from 'node:inspector';
 import { fileURLToPath } from 'node:url';
 import { mapFrames, type StackFrame } from './source-map.ts';
 
+export type { StackFrame };
+
 /** Whose stacks to take. */
 export interface StackOptions {
   /** Thread ids of workers that this thread has started, directly or through a pool. */

@@ -91,7 +91,7 @@ function unresolvedBecause(request: string, importer: string): string {
   return `which is not installed there: run npm install ${name} in ${shown(root)}`;
 }
 
-/** An import that fails may show the frames that asked for it, and those are none of the user's business. */
+/** Frames from this folder on are those that asked for the import, and none of the user's business. */
 const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** The bundle that was imported, and what its imports of the running copy look like to the user. */
@@ -125,7 +125,9 @@ export function explainImport(imported: Imported, cause: unknown): PluginError {
     const message = `${where} imports '${unlinked.name}' from '${from}', which has no export of that name: ${right}`;
     return new PluginError(file, 'import', message, { cause });
   }
-  const frames = framesOf(stack).filter((frame) => dirname(frame.file) !== HERE);
+  const all = framesOf(stack);
+  const asked = all.findIndex((frame) => dirname(frame.file) === HERE);
+  const frames = asked < 0 ? all : all.slice(0, asked);
   const own = frames.find((frame) => frame.bundled || inputs.includes(frame.file));
   const code = types.isNativeError(cause) ? (cause as NodeJS.ErrnoException).code : undefined;
   if (own === undefined && code?.startsWith('ERR_')) {
@@ -144,6 +146,11 @@ export function explainImport(imported: Imported, cause: unknown): PluginError {
       : other !== undefined
         ? `${shown(file)} imports ${showPlace(other, file, entry)}, which throws`
         : `${shown(file)} throws while it is imported`;
+  if (own !== undefined && code === 'ELOCKDEFINITION') {
+    // defineLock says itself what would be right.
+    const message = `${showPlace(own, file, entry)} defines a lock that cannot be used: ${(cause as Error).message}`;
+    return new PluginError(file, 'definition', message, { cause });
+  }
   const message = `${where} (${reason(cause)}): a plugin has to load without errors`;
   return new PluginError(file, 'evaluation', message, { cause });
 }

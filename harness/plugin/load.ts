@@ -54,9 +54,23 @@ async function importBundle(bundle: PluginBundle, urls: LoadOptions): Promise<ob
       [urls.lockrigUrl, 'lockrig'],
       [urls.harnessUrl, 'lockrig/harness'],
     ]);
+    await afterEcho(thrown);
     const entry = await realpath(file).catch(() => file);
     throw explainImport({ file, entry, inputs, ours }, thrown);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * When CommonJS that a module imports throws, Node 20 rejects the import and then a promise of its own with the same error, which
+ * nobody can handle (nodejs/node#51603). Left alone, it would end the process with a stack trace instead of the sentence.
+ */
+async function afterEcho(thrown: unknown): Promise<void> {
+  const listener = (other: unknown) => {
+    if (other !== thrown) throw other;
+  };
+  process.on('unhandledRejection', listener);
+  await new Promise((done) => setImmediate(done));
+  process.off('unhandledRejection', listener);
 }

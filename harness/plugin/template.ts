@@ -100,14 +100,14 @@ function commandWord(path: string): string {
   return /^[\p{L}\p{N}_./@+-]+$/u.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-function command(kind: 'lock' | 'scenario', word: string): string {
-  return `npx lockrig ${kind === 'lock' ? 'torture' : 'hunt'} ${word}`;
+function command(word: string): string {
+  return `npx lockrig torture ${word}`;
 }
 
 function lockText({ name, word }: Parts): string {
   return `// ${name}: a test-and-test-and-set lock. It is correct as it stands; make it yours.
 //
-//   ${command('lock', word)}
+//   ${command(word)}
 //   npx lockrig bench ${word} --against ticket,mcs
 //
 // What lockrig checks, on real threads that all want the lock:
@@ -155,7 +155,7 @@ export default defineLock({
 function scenarioText({ name, word }: Parts): string {
   return `// ${name}: a race to start from. Two CPUs count without a lock, so an increment can be lost, and lockrig finds that.
 //
-//   ${command('scenario', word)}
+//   ${command(word)}
 //
 // A scenario is an episode that is repeated many times: the state is zeroed, init runs if there is one, the actors run at
 // once, one on each CPU, and check looks at what they left. A failure comes with the accesses of each CPU side by side and

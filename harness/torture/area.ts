@@ -20,6 +20,8 @@ export const Control = struct('torture', {
   round: u32,
   longHoldCpu: u32,
   longHoldStep: u32,
+  // Writers that have not done their steps yet; counted down by them.
+  writersLeft: u32.ownLine(),
   // Written by the main thread.
   stop: u32.ownLine(),
   // Drawn by every CPU in rounds that check order.
@@ -40,6 +42,7 @@ export const CpuLine = struct('torture_cpu', {
   queued: u32.ownLine(),
   reading: u32,
   wants: u32,
+  left: u32,
   overtaken: u32,
   phase: u32,
   // Requests: written by the main thread and the leader.
@@ -98,6 +101,7 @@ export const Data = struct('protected', {
   head: u32,
   tail: u32,
   leaders: u32,
+  tenant: u32.ownLine(),
   ring: words(16).ownLine(),
 });
 

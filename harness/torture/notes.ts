@@ -1,9 +1,9 @@
 /**
  * What a run shows that is no violation, and still worth knowing.
  */
-import type { AnyLock } from '../../src/locking/define.ts';
 import type { TortureParams } from './params.ts';
 import type { CpuCounts } from './result.ts';
+import type { Tortured } from './setup.ts';
 
 /** Unfairness that locktorture marks with ???: the most is more than twice the least. */
 export function unfair(values: readonly number[]): boolean {
@@ -11,7 +11,7 @@ export function unfair(values: readonly number[]): boolean {
 }
 
 /** The notes on a run. */
-export function notesOn(definition: AnyLock, params: TortureParams, counts: readonly CpuCounts[]): string[] {
+export function notesOn(definition: Tortured, params: TortureParams, counts: readonly CpuCounts[]): string[] {
   const notes: string[] = [];
   const sum = (pick: (cpu: CpuCounts) => number): number =>
     counts.reduce((total, cpu) => total + pick(cpu), 0);

@@ -79,6 +79,8 @@ export const DETAILS = {
     oracle: 'ownership',
     text: 'CPU {cpu} released it while CPU {other} held it, and was not refused',
   },
+  checkFailed: { oracle: 'check', text: 'the check failed' },
+  forbiddenOutcome: { oracle: 'check', text: 'a forbidden outcome was seen' },
   notHeld: { oracle: 'ownership', text: 'CPU {cpu} was refused its own release' },
 } as const satisfies Record<string, Detail>;
 
@@ -109,4 +111,5 @@ export const ORACLES: readonly OracleName[] = [
   'ownership',
   'at-rest',
   'exception',
+  'check',
 ];

@@ -1,7 +1,7 @@
 /**
  * The program of a torture CPU: takes up the CPU, creates the lock's operations and the client of its kind, and runs rounds.
  */
-import type { AnyLock, LockDefinition } from '../../src/locking/define.ts';
+import type { LockDefinition } from '../../src/locking/define.ts';
 import { lockByName } from '../../src/locking/index.ts';
 import type { Kind, OpsByKind } from '../../src/locking/kinds.ts';
 import { mutex3 } from '../../src/locking/mutex3.ts';
@@ -13,10 +13,11 @@ import { conditionClient } from './clients/condition.ts';
 import { Bench, type Client, type ClientOptions } from './clients/context.ts';
 import { mutexClient } from './clients/mutex.ts';
 import { rwClient } from './clients/rw.ts';
+import { scenarioClient } from './clients/scenario.ts';
 import { semaphoreClient } from './clients/semaphore.ts';
 import { seqClient } from './clients/seq.ts';
 import { Rounds } from './rounds.ts';
-import type { TortureSetup } from './setup.ts';
+import type { Tortured, TortureSetup } from './setup.ts';
 
 const CLIENTS: {
   readonly [K in Exclude<Kind, 'async-mutex'>]: (bench: Bench, options: ClientOptions<K>) => Client;
@@ -31,8 +32,8 @@ const CLIENTS: {
 };
 
 /** Finds a definition on this thread: lockrig's own by name, a user's in its bundled module. */
-export async function findLock(reference: TortureSetup['subject']): Promise<AnyLock> {
-  const { name, url } = reference;
+export async function findSubject(reference: TortureSetup['subject']): Promise<Tortured> {
+  const { name, url, definition } = reference;
   if (url === undefined) {
     const found = lockByName(name);
     if (found) return found;
@@ -41,16 +42,22 @@ export async function findLock(reference: TortureSetup['subject']): Promise<AnyL
   const module = (await import(url)) as Record<string, unknown>;
   const found = Object.values(module)
     .flat()
-    .find((value) => (value as AnyLock | null)?.definition === 'lock' && (value as AnyLock).name === name);
-  if (!found) throw new Error(`the file no longer defines a lock called '${name}'`);
-  return found as AnyLock;
+    .find(
+      (value) => (value as Tortured | null)?.definition === definition && (value as Tortured).name === name,
+    );
+  if (!found) throw new Error(`the file no longer defines a ${definition} called '${name}'`);
+  return found as Tortured;
 }
+
+/** Stands in for the lock where a scenario is tortured: it has none, and promises nothing. */
+const NO_LOCK = { kind: 'mutex', promises: {}, create: () => ({}) } as unknown as LockDefinition;
 
 /** Boots one CPU of a torture run. */
 export async function boot({ id, setup, attach }: BootContext): Promise<Runner> {
-  const { subject, lock, nested, mutexAddr, perCpu, perCpuStride, area, params, shared, value } =
+  const { subject, lock, nested, mutexAddr, perCpu, perCpuStride, stateStride, area, params, shared, value } =
     setup as TortureSetup;
-  const definition = (await findLock(subject)) as LockDefinition;
+  const found = await findSubject(subject);
+  const definition = (found.definition === 'lock' ? found : NO_LOCK) as LockDefinition;
   let bench: Bench | undefined;
   const cpu = attach({
     engine: params.engine,
@@ -82,11 +89,11 @@ export async function boot({ id, setup, attach }: BootContext): Promise<Runner> 
   } as ClientOptions;
   bench = new Bench(options);
   if (definition.kind === 'async-mutex') return asyncClient(bench, options as ClientOptions<'async-mutex'>);
-  const client = (CLIENTS[definition.kind] as (bench: Bench, options: ClientOptions) => Client)(
-    bench,
-    options,
-  );
+  const client =
+    found.definition === 'scenario'
+      ? scenarioClient(bench, found, params.cpus, lock, stateStride)
+      : (CLIENTS[definition.kind] as (bench: Bench, options: ClientOptions) => Client)(bench, options);
   const judged = definition.promises.fifo === true || definition.promises.bypass !== undefined;
   const rounds = new Rounds(bench, client, judged);
-  return { run: () => rounds.run() };
+  return { run: () => rounds.run(), collect: () => client.collect?.() };
 }

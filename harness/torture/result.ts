@@ -19,6 +19,7 @@ import {
   Record as ViolationRecord,
 } from './area.ts';
 import { detailAt, ORACLES } from './oracles.ts';
+import type { ScenarioOutcomes } from './outcomes.ts';
 import type { TortureParams } from './params.ts';
 import type { TortureSetup } from './setup.ts';
 
@@ -108,6 +109,8 @@ export interface TortureResult {
   readonly detectedMs: number | undefined;
   /** Epoch milliseconds modulo 2^31 of the first acquisition; 0: there was none. */
   readonly firstAcquisition: number;
+  /** For scenarios: what came out how often, and what the checks said; only of a run that came to its end. */
+  readonly outcomes: ScenarioOutcomes | undefined;
   /** Things worth knowing that are no violations. */
   readonly notes: readonly string[];
 }
@@ -180,6 +183,7 @@ export function namer(
 
 /** A lock's words by the names of its fields. */
 export function decodeWords(layout: object | undefined, words: readonly number[]): string {
+  if (!layout && words.every((word) => word === 0)) return '';
   if (!layout)
     return words
       .slice(0, 8)

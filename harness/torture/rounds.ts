@@ -58,7 +58,7 @@ export class Rounds {
 
   /** Runs rounds until the run is over or this CPU leaves. */
   run(): void {
-    const { isa, cpu, bench, client, control, mine } = this;
+    const { isa, bench, control, mine } = this;
     let goOn: boolean;
     if (isa.load(mine + CpuLine.active) === 0) {
       isa.store(mine + CpuLine.joins, 1);
@@ -67,14 +67,26 @@ export class Rounds {
     } else goOn = this.meet();
     while (goOn) {
       bench.profile = isa.read(control + Control.profile);
-      const quota = isa.read(control + Control.quota);
-      for (let step = 0; step < quota; step += 1) {
-        client.step();
-        cpu.beat();
-        if ((step & 63) === 0) isa.pause();
-      }
+      this.work(isa.read(control + Control.quota));
       goOn = this.meet();
     }
+  }
+
+  private work(quota: number): void {
+    const { isa, cpu, client, control } = this;
+    const background = client.background === true && this.params.writers > 0;
+    for (
+      let step = 0;
+      background
+        ? isa.load(control + Control.writersLeft) > 0 && isa.load(control + Control.stop) === 0
+        : step < quota;
+      step += 1
+    ) {
+      client.step();
+      cpu.beat();
+      if ((step & 63) === 0) isa.pause();
+    }
+    if (!background && this.params.writers > 0) isa.fetchAdd(control + Control.writersLeft, -1);
   }
 
   /** Waits for all others. @returns whether this CPU goes on */
@@ -97,6 +109,7 @@ export class Rounds {
     const { isa, cpu, control, params } = this;
     const round = isa.read(control + Control.round);
     if (round > 0) this.client.rest?.();
+    else this.client.prepare?.();
     const stop =
       isa.load(control + Control.stop) !== 0 ||
       (params.rounds > 0 && round >= params.rounds) ||
@@ -110,6 +123,10 @@ export class Rounds {
     this.began = now;
     isa.write(control + Control.round, round + 1);
     isa.write(control + Control.profile, this.profile());
+    isa.store(
+      control + Control.writersLeft,
+      Math.max(0, isa.read(control + Control.expected) - params.readers),
+    );
     this.planLongHold(now);
   }
 
@@ -138,6 +155,7 @@ export class Rounds {
   }
 
   private quota(round: number, ms: number): number {
+    if (this.client.steps !== undefined) return this.client.steps;
     if (this.params.rounds > 0) return COUNTED_QUOTA;
     const last = this.isa.read(this.control + Control.quota);
     if (round === 0 || last === 0) return FIRST_QUOTA;
@@ -148,7 +166,7 @@ export class Rounds {
   private profile(): number {
     const bits = this.cpu.random();
     let profile = bits & (Profile.once | Profile.brief | Profile.delays);
-    if (this.judged && (bits & 16) !== 0) profile |= Profile.order;
+    if ((bits & (this.judged ? 16 : 48)) === (this.judged ? 16 : 48)) profile |= Profile.order;
     return profile;
   }
 

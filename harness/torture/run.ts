@@ -4,7 +4,7 @@
  * The main thread never blocks: it looks at memory from a timer. It ends a run by one word in shared memory, which the CPUs heed at the end of their
  * round; a machine that is stuck, or a lock that was caught under `failFast` and does not come to rest, is ended by ending its threads.
  */
-import type { AnyLock, OracleName } from '../../src/locking/define.ts';
+import type { OracleName } from '../../src/locking/define.ts';
 import type { Machine } from '../../src/memory/index.ts';
 import { waitCycle, waitEdges } from '../cpus/graph.ts';
 import { CpuDied, CpuPool } from '../cpus/pool.ts';
@@ -15,6 +15,7 @@ import { Control, GO_STOP } from './area.ts';
 import { acquisitions, allCounts, roundsBegun } from './counts.ts';
 import { CpuThrew, Hotplug } from './hotplug.ts';
 import { notesOn } from './notes.ts';
+import { collectScenario } from './outcomes.ts';
 import { type TortureParams, withDefaults } from './params.ts';
 import {
   type DeathReport,
@@ -25,7 +26,7 @@ import {
   type TortureResult,
   type Verdict,
 } from './result.ts';
-import { prepare, type TortureSetup } from './setup.ts';
+import { prepare, type Tortured, type TortureSetup } from './setup.ts';
 
 /** A look at a run in progress. */
 export interface Progress {
@@ -64,7 +65,7 @@ async function reportStall(
   stall: Stall,
   setup: TortureSetup,
   machine: Machine,
-  definition: AnyLock,
+  definition: Tortured,
   stacks: boolean,
 ): Promise<StallReport> {
   const name = namer(machine, setup, definition.layout);
@@ -91,7 +92,7 @@ function reportDeath(
   death: CpuDied,
   machine: Machine,
   setup: TortureSetup,
-  definition: AnyLock,
+  definition: Tortured,
 ): DeathReport {
   const name = namer(machine, setup, definition.layout);
   if (death.cpu < 0) return { cpu: death.cpu, why: death.message, lastHeartbeat: 0, held: [] };
@@ -105,15 +106,19 @@ function reportDeath(
 }
 
 /**
- * Tortures one lock.
+ * Tortures one lock, or runs the episodes of one scenario.
  * @throws ParameterError when parameters make no sense; CpuDied when the CPUs cannot be started
  */
 export async function torture(
-  definition: AnyLock,
+  definition: Tortured,
   given: Partial<TortureParams> = {},
   options: TortureOptions = {},
 ): Promise<TortureResult> {
-  const params = withDefaults(given);
+  const params = withDefaults(
+    definition.definition === 'scenario' && given.cpus === undefined
+      ? { ...given, cpus: definition.cpus }
+      : given,
+  );
   const { machine, setup } = await prepare(definition, params, options.url);
   const { control } = setup.area;
   const pool = await CpuPool.start({
@@ -197,9 +202,12 @@ export async function torture(
   }
   const seconds = elapsed() / 1000;
   let stallReport: StallReport | undefined;
+  let outcomes: TortureResult['outcomes'];
   try {
-    if (stall)
-      stallReport = await reportStall(stall, setup, machine, definition, options.stacks ?? true);
+    const ended = !stall && !death && !threw;
+    if (ended && definition.definition === 'scenario')
+      outcomes = await collectScenario(definition, pool, machine.cpus);
+    if (stall) stallReport = await reportStall(stall, setup, machine, definition, options.stacks ?? true);
   } finally {
     await pool.destroy();
   }
@@ -220,8 +228,8 @@ export async function torture(
   return {
     schemaVersion: 1,
     lock: definition.name,
-    kind: definition.kind,
-    promises: definition.promises,
+    kind: definition.definition === 'lock' ? definition.kind : 'scenario',
+    promises: definition.definition === 'lock' ? definition.promises : {},
     params,
     verdict,
     oracle: violations[0]?.oracle ?? (threw ? 'exception' : ignored ? undefined : stallReport?.oracle),
@@ -237,6 +245,7 @@ export async function torture(
     cpus: counts,
     detectedMs: violations[0]?.afterMs ?? detectedMs,
     firstAcquisition: Atomics.load(machine.words, (control + Control.firstAcquisition) >>> 2),
+    outcomes,
     notes: notesOn(definition, params, counts),
   };
 }

@@ -4,6 +4,7 @@
 import { describeCpu } from '../cpus/graph.ts';
 import { formatStack } from '../cpus/source-map.ts';
 import { unfair } from './notes.ts';
+import { outcomeTable } from './outcomes.ts';
 import { echo } from './params.ts';
 import type { CpuCounts, StallReport, TortureResult, Violation } from './result.ts';
 
@@ -16,9 +17,9 @@ export function group(value: number): string {
 
 function role(label: string, values: readonly number[], fail: number): string {
   const total = values.reduce((sum, value) => sum + value, 0);
-  const most = Math.max(...values);
-  const least = Math.min(...values);
-  return `  ${label}:  Total: ${group(total)}  Max/Min: ${group(most)}/${group(least)}${unfair(values) ? ' ???' : ''}  Fail: ${fail}${fail > 0 ? ' !!!' : ''}`;
+  const most = Math.max(0, ...values);
+  const least = values.length === 0 ? 0 : Math.min(...values);
+  return `  ${label}:  Total: ${group(total)}  Max/Min: ${group(most)}/${group(least)}${values.length > 0 && unfair(values) ? ' ???' : ''}  Fail: ${fail}${fail > 0 ? ' !!!' : ''}`;
 }
 
 function sum(counts: readonly CpuCounts[], pick: (cpu: CpuCounts) => number): number {
@@ -51,7 +52,7 @@ function nearMisses(result: TortureResult): string {
 export function describeViolation(violation: Violation): string[] {
   const lines = [`  !!! ${violation.oracle}: ${violation.text}`];
   lines.push(
-    `      ${violation.afterMs.toFixed(1)} ms after the CPUs were up, round ${violation.round}; the lock was ${violation.lock}`,
+    `      ${violation.afterMs.toFixed(1)} ms after the CPUs were up, round ${violation.round}${violation.lock === '' ? '' : `; the ${violation.oracle === 'check' ? 'state' : 'lock'} was ${violation.lock}`}`,
   );
   return lines;
 }
@@ -85,30 +86,9 @@ export function heading(result: Pick<TortureResult, 'lock' | 'params'>): string 
 /** Shown violations; the others are counted. */
 const SHOWN = 3;
 
-/** The whole summary, without the heading. */
-export function summarize(result: TortureResult): string[] {
-  const { cpus, kind } = result;
-  const fails = Object.values(result.violationCounts).reduce((total, count) => total + count, 0);
-  const hasReads = kind === 'rwlock' || kind === 'rwsem' || kind === 'seq' || kind === 'condition';
-  const lines = [
-    role(
-      kind === 'condition' ? 'Puts' : kind === 'barrier' ? 'Phases' : 'Writes',
-      cpus.map((cpu) => cpu.writes),
-      fails,
-    ),
-  ];
-  if (hasReads)
-    lines.push(
-      role(
-        kind === 'condition' ? 'Takes' : 'Reads',
-        cpus.map((cpu) => cpu.reads),
-        0,
-      ),
-    );
-  lines.push(
-    `  ${group(result.perSecond)} acquisitions/s over ${result.seconds.toFixed(1)} s in ${group(result.rounds)} rounds`,
-  );
-  lines.push(nearMisses(result));
+/** What went wrong, if anything did. */
+function evidence(result: TortureResult, fails: number): string[] {
+  const lines: string[] = [];
   for (const violation of result.violations.slice(0, SHOWN)) lines.push(...describeViolation(violation));
   if (fails > SHOWN)
     lines.push(
@@ -126,6 +106,47 @@ export function summarize(result: TortureResult): string[] {
     const locks = held.length > 0 ? held.map(({ lock, mode }) => `${lock} (${mode})`).join(', ') : 'no lock';
     lines.push(`  !!! CPU ${cpu} died: ${why}; last heartbeat ${lastHeartbeat}; it held ${locks}`);
   }
+  return lines;
+}
+
+function summarizeScenario(result: TortureResult, fails: number): string[] {
+  const lines = [
+    `  Episodes:  Total: ${group(result.acquisitions)}  Fail: ${fails}${fails > 0 ? ' !!!' : ''}`,
+    `  ${group(result.perSecond)} episodes/s over ${result.seconds.toFixed(1)} s in ${group(result.rounds)} rounds`,
+  ];
+  if (result.outcomes) {
+    lines.push(...outcomeTable(result.outcomes));
+    for (const failure of result.outcomes.failures) lines.push(`  !!! ${failure}`);
+  }
+  lines.push(...evidence(result, fails));
+  lines.push(`${heading(result)} ${verdictWord(result)}`);
+  return lines;
+}
+
+/** The whole summary, without the heading. */
+export function summarize(result: TortureResult): string[] {
+  const { cpus, kind } = result;
+  const fails = Object.values(result.violationCounts).reduce((total, count) => total + count, 0);
+  const hasReads = kind === 'rwlock' || kind === 'rwsem' || kind === 'seq' || kind === 'condition';
+  if (kind === 'scenario') return summarizeScenario(result, fails);
+  const lines: string[] = [];
+  // Only CPUs that have the role: with --readers and --writers the others do not, and half of a bounded buffer's CPUs only put.
+  const { readers, writers } = result.params;
+  const withRole = (other: number, from: number): readonly CpuCounts[] =>
+    kind === 'condition' ? cpus : cpus.filter(({ cpu }) => cpu < from || cpu >= from + other);
+  const writing = (hasReads ? withRole(readers, 0) : cpus).map((cpu) => cpu.writes);
+  const reading = withRole(writers, readers).map((cpu) => cpu.reads);
+  const busy = (values: readonly number[]): readonly number[] =>
+    kind === 'condition' ? values.filter((value) => value > 0) : values;
+  lines.push(
+    role(kind === 'condition' ? 'Puts' : kind === 'barrier' ? 'Phases' : 'Writes', busy(writing), fails),
+  );
+  if (hasReads) lines.push(role(kind === 'condition' ? 'Takes' : 'Reads', busy(reading), 0));
+  lines.push(
+    `  ${group(result.perSecond)} acquisitions/s over ${result.seconds.toFixed(1)} s in ${group(result.rounds)} rounds`,
+  );
+  lines.push(nearMisses(result));
+  lines.push(...evidence(result, fails));
   for (const note of result.notes) lines.push(`  Note:  ${note}`);
   lines.push(`${heading(result)} ${verdictWord(result)}`);
   return lines;

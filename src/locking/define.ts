@@ -36,8 +36,10 @@ export interface LockSpec<K extends Kind> {
   promises?: Promises;
   /** Sets up one lock before any CPU uses it. `value`: permits of a semaphore, parties of a barrier. */
   init?: (isa: Isa, lock: Addr, cpus: number, value: number) => void;
-  /** Runs once, on the main thread, for locks that bring their own SharedArrayBuffer; the result is cloned to each CPU. */
-  share?: () => unknown;
+  /**
+   * Runs once, on the main thread, for locks that bring their own SharedArrayBuffer; the result is cloned to each CPU. `value` as for `init`.
+   */
+  share?: (cpus: number, value: number) => unknown;
   /** The operations of one CPU. */
   create: (isa: Isa, cpu: Cpu, env: LockEnv) => OpsByKind[K];
 }
@@ -53,7 +55,8 @@ export type OracleName =
   | 'progress'
   | 'ownership'
   | 'at-rest'
-  | 'exception';
+  | 'exception'
+  | 'check';
 
 /** What a mutant admits to. */
 export interface MutantNote {
@@ -77,7 +80,7 @@ export interface LockDefinition<K extends Kind = Kind> {
   readonly perCpu: number;
   readonly promises: Promises;
   readonly init: (isa: Isa, lock: Addr, cpus: number, value: number) => void;
-  readonly share: (() => unknown) | undefined;
+  readonly share: ((cpus: number, value: number) => unknown) | undefined;
   readonly create: (isa: Isa, cpu: Cpu, env?: Partial<LockEnv>) => OpsByKind[K];
   /** Set on locks that are broken on purpose. */
   readonly mutant: MutantNote | undefined;

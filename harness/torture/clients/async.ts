@@ -33,6 +33,10 @@ export function asyncClient(bench: Bench, options: ClientOptions<'async-mutex'>)
     // A pending request of the host's own locks does not keep a thread alive.
     const alive = setInterval(() => {}, 1000);
     try {
+      // All at once: a lock that is set up by whoever comes first is at its weakest then.
+      const come = isa.fetchAdd(control + Control.arrived, 1) + 1;
+      if (come === isa.load(control + Control.expected)) isa.storeWake(control + Control.phase, 1);
+      else while (isa.load(control + Control.phase) === 0) isa.spinWhile(control + Control.phase, 0);
       for (let step = 0; ; step += 1) {
         if (isa.load(control + Control.stop) !== 0) return;
         if (params.failFast && isa.load(control + Control.violations) !== 0) return;

@@ -49,6 +49,14 @@ export interface Client {
   step(): void;
   /** By one CPU while all others wait at the end of a round: is everything free and conserved? */
   rest?(): void;
+  /** Whether this CPU only reads: where others only write it goes on until they have done their steps, so that they have to get past it. */
+  readonly background?: boolean;
+  /** Steps of a round; as many as fit the time unless given. */
+  readonly steps?: number;
+  /** By one CPU before the first round. */
+  prepare?(): void;
+  /** What to hand over when the run is done. */
+  collect?(): unknown;
 }
 
 /** What clients are created with. */
@@ -85,6 +93,7 @@ export class Bench {
   private readonly bound: number;
   private readonly fifo: boolean;
   private readonly off: readonly boolean[];
+  private readonly judged: boolean;
   private first = true;
 
   constructor(options: ClientOptions) {
@@ -100,6 +109,7 @@ export class Bench {
     const { bypass } = options.definition.promises;
     this.bound = (typeof bypass === 'function' ? bypass(cpu.count) : bypass) ?? -1;
     this.fifo = options.definition.promises.fifo === true;
+    this.judged = this.fifo || this.bound >= 0;
     this.off = ORACLES.map((oracle) => params.disabled.includes(oracle));
   }
 
@@ -131,6 +141,8 @@ export class Bench {
     if (at >= MAX_RECORDS) return;
     const record = this.area.records + at * RECORD_BYTES;
     const us = this.cpu.now() / 1000;
+    // A scenario has no lock: its evidence is the state that failed.
+    const shown = DETAILS[name].oracle === 'check' ? (found.addr ?? this.lock) : this.lock;
     const fields: [number, number][] = [
       [Record.detail, DETAIL[name]],
       [Record.cpu, this.cpu.id],
@@ -145,22 +157,36 @@ export class Bench {
     ];
     for (const [offset, value] of fields) isa.write(record + offset, value);
     for (let word = 0; word < SNAPSHOT_WORDS; word += 1)
-      isa.write(record + Record.snapshot + 4 * word, isa.readOnce(this.lock + 4 * word));
+      isa.write(record + Record.snapshot + 4 * word, isa.readOnce(shown + 4 * word));
     isa.store(record + Record.ready, 1);
   }
 
   /** The doorway annotation: this CPU's place in the order is taken now. */
   queued(lock: Addr): void {
-    if (lock !== this.lock || (this.profile & Profile.order) === 0) return;
+    if (this.judged && lock === this.lock) this.queue();
+  }
+
+  private queue(): void {
+    if ((this.profile & Profile.order) === 0) return;
     const { isa } = this;
     const stamp = (isa.fetchAdd(this.control + Control.clock, 1) + 1) | 0;
     isa.write(this.line + CpuLine.overtaken, 0);
     isa.store(this.line + CpuLine.queued, stamp === 0 ? 1 : stamp);
   }
 
-  /** Before an acquisition: whoever is queued by now came earlier. */
+  /**
+   * Before an acquisition: whoever is queued by now came earlier. Locks that promise no order are measured from here, for the summary, since
+   * they have no doorway.
+   */
   arrives(): void {
-    if ((this.profile & Profile.order) !== 0) this.startStamp = this.isa.load(this.control + Control.clock);
+    if ((this.profile & Profile.order) === 0) return;
+    this.startStamp = this.isa.load(this.control + Control.clock);
+    if (!this.judged) this.queue();
+  }
+
+  /** After a trylock that failed: this CPU is not in the order any more. */
+  gaveUp(): void {
+    if ((this.profile & Profile.order) !== 0) this.isa.store(this.line + CpuLine.queued, 0);
   }
 
   /**

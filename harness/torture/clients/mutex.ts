@@ -21,6 +21,7 @@ export function mutexClient(bench: Bench, options: ClientOptions<'mutex'>): Clie
       bench.arrives();
       if (ops.tryAcquire(lock)) return true;
       bench.count(CpuLine.tryFails);
+      bench.gaveUp();
       return false;
     }
     bench.arrives();

@@ -92,6 +92,7 @@ export function rwClient(bench: Bench, options: ClientOptions<'rwlock'> | Client
       bench.count(CpuLine.tries);
       if (!ops.tryWrite(lock)) {
         bench.count(CpuLine.tryFails);
+        bench.gaveUp();
         return;
       }
     } else ops.acquireWrite(lock);
@@ -115,6 +116,7 @@ export function rwClient(bench: Bench, options: ClientOptions<'rwlock'> | Client
       bench.count(CpuLine.tries);
       if (!ops.tryRead(lock)) {
         bench.count(CpuLine.tryFails);
+        bench.gaveUp();
         isa.writeOnce(line + CpuLine.reading, OUTSIDE);
         return;
       }
@@ -170,5 +172,5 @@ export function rwClient(bench: Bench, options: ClientOptions<'rwlock'> | Client
     }
   }
 
-  return { step, rest };
+  return { step, rest, background: readersOnly };
 }

@@ -1,42 +1,106 @@
 /**
- * Torture client of counting semaphores: random weights, never more permits out than there are, all of them back at rest. A release that makes
- * room for a waiter must wake it: nobody else will, since everybody else may be done. The run is then asleep with permits free, which
- * the watchdog proves.
+ * Torture client of counting semaphores: random weights, never more permits out than there are, all of them back at rest.
+ *
+ * A release that makes room for a waiter must wake it. In a closed run a waiter that was passed over is always saved by the next release, so now and
+ * then one CPU, the tenant, keeps its one permit until every other CPU has got on by a step. Whoever is left asleep although there is room for it is
+ * then never saved: the tenant waits for it, everybody else is done, and the watchdog proves that nothing can happen any more.
+ *
+ * The tenant must not wait for a CPU that rightly waits for the tenant: one that wants all permits, or, where permits are given out in order, anyone
+ * behind such a one. A CPU says what it wants and then looks for a tenant, a tenant says that it is one and then looks at what the others want, both
+ * sequentially consistent. So either that CPU sees the tenant and wants less, or the tenant sees what it wants and does not wait for it (or
+ * for anybody, where order is promised).
  */
 import type { SemaphoreOps } from '../../../src/locking/kinds.ts';
-import { CpuLine, Data } from '../area.ts';
+import { Control, CpuLine, cpuLine, Data } from '../area.ts';
 import type { Bench, Client, ClientOptions } from './context.ts';
 import { longHold } from './exclusive.ts';
 
 /** Creates the client of one CPU. */
 export function semaphoreClient(bench: Bench, options: ClientOptions<'semaphore'>): Client {
-  const { lock, params, value: permits, bare } = options;
+  const { lock, params, value: permits, bare, definition } = options;
   const ops: SemaphoreOps = options.ops;
-  const { isa, cpu, data } = bench;
+  const { isa, cpu, data, line, control } = bench;
   const inside = data + Data.inside;
+  const tenant = data + Data.tenant;
+  const inOrder = definition.promises.fifo === true;
+  let round = -1;
+  let left = 0;
 
-  function step(): void {
+  /** What this CPU wants next; less than everything while there is a tenant. */
+  function chooseWeight(): number {
     const weight = 1 + cpu.below(permits);
-    bench.arrives();
-    isa.writeOnce(bench.line + CpuLine.wants, weight);
-    if (ops.tryAcquire && bench.chance(params.try)) {
-      bench.count(CpuLine.tries);
-      if (!ops.tryAcquire(lock, weight)) {
-        bench.count(CpuLine.tryFails);
-        return;
-      }
-    } else ops.acquire(lock, weight);
+    isa.store(line + CpuLine.wants, weight);
+    if (weight < permits || isa.load(tenant) === 0) return weight;
+    isa.store(line + CpuLine.wants, permits - 1);
+    return permits - 1;
+  }
+
+  /** Waits until every CPU that has room beside this one has got on by a step. */
+  function waitForOthers(): void {
+    const theirs = (other: number): number => cpuLine(bench.area, other);
+    const wantsAll = (other: number): boolean => isa.load(theirs(other) + CpuLine.wants) >= permits;
+    for (let other = 0; other < cpu.count; other += 1)
+      if (other !== cpu.id && inOrder && wantsAll(other)) return;
+    for (let other = 0; other < cpu.count; other += 1) {
+      if (other === cpu.id || wantsAll(other)) continue;
+      const before = isa.load(theirs(other) + CpuLine.left);
+      while (before !== 0 && isa.load(theirs(other) + CpuLine.left) === before)
+        isa.spinWhile(theirs(other) + CpuLine.left, before);
+    }
+  }
+
+  function hold(weight: number): void {
+    bench.acquiredOnce();
     // Two that fit together may be inside together; only one that does not fit beside this one is certainly still waiting.
     bench.entered((theirs) => isa.readOnce(theirs + CpuLine.wants) + weight > permits);
-    bench.acquiredOnce();
     const out = isa.fetchAdd(inside, weight) + weight;
     if (out > permits) bench.report('tooMany', { addr: inside, expected: permits, got: out });
     bench.dawdle();
     longHold(bench);
     bench.sawContention();
+  }
+
+  function letGo(weight: number): void {
     isa.fetchAdd(inside, -weight);
     ops.release(lock, weight);
     bench.count(CpuLine.writes);
+  }
+
+  function tenancy(): void {
+    isa.store(line + CpuLine.wants, 1);
+    bench.arrives();
+    ops.acquire(lock, 1);
+    hold(1);
+    waitForOthers();
+    letGo(1);
+    isa.store(tenant, 0);
+  }
+
+  function ordinary(): void {
+    const weight = chooseWeight();
+    bench.arrives();
+    if (ops.tryAcquire && bench.chance(params.try)) {
+      bench.count(CpuLine.tries);
+      if (!ops.tryAcquire(lock, weight)) {
+        bench.count(CpuLine.tryFails);
+        bench.gaveUp();
+        return;
+      }
+    } else ops.acquire(lock, weight);
+    hold(weight);
+    letGo(weight);
+  }
+
+  function step(): void {
+    const now = isa.read(control + Control.round);
+    if (now !== round) {
+      round = now;
+      left = isa.read(control + Control.quota);
+    }
+    if (permits > 1 && bench.chance(0.1) && isa.compareExchange(tenant, 0, cpu.id + 1) === 0) tenancy();
+    else ordinary();
+    left -= 1;
+    isa.storeWake(line + CpuLine.left, left);
   }
 
   function rest(): void {

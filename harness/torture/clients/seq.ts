@@ -59,6 +59,7 @@ export function seqClient(bench: Bench, options: ClientOptions<'seq'>): Client {
   }
 
   return {
+    background: readersOnly,
     step() {
       if (!writersOnly && (readersOnly || bench.chance(params.reads))) read();
       else write();

@@ -1,0 +1,136 @@
+/**
+ * `defineScenario`: an episode that can be repeated millions of times.
+ *
+ * An episode starts from zeroed state, `init` sets it up, every CPU runs its actor once, in parallel, and `check` looks at what is left while
+ * all CPUs are at rest. Many episodes lie side by side in memory (the `stride`) between two meetings of the CPUs, so that meetings do not
+ * dominate and the actors of one episode really overlap.
+ *
+ * Callbacks keep nothing in JavaScript variables from one call to the next: what an episode needs is in its state.
+ */
+import type { Addr, Isa } from './arch/index.ts';
+import { type Cpu, sizeOf } from './memory/index.ts';
+
+/** How an outcome is graded, after jcstress. */
+export type Grade = 'acceptable' | 'interesting' | 'forbidden';
+
+/** What every callback receives. One object is reused: take what you need out of it at each call. */
+export interface ScenarioContext<Tools = unknown> {
+  readonly isa: Isa;
+  /** Address of this episode's state. */
+  readonly state: Addr;
+  readonly cpu: Cpu;
+  /** CPUs that take part. */
+  readonly cpus: number;
+  /** What `create` returned on this CPU. */
+  readonly tools: Tools;
+}
+
+/** What `check` receives. */
+export interface CheckContext<Tools = unknown> extends ScenarioContext<Tools> {
+  /** Says what is wrong with this episode. */
+  fail(what: string): void;
+}
+
+/** An actor: what one CPU does in an episode. */
+export type Actor<Tools = unknown> = (context: ScenarioContext<Tools>) => void;
+
+/** What a scenario states. */
+export interface ScenarioSpec<Tools = unknown> {
+  name: string;
+  /** CPUs of an episode; 2, or as many as there are actors, unless given. */
+  cpus?: number;
+  /** Layout of the state, or its bytes. */
+  state: object | number;
+  /** Runs once on each CPU: operations of the locks that the actors use, for example. */
+  create?: (isa: Isa, cpu: Cpu) => Tools;
+  /** Sets up a zeroed state. */
+  init?: Actor<Tools>;
+  /** One function for all CPUs, or one a CPU. */
+  actors: Actor<Tools> | readonly Actor<Tools>[];
+  /** Looks at the state when all actors are done. */
+  check?: (context: CheckContext<Tools>) => void;
+  /** Names what came out, for a histogram. */
+  outcome?: (context: ScenarioContext<Tools>) => string;
+  /** Grades outcomes; one that is not listed is forbidden. Without it every outcome is acceptable. */
+  grades?: Readonly<Record<string, Grade | readonly [Grade, string]>>;
+  /** Episodes between two meetings of the CPUs, 1 to 65536; 256 unless given. */
+  stride?: number;
+}
+
+/** A scenario. */
+export interface ScenarioDefinition<Tools = unknown> {
+  readonly definition: 'scenario';
+  readonly name: string;
+  readonly cpus: number;
+  readonly layout: object | undefined;
+  readonly bytes: number;
+  readonly stride: number;
+  readonly create: (isa: Isa, cpu: Cpu) => Tools;
+  readonly init: Actor<Tools> | undefined;
+  readonly actors: Actor<Tools> | readonly Actor<Tools>[];
+  readonly check: ((context: CheckContext<Tools>) => void) | undefined;
+  readonly outcome: ((context: ScenarioContext<Tools>) => string) | undefined;
+  readonly grades: Readonly<Record<string, Grade | readonly [Grade, string]>> | undefined;
+}
+
+/** A scenario that cannot be used: says which one and what would be right. */
+export class ScenarioDefinitionError extends TypeError {
+  readonly code = 'ESCENARIODEFINITION';
+  constructor(message: string) {
+    super(message);
+    this.name = 'ScenarioDefinitionError';
+  }
+}
+
+const STRIDE = 256;
+
+/**
+ * Defines a scenario.
+ * @throws ScenarioDefinitionError when a part is missing or makes no sense
+ */
+export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): ScenarioDefinition<Tools> {
+  const { name, actors, state, stride = STRIDE, grades, outcome, check } = spec;
+  if (typeof name !== 'string' || name === '')
+    throw new ScenarioDefinitionError("a scenario needs a name: defineScenario({ name: 'lost-update', … })");
+  const fail = (what: string): never => {
+    throw new ScenarioDefinitionError(`scenario '${name}' ${what}`);
+  };
+  const each = typeof actors === 'function' ? undefined : actors;
+  if (
+    each === undefined
+      ? typeof actors !== 'function'
+      : each.length === 0 || each.some((actor) => typeof actor !== 'function')
+  )
+    fail('has no actors: one function for all CPUs, or an array of one a CPU, is expected');
+  const cpus = spec.cpus ?? each?.length ?? 2;
+  if (!Number.isInteger(cpus) || cpus < 1)
+    fail(`has ${String(spec.cpus)} CPUs: a whole number from 1 is expected`);
+  if (each && each.length !== cpus)
+    fail(`has ${each.length} actors for ${cpus} CPUs: one a CPU, or a single function for all, is expected`);
+  const bytes =
+    typeof state === 'number'
+      ? state
+      : typeof state === 'object' && state !== null
+        ? sizeOf(state)
+        : Number.NaN;
+  if (!(bytes >= 4) || !Number.isFinite(bytes))
+    fail('has no state: a struct layout, or a number of bytes from 4, is expected');
+  if (!Number.isInteger(stride) || stride < 1 || stride > 65536)
+    fail(`has the stride ${String(stride)}: a whole number from 1 to 65536 is expected`);
+  if (!check && !outcome) fail('judges nothing: it needs check, or outcome with grades');
+  if (grades && !outcome) fail('grades outcomes but has no outcome() that names them');
+  return Object.freeze({
+    definition: 'scenario' as const,
+    name,
+    cpus,
+    layout: typeof state === 'object' ? state : undefined,
+    bytes: Math.ceil(bytes),
+    stride,
+    create: spec.create ?? (() => undefined as Tools),
+    init: spec.init,
+    actors,
+    check,
+    outcome,
+    grades,
+  });
+}
