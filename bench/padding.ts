@@ -248,7 +248,7 @@ export function printPadding(rows: readonly PaddingRow[]): string {
   const lines = [`${threads} threads, each counting in its own word, ${where}`, table.toString()];
   if (threads > usable) {
     lines.push(
-      `There are ${usable} cores for ${threads} threads: they take turns, which hides what sharing a line costs.`,
+      `There are ${usable} cores for ${threads} threads: they take turns, and the figures say little about sharing a line.`,
     );
   }
   return lines.join('\n');

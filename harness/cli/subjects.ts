@@ -19,14 +19,16 @@ export interface Subject {
   readonly file?: string;
 }
 
-const FILE = /\.[mc]?[jt]sx?$/;
+/** A file, or one definition of a file: ./locks.ts#mine. */
+const FILE_AND_NAME = /^(.+\.[mc]?[jt]sx?)(?:#(.+))?$/;
 
 function here(path: string): string {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new URL(`../../${path}.${extension}`, import.meta.url).href;
 }
 
-async function fromFile(file: string): Promise<Subject[]> {
+async function fromFile(argument: string): Promise<Subject[]> {
+  const [, file = argument, wanted] = existsSync(argument) ? [] : (FILE_AND_NAME.exec(argument) ?? []);
   const { loadPlugin } = await import('../plugin/load.ts');
   const { defineLock } = await import('../../src/locking/define.ts');
   const plugin = await loadPlugin(file, { lockrigUrl: here('src/index'), harnessUrl: here('harness/index') });
@@ -44,10 +46,17 @@ async function fromFile(file: string): Promise<Subject[]> {
   // Checks what a structural look cannot: kinds and sizes. A definition made by defineLock or defineScenario is frozen, and passes as it is.
   const made = <Made extends object>(given: unknown, define: (spec: never) => unknown): Made =>
     (Object.isFrozen(given) ? given : define(given as never)) as Made;
-  return [
+  const all = [
     ...plugin.locks.map((lock) => subject(made<AnyLock>(lock, defineLock))),
     ...plugin.scenarios.map((scenario) => subject(made<ScenarioDefinition>(scenario, defineScenario))),
   ];
+  if (wanted === undefined) return all;
+  const named = all.filter(({ lock }) => lock.name === wanted);
+  if (named.length === 0)
+    throw new UsageError(
+      `${file} defines no '${wanted}': it has ${all.map(({ lock }) => lock.name).join(', ')}`,
+    );
+  return named;
 }
 
 function nearest(name: string): string[] {
@@ -70,7 +79,7 @@ export async function findSubjects(names: readonly string[]): Promise<Subject[]>
   for (const name of names) {
     const exact = [...locks, ...mutants].find((lock) => lock.name === name);
     if (exact) found.push({ lock: exact });
-    else if (FILE.test(name) || existsSync(name)) found.push(...(await fromFile(name)));
+    else if (FILE_AND_NAME.test(name) || existsSync(name)) found.push(...(await fromFile(name)));
     else {
       const matches = picomatch.scan(name).isGlob
         ? [...locks, ...mutants].filter((lock) => picomatch(name)(lock.name))

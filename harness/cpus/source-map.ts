@@ -15,7 +15,7 @@ import { FlattenMap, LEAST_UPPER_BOUND, originalPositionFor, type TraceMap } fro
 export interface StackFrame {
   /** Name of the function; empty for an anonymous function and for the body of a script. */
   functionName: string;
-  /** Absolute path, or a URL where there is no file; empty for code made by `eval` and `new Function`. */
+  /** Absolute path, or a URL where there is no file; empty for code that came as text: `eval`, data URLs. */
   file: string;
   /** From 1. WebAssembly has no lines: always 1. */
   line: number;
@@ -26,7 +26,6 @@ export interface StackFrame {
 }
 
 const COMMENT = /^[ \t]*\/\/[#@][ \t]*sourceMappingURL=(\S+)[ \t]*$/gm;
-const DATA = /^data:([^,]*),(.*)$/s;
 
 const maps = new Map<string, TraceMap | undefined>();
 
@@ -77,7 +76,7 @@ function mapFrame(frame: StackFrame): StackFrame {
   if (frame.file.startsWith('node:') || isWasm(frame.file)) return { ...frame, internal: true };
   const map = mapOf(frame.file);
   const found = map && origin(map, frame);
-  if (found?.source == null) return { ...frame, file: withoutBody(frame.file) };
+  if (found?.source == null) return { ...frame };
   return { ...frame, file: pathOf(found.source), line: found.line, column: found.column + 1 };
 }
 
@@ -95,12 +94,6 @@ function origin(
   }
 }
 
-/** A module imported from a data URL is named by its whole text. */
-function withoutBody(file: string): string {
-  const head = DATA.exec(file)?.[1];
-  return head === undefined ? file : `data:${head},...`;
-}
-
 function pathOf(source: string): string {
   try {
     return source.startsWith('file:') ? fileURLToPath(source) : source;
@@ -115,24 +108,21 @@ function mapOf(file: string): TraceMap | undefined {
 }
 
 function readMap(file: string): TraceMap | undefined {
+  if (!isAbsolute(file)) return undefined;
   try {
-    const url = isAbsolute(file) ? pathToFileURL(file).href : file;
-    const comment = textAt(url)?.matchAll(COMMENT);
-    const target = comment && [...comment].at(-1)?.[1];
+    const url = pathToFileURL(file);
+    const target = [...readFileSync(url, 'utf8').matchAll(COMMENT)].at(-1)?.[1];
     if (target === undefined) return undefined;
-    const inline = target.startsWith('data:');
-    const base = url.startsWith('data:') ? undefined : url; // nothing is relative to a data URL
-    const text = textAt(inline ? target : new URL(target, base).href);
-    return text === undefined ? undefined : new FlattenMap(text, inline ? base : new URL(target, base).href);
+    if (target.startsWith('data:')) return new FlattenMap(bodyOf(target), url.href);
+    const beside = new URL(target, url);
+    return new FlattenMap(readFileSync(beside, 'utf8'), beside.href);
   } catch {
     return undefined; // no file, no map, or not a map: the frame stays as it is
   }
 }
 
-function textAt(url: string): string | undefined {
-  if (url.startsWith('file:')) return readFileSync(new URL(url), 'utf8');
-  const [, head, body] = DATA.exec(url) ?? [];
-  if (head === undefined || body === undefined) return undefined;
-  const text = decodeURIComponent(body);
-  return /;\s*base64$/i.test(head) ? Buffer.from(text, 'base64').toString('utf8') : text;
+function bodyOf(dataUrl: string): string {
+  const comma = dataUrl.indexOf(',');
+  const body = decodeURIComponent(dataUrl.slice(comma + 1));
+  return /;\s*base64$/i.test(dataUrl.slice(0, comma)) ? Buffer.from(body, 'base64').toString('utf8') : body;
 }

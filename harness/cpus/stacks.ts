@@ -1,25 +1,23 @@
 /**
  * JavaScript stacks of threads that do not cooperate: in `for (;;)`, in a wasm loop, in Atomics.wait.
  *
- * An inspector session of this thread reaches its workers through the NodeWorker domain. A message to a worker is a request
+ * An inspector session of the main thread reaches all workers through the NodeWorker domain. A message to a worker is a request
  * for an interrupt of its isolate. V8 serves those at loop heads, in JavaScript and in wasm, and wakes a futex wait for them,
- * which goes back to sleep afterwards with its deadline and its place in the queue. So a stuck thread needs no nudge.
+ * which afterwards goes on with its deadline and its place in the queue. So a stuck thread needs no nudge.
  *
- *   attached ── enable, pause ──► asked ──┬─ Debugger.paused ──────────────────► frames
- *                                         └─ reply to pause: probe ── paused ──► frames, or idle
+ *   attached ── Runtime.enable, evaluate `throw` ──► exceptionDetails.stackTrace = the probe's frame, the thread's frames
  *
- * - The reply to `pause` says only that the request was made. A busy thread pauses behind it; a thread that waits in its event
- *   loop would pause at some later JavaScript, so it is given some: a probe, an expression without effect. A stack of the probe
- *   alone means idle. The probe may also find a thread that was about to pause; its frames then lie above those of the thread.
- * - Before Node 22, or so, a call frame has no URL: scripts are told apart by their ids, which `enable` announces.
+ * - The probe is evaluated by the interrupted thread, on top of its stack, so the trace of what it throws is the thread's. A
+ *   trace of the probe alone is a thread in its event loop. It costs the thread some 100 us; it runs no microtasks and does
+ *   not see what the thread has made of Error. `enable` is what makes V8 keep the trace, of at most 200 frames.
+ * - Debugger.pause would show the same frames, but V8 collects all their variables for it, and that ends the whole process
+ *   now and then ("Check failed: needs_context", seen on Node 20 and 26, when a thread is met at a function's entry, as while
+ *   it starts). A paused thread cannot be terminated, either, and a process with one hangs in process.exit().
  * - The session's `workerId` counts attachments. The thread's id is in the title: `[worker 3] name`.
- * - A paused thread cannot be ended, and a process with one hangs in process.exit(). So every thread that was asked is
- *   resumed and its debugger disabled, in this order, whatever happened, even on exit: requests are served in order, so one
- *   that is served late, after native code, finds the pause already cancelled.
- * - `NodeWorker.disable` and `session.disconnect` leave the connections to workers in place (the session's delegates own
- *   each other): each worker is detached by name.
+ * - `NodeWorker.disable` and `session.disconnect` leave the connections to workers in place (the two ends own each other):
+ *   each worker is detached by name. Requests are served in order, so one that is served late, after native code, does no harm.
  */
-import type { Debugger, NodeWorker, Session } from 'node:inspector';
+import type { NodeWorker, Runtime, Session } from 'node:inspector';
 import { fileURLToPath } from 'node:url';
 import { mapFrames, type StackFrame } from './source-map.ts';
 
@@ -27,7 +25,7 @@ export type { StackFrame };
 
 /** Whose stacks to take. */
 export interface StackOptions {
-  /** Thread ids of workers that this thread has started, directly or through a pool. */
+  /** Thread ids of workers of this process, whoever started them. */
   threadIds: readonly number[];
   /** Milliseconds that each worker has to answer; 2,000 unless given. */
   deadline?: number;
@@ -42,12 +40,12 @@ const DEADLINE = 2_000;
 /** For workers that are not there yet: a thread shows up when it has started, a moment after its `new Worker`. */
 const GRACE = 200;
 
-const Command = { enable: 1, pause: 2, probe: 3, resume: 4, disable: 5 } as const;
+const Command = { enable: 1, probe: 2, disable: 3 } as const;
 const PROBE = 'lockrig:probe';
 
 /**
- * Takes the stacks of workers, wherever they are, and lets them continue. Workers are asked all at once, so that the stacks
- * belong together; each stands still for some milliseconds. Main thread only, and not while it is blocked.
+ * Takes the stacks of workers, wherever they are, and lets them continue. All are asked at once, so that the stacks belong
+ * together. Works on the main thread only, which must not be blocked meanwhile.
  *
  * @param options - which threads, and how long to wait
  * @returns by thread id, in the order asked for, the frames mapped to their sources, innermost first, or why there are none
@@ -78,19 +76,11 @@ export async function takeStacks({
   return outcomes;
 }
 
-/** What comes from a worker; only the fields of the messages that matter here. */
-interface WorkerMessage {
+/** The messages of a worker that matter here. */
+interface Answer {
   id?: number;
-  method?: string;
-  params?: Partial<Debugger.ScriptParsedEventDataType & Debugger.PausedEventDataType>;
-}
-
-interface Subject {
-  readonly session: string;
-  readonly thread: number;
-  /** URLs by script id. */
-  readonly scripts: Map<string, string>;
-  answered: boolean;
+  error?: { message: string };
+  result?: Partial<Runtime.EvaluateReturnType>;
 }
 
 /** One session and what came of it. */
@@ -100,7 +90,8 @@ class Round {
   private readonly outcomes = new Map<number, StackFrame[] | NoStack>();
   private readonly open: Set<number>;
   private readonly attached = new Set<string>();
-  private readonly subjects = new Map<string, Subject>();
+  /** Threads that were asked, by their sessions. */
+  private readonly asked = new Map<string, number>();
   private done: () => void = () => {};
 
   constructor(session: Session, threadIds: readonly number[], deadline: number) {
@@ -114,10 +105,8 @@ class Round {
     const finished = new Promise<void>((resolve) => {
       this.done = resolve;
     });
-    const release = () => this.release();
     const timers: NodeJS.Timeout[] = [];
     session.connect();
-    process.once('exit', release);
     try {
       session.on('NodeWorker.attachedToWorker', ({ params }) => this.attach(params));
       session.on('NodeWorker.detachedFromWorker', ({ params }) => this.detached(params.sessionId));
@@ -135,65 +124,55 @@ class Round {
     } finally {
       for (const timer of timers) clearTimeout(timer);
       this.release();
-      process.off('exit', release);
       session.disconnect();
     }
     return this.outcomes;
   }
 
-  private attach({ sessionId: session, workerInfo }: NodeWorker.AttachedToWorkerEventDataType): void {
-    this.attached.add(session);
+  private attach({ sessionId, workerInfo }: NodeWorker.AttachedToWorkerEventDataType): void {
+    this.attached.add(sessionId);
     const thread = Number(/^\[worker (\d+)\]/.exec(workerInfo.title)?.[1]);
     if (!this.open.has(thread)) return;
-    this.subjects.set(session, { session, thread, scripts: new Map(), answered: false });
-    this.send(session, Command.enable, 'Debugger.enable');
-    this.send(session, Command.pause, 'Debugger.pause');
+    this.asked.set(sessionId, thread);
+    this.send(sessionId, Command.enable, 'Runtime.enable');
+    const probe = { expression: `throw 0//# sourceURL=${PROBE}`, silent: true };
+    this.send(sessionId, Command.probe, 'Runtime.evaluate', probe);
+    this.send(sessionId, Command.disable, 'Runtime.disable');
   }
 
   private receive({ sessionId, message }: NodeWorker.ReceivedMessageFromWorkerEventDataType): void {
-    const subject = this.subjects.get(sessionId);
-    if (!subject) return;
-    subject.answered = true;
-    const { id, method, params } = JSON.parse(message) as WorkerMessage;
-    if (method === 'Debugger.scriptParsed') subject.scripts.set(params?.scriptId ?? '', params?.url ?? '');
-    else if (method === 'Debugger.paused') this.paused(subject, params?.callFrames ?? []);
-    else if (id === Command.pause && this.open.has(subject.thread)) {
-      const probe = { expression: `0//# sourceURL=${PROBE}`, silent: true };
-      this.send(sessionId, Command.probe, 'Runtime.evaluate', probe);
+    const thread = this.asked.get(sessionId);
+    if (thread === undefined) return;
+    const { id, error, result } = JSON.parse(message) as Answer;
+    if (id !== Command.probe) return;
+    const calls = result?.exceptionDetails?.stackTrace?.callFrames;
+    if (calls === undefined) {
+      this.settle(thread, { reason: `cannot be inspected now: ${error?.message ?? 'no stack trace came'}` });
+      return;
     }
-  }
-
-  private paused({ session, thread, scripts }: Subject, calls: readonly Debugger.CallFrame[]): void {
-    this.resume(session);
-    const frames: StackFrame[] = [];
-    for (const { functionName, location, url } of calls) {
-      const script = scripts.get(location.scriptId) || url;
-      if (script !== PROBE) frames.push(frameOf(functionName, script, location));
-    }
+    const frames = calls.filter(({ url }) => url !== PROBE).map(frameOf);
     const idle = 'is not running JavaScript: it waits in its event loop';
     this.settle(thread, frames.length > 0 ? frames : { reason: idle });
   }
 
-  private detached(session: string): void {
-    const subject = this.subjects.get(session);
-    this.subjects.delete(session);
-    this.attached.delete(session);
-    if (subject) this.settle(subject.thread, { reason: 'ended while its stack was being taken' });
+  private detached(sessionId: string): void {
+    const thread = this.asked.get(sessionId);
+    this.asked.delete(sessionId);
+    this.attached.delete(sessionId);
+    if (thread !== undefined) this.settle(thread, { reason: 'ended while its stack was being taken' });
   }
 
   private giveUpAbsent(): void {
-    const present = new Set([...this.subjects.values()].map(({ thread }) => thread));
+    const present = new Set(this.asked.values());
     for (const thread of [...this.open]) {
       if (!present.has(thread))
-        this.settle(thread, { reason: 'is not running: it has ended, or another thread started it' });
+        this.settle(thread, { reason: 'is not running: it has ended, or has not started yet' });
     }
   }
 
   private giveUp(): void {
-    const silent = `did not answer within ${this.deadline} ms: it is in native code, or gets no time on a core`;
-    const busy = `did not pause within ${this.deadline} ms`;
-    for (const { thread, answered } of this.subjects.values())
-      this.settle(thread, { reason: answered ? busy : silent });
+    const reason = `did not answer within ${this.deadline} ms: it is in native code, or gets no time on a core`;
+    for (const thread of this.asked.values()) this.settle(thread, { reason });
     this.giveUpAbsent();
   }
 
@@ -203,19 +182,10 @@ class Round {
     if (this.open.size === 0) this.done();
   }
 
-  /** Leaves every worker as it was; from now on nothing that a worker says is heard. */
   private release(): void {
     this.session.removeAllListeners();
-    for (const session of this.subjects.keys()) this.resume(session);
     for (const sessionId of this.attached) this.session.post('NodeWorker.detach', { sessionId });
-    this.attached.clear();
-    this.subjects.clear();
     this.session.post('NodeWorker.disable');
-  }
-
-  private resume(session: string): void {
-    this.send(session, Command.resume, 'Debugger.resume');
-    this.send(session, Command.disable, 'Debugger.disable');
   }
 
   private send(sessionId: string, id: number, method: string, params: object = {}): void {
@@ -225,11 +195,7 @@ class Round {
 }
 
 /** The inspector counts from 0; in wasm its column is an offset in bytes. */
-function frameOf(
-  functionName: string,
-  url: string,
-  { lineNumber, columnNumber = 0 }: Debugger.Location,
-): StackFrame {
+function frameOf({ functionName, url, lineNumber, columnNumber }: Runtime.CallFrame): StackFrame {
   if (url.startsWith('wasm:')) return { functionName, file: url, line: 1, column: columnNumber };
   let file = url;
   try {

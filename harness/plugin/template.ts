@@ -59,7 +59,7 @@ export async function writeTemplate(
   const parts = { name: nameFor(path, kind), word: commandWord(path) };
   const text = kind === 'lock' ? lockText(parts) : scenarioText(parts);
   await write(path, extension.endsWith('js') ? `// @ts-check\n${text}` : text, options.force === true);
-  return { file: path, name: parts.name, command: command(kind, parts.word) };
+  return { file: path, name: parts.name, command: command(parts.word) };
 }
 
 async function write(path: string, text: string, force: boolean): Promise<void> {

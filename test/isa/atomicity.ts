@@ -107,7 +107,12 @@ function row(name: string, jobName: string, first: (rounds: number) => number, j
       for (const [form] of suffixes.entries()) machine.words[(at + 64 * form) >>> 2] = first(rounds);
       const job = { module: import.meta.url, name: jobName };
       const args: AtomicityOrders = { rounds, at };
-      const found = await runCrew<AtomicityOrders, Findings>({ machine, engine: engineFor(subject), job, args });
+      const found = await runCrew<AtomicityOrders, Findings>({
+        machine,
+        engine: engineFor(subject),
+        job,
+        args,
+      });
       for (const [form, suffix] of suffixes.entries()) {
         const word = machine.words[(at + 64 * form) >>> 2]!;
         const each = found.map((forms) => forms[form]!);
@@ -135,18 +140,33 @@ function bitsKept(word: number, found: readonly number[]): string | undefined {
 export const atomicityRows: readonly Row[] = [
   row('fetchAdd of two CPUs loses nothing', 'addBoth', nearSignChange, (word, found, rounds, first) => {
     const expected = (first + 2 * rounds) | 0;
-    if (word !== expected) return `the word is ${word}, not ${expected}: ${(expected - word) | 0} additions are lost`;
+    if (word !== expected)
+      return `the word is ${word}, not ${expected}: ${(expected - word) | 0} additions are lost`;
     const sum = found.reduce((a, b) => (a + b) | 0, 0);
     return sum === sumFrom(first, 2 * rounds) ? undefined : 'an old value was answered twice';
   }),
   row('fetchOr and fetchAnd of two CPUs lose nothing', 'toggleBits', zero, bitsKept),
   row('fetchXor of two CPUs loses nothing', 'flipBits', zero, bitsKept),
-  row('exchange of two CPUs neither loses nor doubles a value', 'tradeTokens', () => 3, (word, found) => {
-    const tokens = [...found, word].sort((a, b) => a - b);
-    return tokens.join() === '1,2,3' ? undefined : `of the tokens 1, 2 and 3 there are ${tokens.join(', ')}`;
-  }),
-  row('compareExchange of two CPUs succeeds once for each value', 'countByCompare', nearSignChange, (word, _found, rounds, first) => {
-    const expected = (first + 2 * rounds) | 0;
-    return word === expected ? undefined : `the word is ${word}, not ${expected}: two CPUs succeeded on one value`;
-  }),
+  row(
+    'exchange of two CPUs neither loses nor doubles a value',
+    'tradeTokens',
+    () => 3,
+    (word, found) => {
+      const tokens = [...found, word].sort((a, b) => a - b);
+      return tokens.join() === '1,2,3'
+        ? undefined
+        : `of the tokens 1, 2 and 3 there are ${tokens.join(', ')}`;
+    },
+  ),
+  row(
+    'compareExchange of two CPUs succeeds once for each value',
+    'countByCompare',
+    nearSignChange,
+    (word, _found, rounds, first) => {
+      const expected = (first + 2 * rounds) | 0;
+      return word === expected
+        ? undefined
+        : `the word is ${word}, not ${expected}: two CPUs succeeded on one value`;
+    },
+  ),
 ];

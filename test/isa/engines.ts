@@ -26,10 +26,16 @@ interface Inside {
 function withoutTimeouts(isa: Isa, machine: Machine, cpu: number, options: AttachOptions): void {
   const { words } = machine;
   const inside = isa as unknown as Inside;
-  if (!(inside.waiting instanceof Waiting)) throw new TypeError(`the ${isa.engine} engine does not wait as this test knows it`);
-  const futexWait: Primitives['futexWait'] = (addr, value) => (Atomics.wait(words, addr >>> 2, value) === 'ok' ? 0 : 1);
+  if (!(inside.waiting instanceof Waiting))
+    throw new TypeError(`the ${isa.engine} engine does not wait as this test knows it`);
+  const futexWait: Primitives['futexWait'] = (addr, value) =>
+    Atomics.wait(words, addr >>> 2, value) === 'ok' ? 0 : 1;
   const primitives: Primitives = { load: isa.load, fetchAdd: isa.fetchAdd, spin: inside.spin, futexWait };
-  inside.waiting = new Waiting(words, primitives, { ...options, memory: machine.handle.memory, record: cpuArea(cpu) });
+  inside.waiting = new Waiting(words, primitives, {
+    ...options,
+    memory: machine.handle.memory,
+    record: cpuArea(cpu),
+  });
 }
 
 /** Makes such an engine; named by {@link untimed} and {@link mutant}. */
@@ -41,7 +47,11 @@ export const testEngine: EngineFactory = (machine, cpu, options, args) => {
   return isa;
 };
 
-const sourceOf = (args: EngineOrders): EngineSource => ({ module: import.meta.url, factory: 'testEngine', args });
+const sourceOf = (args: EngineOrders): EngineSource => ({
+  module: import.meta.url,
+  factory: 'testEngine',
+  args,
+});
 
 /** The same engine with parks that only a notify ends; one from elsewhere stays as it is. */
 export function untimed(ref: EngineRef): EngineRef {

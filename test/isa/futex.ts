@@ -32,7 +32,8 @@ const ORDER = 8;
 const control = ({ words, args }: Context, at: number): number => Atomics.load(words, args.control + at);
 const setControl = ({ words, args }: Context, at: number, value: number): number =>
   Atomics.store(words, args.control + at, value);
-const sleep = ({ words, args }: Context, milliseconds: number): void => nap(words, args.control + NAP, milliseconds);
+const sleep = ({ words, args }: Context, milliseconds: number): void =>
+  nap(words, args.control + NAP, milliseconds);
 
 /** Waits, napping, until something holds; the crew's deadline ends it otherwise. */
 function until(context: Context, holds: () => boolean): void {
@@ -66,7 +67,10 @@ export const refuses: FutexJob = ({ isa, words, args: { futex } }) => {
     for (const value of EDGES) {
       if ((value | 0) === (word | 0)) continue;
       const got = [isa.wait(futex, value), isa.wait(futex, value, 0), isa.wait(futex, value, 1e7)];
-      must(got.join() === '1,1,1', () => `wait for ${value} on a word of ${word | 0} answers ${got.join(', ')}, not 1 (not equal)`);
+      must(
+        got.join() === '1,1,1',
+        () => `wait for ${value} on a word of ${word | 0} answers ${got.join(', ')}, not 1 (not equal)`,
+      );
     }
   }
 };
@@ -77,7 +81,10 @@ export const timesOut: FutexJob = ({ isa, machine, words, args: { futex } }) => 
     for (const timeout of [0, 1, 999, 50_000, 1_500_000.5]) {
       for (const value of [word, word | 0, word >>> 0]) {
         const got = isa.wait(futex, value, timeout);
-        must(got === 2 || got === 0, () => `wait for ${value} on that word answers ${got} after ${timeout} ns, not 2 (timed out)`);
+        must(
+          got === 2 || got === 0,
+          () => `wait for ${value} on that word answers ${got} after ${timeout} ns, not 2 (timed out)`,
+        );
       }
     }
     const got = [1, 2, 3].map(() => isa.wait(futex, word, 1000));
@@ -111,16 +118,30 @@ export const counts: FutexJob = (context) => {
       if (control(context, RESUMED) > woken) early += 1;
     }
     const rest = isa.notify(args.futex, -1);
-    must(rest <= cpus - 1 - woken, () => `notify of all says that it woke ${rest}, where ${cpus - 1 - woken} were left`);
+    must(
+      rest <= cpus - 1 - woken,
+      () => `notify of all says that it woke ${rest}, where ${cpus - 1 - woken} were left`,
+    );
     most.set(-1, Math.max(most.get(-1) ?? 0, rest));
     flush(context);
     setControl(context, RESUMED, 0);
     barrier();
   }
   if (id !== 0) return;
-  must(early * 10 <= args.rounds, () => `in ${early} of ${args.rounds} rounds more CPUs resumed than notify said`);
-  for (const [ask, least] of [[1, 1], [2, 2], [-1, 2]] as const) {
-    must(most.get(ask)! >= least, () => `notify of ${ask < 0 ? 'all' : ask} never woke more than ${most.get(ask)} of ${cpus - 1} waiting CPUs`);
+  must(
+    early * 10 <= args.rounds,
+    () => `in ${early} of ${args.rounds} rounds more CPUs resumed than notify said`,
+  );
+  for (const [ask, least] of [
+    [1, 1],
+    [2, 2],
+    [-1, 2],
+  ] as const) {
+    must(
+      most.get(ask)! >= least,
+      () =>
+        `notify of ${ask < 0 ? 'all' : ask} never woke more than ${most.get(ask)} of ${cpus - 1} waiting CPUs`,
+    );
   }
 };
 
@@ -217,15 +238,32 @@ export const record: FutexJob = (context) => {
     setControl(context, RESUMED, 0);
     barrier();
   }
-  must(waitRecordOf(machine, id).blocked === 0, () => 'the record of a CPU that has resumed says that it is blocked');
+  must(
+    waitRecordOf(machine, id).blocked === 0,
+    () => 'the record of a CPU that has resumed says that it is blocked',
+  );
 };
 
-async function run(subject: Subject, effort: Effort, name: string, cpus: number, rounds: number, waiting?: WaitingPolicy): Promise<void> {
+async function run(
+  subject: Subject,
+  effort: Effort,
+  name: string,
+  cpus: number,
+  rounds: number,
+  waiting?: WaitingPolicy,
+): Promise<void> {
   const machine = createMachine({ cpus });
   const block = machine.alloc(64 * 4);
-  const args: FutexOrders = { futex: (block + 127) & ~127, control: machine.alloc(256) >>> 2, rounds: Math.round(rounds * effort.times) };
+  const args: FutexOrders = {
+    futex: (block + 127) & ~127,
+    control: machine.alloc(256) >>> 2,
+    rounds: Math.round(rounds * effort.times),
+  };
   const attach = waiting === undefined ? {} : { waiting };
-  await runToEnd({ machine, engine: engineFor(subject), attach, job: { module: import.meta.url, name }, args }, effort);
+  await runToEnd(
+    { machine, engine: engineFor(subject), attach, job: { module: import.meta.url, name }, args },
+    effort,
+  );
 }
 
 const row = (name: string, jobName: string, cpus: number, rounds: number, waiting?: WaitingPolicy): Row => ({
@@ -237,9 +275,13 @@ const row = (name: string, jobName: string, cpus: number, rounds: number, waitin
 const policies: readonly WaitingPolicy[] = ['spin', 'spin-then-park', 'park'];
 
 export const futexRows: readonly Row[] = [
-  ...policies.map((policy) => row(`wait on a word that differs answers so at once (${policy})`, 'refuses', 1, 1, policy)),
+  ...policies.map((policy) =>
+    row(`wait on a word that differs answers so at once (${policy})`, 'refuses', 1, 1, policy),
+  ),
   ...policies.map((policy) => row(`wait times out (${policy})`, 'timesOut', 1, 1, policy)),
-  ...policies.map((policy) => row(`notify ends a wait whose word is unchanged (${policy})`, 'unchanged', 2, 100, policy)),
+  ...policies.map((policy) =>
+    row(`notify ends a wait whose word is unchanged (${policy})`, 'unchanged', 2, 100, policy),
+  ),
   row('notify wakes as many as asked and says how many', 'counts', 5, 20),
   row('notify wakes first who came first', 'order', 6, 1),
   row('notify wakes nobody who waits on another word', 'apart', 2, 20),

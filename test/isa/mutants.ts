@@ -19,7 +19,10 @@ type Mutation = (host: Host) => void;
 type Rmw = (addr: Addr, operand: number) => number;
 
 const nonAtomic =
-  (name: 'fetchAdd' | 'fetchAnd' | 'fetchOrRelease' | 'fetchXorRelaxed' | 'exchangeAcquire', apply: Rmw): Mutation =>
+  (
+    name: 'fetchAdd' | 'fetchAnd' | 'fetchOrRelease' | 'fetchXorRelaxed' | 'exchangeAcquire',
+    apply: Rmw,
+  ): Mutation =>
   ({ isa }) => {
     isa[name] = (addr, operand) => {
       const old = isa.load(addr);
@@ -135,7 +138,8 @@ export const mutants = {
   },
   'compareExchange answers whether it stored': ({ isa }) => {
     const { compareExchange } = isa;
-    isa.compareExchange = (addr, expected, value) => (compareExchange(addr, expected, value) === expected ? 1 : 0);
+    isa.compareExchange = (addr, expected, value) =>
+      compareExchange(addr, expected, value) === expected ? 1 : 0;
   },
   'compareExchangeRelaxed does not know unsigned values': ({ isa }) => {
     const { compareExchange } = isa;
@@ -209,7 +213,12 @@ export const mutants = {
 
   'wait does not compare': ({ isa, words }) => {
     isa.wait = (addr, _value, timeout) => {
-      const result = Atomics.wait(words, addr >>> 2, isa.load(addr), timeout === undefined ? 1e9 : timeout / 1e6);
+      const result = Atomics.wait(
+        words,
+        addr >>> 2,
+        isa.load(addr),
+        timeout === undefined ? 1e9 : timeout / 1e6,
+      );
       return result === 'ok' ? 0 : result === 'timed-out' ? 2 : 1;
     };
   },
@@ -225,7 +234,7 @@ export const mutants = {
     const { notify } = isa;
     isa.notify = (addr, count) => {
       notify(addr, count);
-      return count < 0 ? 0 : count;
+      return Math.max(0, count);
     };
   },
   'notify wakes the neighbours': ({ isa }) => {

@@ -36,10 +36,17 @@ async function litmus(row: LitmusRow, subject: Subject, effort: Effort): Promise
       if (weak > 0) return;
       seen += instances;
     }
-    must(false, () => `${row.test} ${row.access} never showed its weak outcome in ${seen} instances; on this processor it must`);
+    must(
+      false,
+      () =>
+        `${row.test} ${row.access} never showed its weak outcome in ${seen} instances; on this processor it must`,
+    );
   }
   const result = await runOnce(row, subject, effort, row.instances * effort.times);
-  must(verdict !== 'forbidden' || result.weak === 0, () => `${result.weak} forbidden outcomes\n${printLitmus([result])}`);
+  must(
+    verdict !== 'forbidden' || result.weak === 0,
+    () => `${result.weak} forbidden outcomes\n${printLitmus([result])}`,
+  );
 }
 
 interface LivenessOrders {

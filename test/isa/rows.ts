@@ -48,7 +48,10 @@ export function engineFor(subject: Subject): (cpu: number) => EngineRef {
 }
 
 /** Runs a crew whose CPUs wait for each other: one that does not come to an end breaks a promise, too. */
-export async function runToEnd<Args, Result>(options: CrewOptions<Args>, { patience }: Effort): Promise<Result[]> {
+export async function runToEnd<Args, Result>(
+  options: CrewOptions<Args>,
+  { patience }: Effort,
+): Promise<Result[]> {
   try {
     return await runCrew<Args, Result>({ deadline: 6 * patience, ...options });
   } catch (error) {
@@ -75,5 +78,6 @@ export function stream(seed: number): () => number {
 
 /** The values at which 32-bit arithmetic goes wrong first; the last three are the unsigned spelling of negative words. */
 export const EDGES: readonly number[] = [
-  0, 1, -1, 2, 0x55555555, -0x55555556, 0x7fffffff, -0x80000000, -0x7fffffff, 0x80000000, 0xaaaaaaaa, 0xffffffff,
+  0, 1, -1, 2, 0x55555555, -0x55555556, 0x7fffffff, -0x80000000, -0x7fffffff, 0x80000000, 0xaaaaaaaa,
+  0xffffffff,
 ];

@@ -26,7 +26,11 @@ export interface Subject {
   /** CPU i runs on engine i, modulo their number. */
   readonly engines: readonly EngineRef[];
   /** By kind of access: plain; readOnce and writeOnce; all others. Not given where CPUs differ. */
-  readonly addresses?: { readonly plain: AddressFaults; readonly once: AddressFaults; readonly atomic: AddressFaults };
+  readonly addresses?: {
+    readonly plain: AddressFaults;
+    readonly once: AddressFaults;
+    readonly atomic: AddressFaults;
+  };
   /** Whether `readOnce` and `writeOnce` are relaxed to the machine, rather than something stronger. */
   readonly relaxedOnce: boolean;
 }

@@ -19,7 +19,8 @@ const models: Readonly<Record<Family, (old: number, operand: number) => number>>
   fetchXor: (old, operand) => old ^ operand,
   exchange: (_old, operand) => operand | 0,
 };
-const hex = (value: number): string => (value < 0 ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`);
+const hex = (value: number): string =>
+  value < 0 ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
 
 function pairs(seed: number): [number, number][] {
   const random = stream(seed);
@@ -36,7 +37,13 @@ interface ValueOrders {
 /** Sets the word, surrounds it with marks, runs the operation and checks word, answer and marks. */
 function checker(words: Int32Array, addr: number) {
   const at = addr >>> 2;
-  return (what: () => string, old: number, run: () => unknown, answer: number | undefined, now: number): void => {
+  return (
+    what: () => string,
+    old: number,
+    run: () => unknown,
+    answer: number | undefined,
+    now: number,
+  ): void => {
     words[at - 1] = 0x13579bdf;
     words[at] = old;
     words[at + 1] = 0x2468ace0;
@@ -93,16 +100,47 @@ export const accessValues: Job<ValueOrders, void> = ({ isa, words, args: { seed,
   ];
   for (let hot = 0; hot < HOT; hot += 1) {
     for (const [old, value] of pairs(seed)) {
-      for (const [name, op] of reads) check(() => `${name} of ${hex(old)}`, old, () => op(at), old, old);
+      for (const [name, op] of reads)
+        check(
+          () => `${name} of ${hex(old)}`,
+          old,
+          () => op(at),
+          old,
+          old,
+        );
       for (const [name, op] of writes) {
-        check(() => `${name}(${hex(value)}) over ${hex(old)}`, old, () => op(at, value), undefined, value | 0);
+        check(
+          () => `${name}(${hex(value)}) over ${hex(old)}`,
+          old,
+          () => op(at, value),
+          undefined,
+          value | 0,
+        );
       }
       // A word that differs ends the wait at once, whatever the spelling of the value.
       const signed = value | 0;
       if (old === signed) continue;
-      check(() => `spinWhile(${hex(value)}) on ${hex(old)}`, old, () => isa.spinWhile(at, value), old, old);
-      check(() => `spinWhileAny(${hex(value)}) on ${hex(old)}`, old, () => isa.spinWhileAny([at, value]), 0, old);
-      check(() => `wait(${hex(value)}) on ${hex(old)}`, old, () => isa.wait(at, value), 1, old);
+      check(
+        () => `spinWhile(${hex(value)}) on ${hex(old)}`,
+        old,
+        () => isa.spinWhile(at, value),
+        old,
+        old,
+      );
+      check(
+        () => `spinWhileAny(${hex(value)}) on ${hex(old)}`,
+        old,
+        () => isa.spinWhileAny([at, value]),
+        0,
+        old,
+      );
+      check(
+        () => `wait(${hex(value)}) on ${hex(old)}`,
+        old,
+        () => isa.wait(at, value),
+        1,
+        old,
+      );
     }
   }
 };
@@ -122,8 +160,20 @@ export const quietOperations: Job<ValueOrders, void> = ({ isa, words, args: { at
   ];
   for (let hot = 0; hot < 1000; hot += 1) {
     for (const [name, op] of quiet) check(() => name, 7, op, undefined, 7);
-    check(() => 'dataRace', 7, () => isa.dataRace(() => 5), 5, 7);
-    check(() => 'notify where nobody waits', 7, () => isa.notify(at, -1), 0, 7);
+    check(
+      () => 'dataRace',
+      7,
+      () => isa.dataRace(() => 5),
+      5,
+      7,
+    );
+    check(
+      () => 'notify where nobody waits',
+      7,
+      () => isa.notify(at, -1),
+      0,
+      7,
+    );
   }
   const thrown = new Error('from inside');
   let caught: unknown;
@@ -177,17 +227,27 @@ export const addressFaults: Job<AddressOrders, void> = ({ isa, words, args: { at
     for (const [name, op] of ops[kind]) {
       for (const offset of [1, 2, 3]) {
         const got = fault(words, at + offset, op);
-        must(got === expected.misaligned, () => `${name} at an address ${offset} off: ${got}, not ${expected.misaligned}`);
+        must(
+          got === expected.misaligned,
+          () => `${name} at an address ${offset} off: ${got}, not ${expected.misaligned}`,
+        );
       }
       for (const addr of [words.byteLength, words.byteLength + 4, 2 ** 30, -4]) {
         const got = fault(words, addr, op);
-        must(got === expected.outside, () => `${name} at ${addr}, outside the memory: ${got}, not ${expected.outside}`);
+        must(
+          got === expected.outside,
+          () => `${name} at ${addr}, outside the memory: ${got}, not ${expected.outside}`,
+        );
       }
     }
   }
 };
 
-function row<Name extends string>(name: string, jobName: Name, orders?: (subject: Subject) => object | undefined): Row {
+function row<Name extends string>(
+  name: string,
+  jobName: Name,
+  orders?: (subject: Subject) => object | undefined,
+): Row {
   return {
     name,
     async run(subject, { seed }) {
@@ -205,5 +265,9 @@ export const valueRows: readonly Row[] = [
   row('a read-modify-write answers the old value and leaves the new one, in all its forms', 'rmwValues'),
   row('an access reads and writes its word and no other', 'accessValues'),
   row('barriers, annotations and wake-ups of nobody leave memory alone', 'quietOperations'),
-  row('an address that cannot be does what the table says', 'addressFaults', ({ addresses }) => addresses && { addresses }),
+  row(
+    'an address that cannot be does what the table says',
+    'addressFaults',
+    ({ addresses }) => addresses && { addresses },
+  ),
 ];

@@ -1,184 +1,188 @@
-/**
- * spinWhile and its wake-ups: none is lost.
- *
- * The crews of the chains pass a counter round: a CPU waits until its word shows the next round, checks and raises the counter with plain
- * accesses (the wait must have made them visible), and wakes its neighbour. Their parks have no timeout, so a lost wake-up stops the chain; the
- * main thread then finds a CPU asleep on a word that has long changed, and says which. A chain that goes on in spite of it would prove little,
- * therefore the `edge` chain pauses before each wake-up so long that about half of them meet a neighbour that has just gone to sleep: the
- * pause grows when the neighbour was found awake and shrinks when it was found asleep.
- */
-import { type Crew, describeCpus, type Job, startCrew, waitRecordOf } from '../../bench/crew.ts';
-import { type Addr, ENGINE_BYTES, WaitRecord, type WaitingPolicy } from '../../src/arch/index.ts';
-import { createMachine, type Machine } from '../../src/memory/index.ts';
-import { untimed } from './engines.ts';
-import { type Effort, engineFor, must, type Row, stream, Violation } from './rows.ts';
-import type { Subject } from './table.ts';
+/** spinWhile and spinWhileAny beside their wake-ups: what ends them, what they answer, and what an observer can see meanwhile. */
+import { type Job, waitRecordOf } from '../../bench/crew.ts';
+import type { Addr, WaitingPolicy } from '../../src/arch/index.ts';
+import { createMachine } from '../../src/memory/index.ts';
+import { EDGES, type Effort, engineFor, must, nap, type Row, runToEnd, stream } from './rows.ts';
 
-interface ChainOrders {
-  /** A line a CPU; all the same word if the chain is a herd. */
-  readonly slots: readonly Addr[];
-  readonly counter: Addr;
-  /** Rounds of each CPU. */
+interface WaitOrders {
+  /** Lines to wait on. */
+  readonly at: readonly Addr[];
+  /** Index of words for the test itself; the first stays 0. */
+  readonly control: number;
   readonly rounds: number;
-  readonly edge: boolean;
   readonly seed: number;
 }
 
-const PARKERS = 4096;
-const LONGEST_PAUSE = 50_000;
+type WaitJob = Job<WaitOrders, void>;
+type Context = Parameters<WaitJob>[0];
 
-/** Ends a neighbour's wait in each of the three ways that a design may. */
-function passOn({ isa }: Parameters<Job<ChainOrders>>[0], slot: Addr, value: number): void {
-  const way = value % 3;
-  if (way === 0) {
-    isa.storeWake(slot, value);
-    return;
-  }
-  isa.store(slot, value);
-  isa.wake(slot, way === 1 ? -1 : 1);
+const DONE = 1;
+const BLOCKED_SPIN = 1;
+
+const control = ({ words, args }: Context, at: number): number => Atomics.load(words, args.control + at);
+const setControl = ({ words, args }: Context, at: number, value: number): number =>
+  Atomics.store(words, args.control + at, value);
+
+function until(context: Context, holds: () => boolean): void {
+  while (!holds()) nap(context.words, context.args.control, 0.05);
 }
 
-export const ring: Job<ChainOrders, void> = (context) => {
-  const { isa, id, cpus, machine, words, barrier, args } = context;
-  const mine = args.slots[id]!;
-  const next = (id + 1) % cpus;
-  const theirs = args.slots[next]!;
-  const theirParks = (machine.areaOf(next) + WaitRecord.parks) >>> 2;
-  const random = stream(args.seed + id);
-  let parks = 0;
-  let pause = 1000;
+const isWaiting = (context: Context): boolean => waitRecordOf(context.machine, 1).blocked === BLOCKED_SPIN;
+
+/** CPU 1 waits for each value in each spelling; CPU 0 changes the word once it is seen to wait. */
+export const spellings: WaitJob = (context) => {
+  const { isa, id, barrier, args } = context;
+  const addr = args.at[0]!;
+  for (const value of EDGES) {
+    if (id === 0) {
+      isa.store(addr, value);
+      setControl(context, DONE, 0);
+    }
+    barrier();
+    if (id === 0) {
+      until(context, () => isWaiting(context) || control(context, DONE) === 1);
+      isa.storeWake(addr, value ^ 0x100);
+    } else {
+      const got = isa.spinWhile(addr, value);
+      setControl(context, DONE, 1);
+      must(got === (value ^ 0x100), () => `spinWhile for ${value} ended while the word was still ${got}`);
+    }
+    barrier();
+  }
+};
+
+/** CPU 1 waits on three words. CPU 0 changes two of them before it looks, or one while it waits, with or without a wake-up. */
+export const anyOfThree: WaitJob = (context) => {
+  const { isa, id, barrier, args } = context;
+  const random = stream(args.seed);
+  for (let round = 1; round <= args.rounds; round += 1) {
+    const which = random() % 3;
+    const also = which + (random() % (3 - which));
+    const early = random() % 4 === 0;
+    const patient = random() % 2 === 0;
+    if (id === 0) {
+      for (const addr of args.at) isa.store(addr, -round);
+      if (early) for (const changed of [which, also]) isa.store(args.at[changed]!, round);
+    }
+    barrier();
+    if (id === 1) {
+      const got = isa.spinWhileAny(args.at.flatMap((addr) => [addr, -round]));
+      must(
+        got === which,
+        () => `spinWhileAny answers ${got} where word ${which} is the first that has changed`,
+      );
+    } else if (!early) {
+      if (patient) until(context, () => isWaiting(context));
+      if (which === 0 || (round & 1) === 0) isa.storeWake(args.at[which]!, round);
+      else isa.store(args.at[which]!, round);
+    }
+    barrier();
+  }
+};
+
+/** CPU 0 changes the word of a sleeping CPU 1 and tells nobody. */
+export const forgetful: WaitJob = (context) => {
+  const { isa, id, machine, barrier, args } = context;
+  const addr = args.at[0]!;
   barrier();
   for (let round = 1; round <= args.rounds; round += 1) {
-    const got = isa.spinWhile(mine, round - 1);
-    must(got === round, () => `CPU ${id}: spinWhile for ${round - 1} answers ${got}, not ${round}`);
-    const count = isa.read(args.counter);
-    const expected = (round - 1) * cpus + id;
-    must(count === expected, () => `CPU ${id} reads ${count} after its wait, ${expected} was written before it`);
-    isa.write(args.counter, count + 1);
-    if (args.edge) {
-      for (let left = (pause >>> 1) + (random() % pause); left > 0; left -= 1) Atomics.load(words, 0);
-      const now = Atomics.load(words, theirParks);
-      const step = (pause >>> 4) + 1;
-      pause = now === parks ? Math.min(pause + step, LONGEST_PAUSE) : Math.max(pause - step, 16);
-      parks = now;
+    const { parks } = waitRecordOf(machine, 1);
+    barrier();
+    if (id === 1) {
+      const got = isa.spinWhile(addr, round - 1);
+      must(got === round, () => `spinWhile for ${round - 1} answers ${got}, not ${round}`);
+    } else {
+      until(context, () => waitRecordOf(machine, 1).parks !== parks);
+      nap(context.words, args.control, 0.2);
+      isa.store(addr, round);
     }
-    passOn(context, theirs, next === 0 ? round + 1 : round);
+    barrier();
   }
+  const { parks, overslept } = waitRecordOf(machine, 1);
+  const counted = `${overslept} of ${parks} parks are counted as overslept after ${args.rounds} forgotten wake-ups`;
+  must(overslept > 0 && overslept <= args.rounds, () => counted);
 };
 
-/** All wait on one word, which says whose turn it is. */
-export const herd: Job<ChainOrders, void> = (context) => {
-  const { isa, id, cpus, barrier, args } = context;
-  const turn = args.slots[0]!;
-  barrier();
-  for (let round = 0; round < args.rounds; round += 1) {
-    const mine = round * cpus + id + 1;
-    let now = isa.loadAcquire(turn);
-    while (now !== mine) {
-      must(now < mine, () => `CPU ${id} waits for turn ${mine} and finds ${now}`);
-      now = isa.spinWhile(turn, now);
+/** CPU 1 waits under the policy `spin`; nobody ever finds it asleep. */
+export const sleepless: WaitJob = (context) => {
+  const { isa, id, machine, barrier, args } = context;
+  const addr = args.at[0]!;
+  for (let round = 1; round <= args.rounds; round += 1) {
+    barrier();
+    if (id === 1) {
+      isa.spinWhile(addr, round - 1);
+    } else {
+      until(context, () => waitRecordOf(machine, 1).blocked !== 0);
+      for (let looks = 0; looks < 20; looks += 1) {
+        const asleep = isa.notify(addr, -1);
+        must(asleep === 0, () => 'a notify has woken a CPU that must spin');
+        nap(context.words, args.control, 0.05);
+      }
+      isa.storeWake(addr, round);
     }
-    const count = isa.read(args.counter);
-    must(count === mine - 1, () => `CPU ${id} reads ${count} after its wait, ${mine - 1} was written before it`);
-    isa.write(args.counter, mine);
-    isa.storeWake(turn, mine + 1);
+    barrier();
   }
+  const { parks } = waitRecordOf(machine, 1);
+  must(parks === 0, () => `a CPU that must spin has parked ${parks} times`);
 };
 
-interface Parks {
-  readonly parks: number;
-  readonly woken: number;
-  readonly overslept: number;
-}
-
-/** Looks at a crew until it is done, and stops it if it stands still while a CPU sleeps on a word that has changed. */
-async function watch(machine: Machine, crew: Crew<unknown>, counter: Addr, patience: number): Promise<void> {
-  let last = -1;
-  let since = performance.now();
-  let done = false;
-  const finished = crew.results.then(
-    () => {
-      done = true;
-    },
-    (error: unknown) => {
-      done = true;
-      throw error;
-    },
-  );
-  const looks = (async () => {
-    while (!done) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      const now = Atomics.load(machine.words, counter >>> 2);
-      if (now !== last) {
-        last = now;
-        since = performance.now();
-        continue;
-      }
-      if (performance.now() - since < patience || done) continue;
-      for (let cpu = 0; cpu < machine.cpus; cpu += 1) {
-        const seen = waitRecordOf(machine, cpu);
-        if (seen.blocked === 0 || seen.now === seen.value) continue;
-        throw new Violation(`CPU ${cpu} sleeps on a word that has changed: its wake-up was lost\n${describeCpus(machine)}`);
-      }
+/** What CPU 0 reads of CPU 1 while that is parked, and after. */
+export const records: WaitJob = (context) => {
+  const { isa, id, machine, barrier, args } = context;
+  const addr = args.at[0]!;
+  for (let round = 1; round <= args.rounds; round += 1) {
+    const before = waitRecordOf(machine, 1);
+    barrier();
+    if (id === 1) {
+      isa.spinWhile(addr, round - 1);
+    } else {
+      until(context, () => waitRecordOf(machine, 1).parks > before.parks);
+      nap(context.words, args.control, 0.2);
+      const { blocked, addr: word, value } = waitRecordOf(machine, 1);
+      const right = blocked === BLOCKED_SPIN && word === addr && value === round - 1;
+      must(right, () => `the record of a parked CPU says ${blocked} on word ${word}, value ${value}`);
+      isa.storeWake(addr, round);
     }
-  })();
-  try {
-    await Promise.race([finished, looks]);
-    await finished;
-  } finally {
-    done = true;
-    await crew.stop();
+    barrier();
+    const after = waitRecordOf(machine, 1);
+    must(after.blocked === 0, () => 'the record of a CPU that goes on says that it is blocked');
+    must(
+      after.seq - before.seq === 2,
+      () => `one wait has changed the record's count by ${after.seq - before.seq}, not 2`,
+    );
   }
-}
+  const { parks, woken } = waitRecordOf(machine, 1);
+  must(woken > 0 && woken <= parks, () => `of ${parks} parks ${woken} are counted as ended by a wake-up`);
+};
 
-function parksOf(machine: Machine): Parks {
-  let [parks, woken, overslept] = [0, 0, 0];
-  for (let cpu = 0; cpu < machine.cpus; cpu += 1) {
-    const one = waitRecordOf(machine, cpu);
-    must(one.blocked === 0, () => `CPU ${cpu} is done, and its record says that it is blocked`);
-    parks += one.parks;
-    woken += one.woken;
-    overslept += one.overslept;
-  }
-  for (let at = PARKERS; at < ENGINE_BYTES; at += 4) {
-    const left = machine.words[at >>> 2]!;
-    must(left === 0, () => `${left} CPUs are counted as parked (word ${at}) when nobody is`);
-  }
-  return { parks, woken, overslept };
-}
-
-interface ChainOptions {
-  readonly job: 'ring' | 'herd';
-  readonly cpus: number;
-  readonly handOffs: number;
-  readonly waiting: WaitingPolicy;
-  readonly edge?: boolean;
-  readonly timed?: boolean;
-}
-
-async function chain(subject: Subject, effort: Effort, options: ChainOptions): Promise<Parks> {
-  const { job, cpus, handOffs, waiting, edge = false, timed = false } = options;
-  const machine = createMachine({ cpus });
-  const lines = Array.from({ length: cpus }, () => machine.alloc(64));
-  const args: ChainOrders = {
-    slots: lines,
-    counter: machine.alloc(64),
-    rounds: Math.ceil((handOffs * effort.times) / cpus),
-    edge,
-    seed: effort.seed,
+function row(name: string, jobName: string, waiting: WaitingPolicy, rounds: number): Row {
+  return {
+    name: `${name} (${waiting})`,
+    mixed: true,
+    async run(subject, effort: Effort) {
+      const machine = createMachine({ cpus: 2 });
+      const args: WaitOrders = {
+        at: [machine.alloc(64), machine.alloc(64), machine.alloc(64)],
+        control: machine.alloc(64) >>> 2,
+        rounds: Math.round(rounds * effort.times),
+        seed: effort.seed,
+      };
+      const job = { module: import.meta.url, name: jobName };
+      await runToEnd({ machine, engine: engineFor(subject), attach: { waiting }, job, args }, effort);
+    },
   };
-  machine.boot.store(lines[0]!, 1);
-  const engine = engineFor(subject);
-  const crew = startCrew<ChainOrders, void>({
-    machine,
-    engine: (cpu) => (timed ? engine(cpu) : untimed(engine(cpu))),
-    attach: { waiting },
-    job: { module: import.meta.url, name: job },
-    args,
-    deadline: 1_200_000,
-  });
-  await watch(machine, crew, args.counter, effort.patience);
-  const count = machine.boot.load(args.counter);
-  must(count === args.rounds * cpus, () => `${count} hand-offs were made, not ${args.rounds * cpus}`);
-  return parksOf(machine);
 }
+
+const policies: readonly WaitingPolicy[] = ['spin', 'spin-then-park', 'park'];
+
+export const waitingRows: readonly Row[] = [
+  ...policies.map((policy) => row('spinWhile takes its value in either spelling', 'spellings', policy, 1)),
+  ...policies.map((policy) =>
+    row('spinWhileAny answers the first word that has changed', 'anyOfThree', policy, 300),
+  ),
+  row('a forgotten wake-up costs time and is counted', 'forgetful', 'spin-then-park', 50),
+  row('a forgotten wake-up costs time and is counted', 'forgetful', 'park', 50),
+  row('a spinning CPU never sleeps', 'sleepless', 'spin', 20),
+  row('the wait record says what a parked CPU waits for', 'records', 'spin-then-park', 20),
+  row('the wait record says what a parked CPU waits for', 'records', 'park', 20),
+];

@@ -48,25 +48,26 @@ export const barrierLateReset = defineMutant(
   }),
 );
 
-/** Counts, then looks. */
-export const barrierTwoLeaders = defineMutant(
+/** Is reset by the last to leave. */
+export const barrierFallsThrough = defineMutant(
   barrier,
   {
-    name: 'busted/barrier-two-leaders',
+    name: 'busted/barrier-falls-through',
     wrong:
-      'a party looks at the count again instead of using the answer of its addition: two can both find that they were the last',
+      'the count stays full until the last party has left and resets it: a fast one that comes back before that finds it full and goes ' +
+      'straight through',
     caughtBy: 'counts',
   },
   (isa) => ({
     wait(lock) {
-      const phase = isa.load(lock + Barrier.phase);
-      isa.fetchAdd(lock + Barrier.arrived, 1);
-      if (isa.load(lock + Barrier.arrived) !== isa.read(lock + Barrier.parties)) {
-        isa.spinWhile(lock + Barrier.phase, phase);
-        return false;
-      }
-      isa.write(lock + Barrier.arrived, 0);
-      isa.storeWake(lock + Barrier.phase, (phase + 1) | 0);
+      const parties = isa.read(lock + Barrier.parties);
+      let now = isa.fetchAdd(lock + Barrier.arrived, 1) + 1;
+      if (now === parties) isa.wake(lock + Barrier.arrived, -1);
+      while (now < parties) now = isa.spinWhile(lock + Barrier.arrived, now);
+      // `phase` counts those who leave.
+      if (isa.fetchAdd(lock + Barrier.phase, 1) + 1 !== parties) return false;
+      isa.store(lock + Barrier.phase, 0);
+      isa.store(lock + Barrier.arrived, 0);
       return true;
     },
   }),

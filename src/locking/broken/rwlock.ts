@@ -56,7 +56,6 @@ export const rwlockReaderSlips = defineMutant(
     acquireRead(lock) {
       const seen = isa.load(lock + Rwlock.state);
       if ((seen & RWLOCK_WRITERS) !== 0) {
-        isa.queued(lock);
         const phase = isa.loadAcquire(lock + Rwlock.phase);
         if (((phase - seen) & RWLOCK_PHASE) === 0) isa.spinWhile(lock + Rwlock.phase, phase);
       }

@@ -1,0 +1,201 @@
+/**
+ * What a round is, for each kind of lock: the loop that is measured. The twin of peers.c's: acquire, one plain increment, release.
+ *
+ *   pair     acquire, increment, release of a mutex; hold(increment) of an async one; with one permit of a semaphore
+ *   write    the same of a writer                     read      a reader's pair around a plain read; of a seqlock, four words
+ *   signal   of a condition nobody waits on           monitor   a lock made of a condition, a mutex and a word; its pair
+ *   meet     a barrier, until all have come
+ *
+ * A loop is made once in a worker, by a factory: V8 then knows the operations as constants of the one closure there is, and inlines them. A worker
+ * runs one loop over one lock through one engine, because code that has seen two shapes is slower for good.
+ */
+import type { Addr, Isa } from '../src/arch/index.ts';
+import type { AnyLock } from '../src/locking/define.ts';
+import type {
+  BarrierOps,
+  ConditionOps,
+  Kind,
+  MutexOps,
+  OpsByKind,
+  RwOps,
+  SemaphoreOps,
+  SeqOps,
+} from '../src/locking/kinds.ts';
+
+/** The forms of a round. */
+export type Form = 'pair' | 'read' | 'write' | 'signal' | 'monitor' | 'meet';
+
+/** Does `n` rounds; a promise only for async locks. */
+export type Rounds = (n: number) => void | Promise<void>;
+
+/** What a loop works on. */
+export interface RoundsOn {
+  readonly isa: Isa;
+  readonly lock: Addr;
+  /** The word that is incremented, on a line of its own; the three words after it are read, too, by readers of a seqlock. */
+  readonly counter: Addr;
+  /** The mutex of a condition and its address. */
+  readonly mutex: MutexOps;
+  readonly mutexAddr: Addr;
+  /** The monitor's word. */
+  readonly busy: Addr;
+  /** Where a reader leaves what it has read, so that the reads are not for nothing. */
+  readonly sink: Addr;
+}
+
+/** What the counter must show after rounds of a form: all of them, none, or one for each meeting of the parties. */
+export function counterAfter(form: Form, rounds: number, parties: number): number {
+  if (form === 'read' || form === 'signal') return 0;
+  return form === 'meet' ? rounds / parties : rounds;
+}
+
+const FORMS: {
+  readonly [K in Kind]: { readonly alone: readonly Form[]; readonly together: readonly Form[] };
+} = {
+  mutex: { alone: ['pair'], together: ['pair'] },
+  rwlock: { alone: ['read', 'write'], together: ['read', 'write'] },
+  rwsem: { alone: ['read', 'write'], together: ['read', 'write'] },
+  seq: { alone: ['read', 'write'], together: ['write'] },
+  semaphore: { alone: ['pair'], together: ['pair'] },
+  condition: { alone: ['signal'], together: ['monitor'] },
+  barrier: { alone: ['meet'], together: ['meet'] },
+  'async-mutex': { alone: ['pair'], together: ['pair'] },
+};
+
+/** The forms in which a lock is measured, on one CPU or on several. */
+export function formsOf(kind: Kind, where: 'alone' | 'together'): readonly Form[] {
+  return FORMS[kind][where];
+}
+
+/** What a lock in a form is called: the form only where there are several. */
+export function caseName({ name, kind }: AnyLock, form: Form): string {
+  return formsOf(kind, 'alone').length > 1 ? `${name} ${form}` : name;
+}
+
+function pairs({ isa, lock, counter }: RoundsOn, ops: MutexOps): Rounds {
+  return (n) => {
+    for (let left = n; left > 0; left -= 1) {
+      ops.acquire(lock);
+      isa.write(counter, isa.read(counter) + 1);
+      ops.release(lock);
+    }
+  };
+}
+
+function permits({ isa, lock, counter }: RoundsOn, ops: SemaphoreOps): Rounds {
+  return (n) => {
+    for (let left = n; left > 0; left -= 1) {
+      ops.acquire(lock, 1);
+      isa.write(counter, isa.read(counter) + 1);
+      ops.release(lock, 1);
+    }
+  };
+}
+
+function rwWrites({ isa, lock, counter }: RoundsOn, ops: RwOps): Rounds {
+  return (n) => {
+    for (let left = n; left > 0; left -= 1) {
+      ops.acquireWrite(lock);
+      isa.write(counter, isa.read(counter) + 1);
+      ops.releaseWrite(lock);
+    }
+  };
+}
+
+function rwReads({ isa, lock, counter, sink }: RoundsOn, ops: RwOps): Rounds {
+  return (n) => {
+    let sum = 0;
+    for (let left = n; left > 0; left -= 1) {
+      ops.acquireRead(lock);
+      sum = (sum + isa.read(counter)) | 0;
+      ops.releaseRead(lock);
+    }
+    isa.write(sink, sum);
+  };
+}
+
+function seqWrites({ isa, lock, counter }: RoundsOn, ops: SeqOps): Rounds {
+  return (n) => {
+    for (let left = n; left > 0; left -= 1) {
+      ops.writeBegin(lock);
+      isa.write(counter, isa.read(counter) + 1);
+      ops.writeEnd(lock);
+    }
+  };
+}
+
+function seqReads({ isa, lock, counter, sink }: RoundsOn, ops: SeqOps): Rounds {
+  return (n) => {
+    let sum = 0;
+    for (let left = n; left > 0; left -= 1) {
+      let seen: number;
+      let seq: number;
+      do {
+        seq = ops.readBegin(lock);
+        seen = isa.read(counter) + isa.read(counter + 4) + isa.read(counter + 8) + isa.read(counter + 12);
+      } while (ops.readRetry(lock, seq));
+      sum = (sum + seen) | 0;
+    }
+    isa.write(sink, sum);
+  };
+}
+
+function signals({ lock }: RoundsOn, ops: ConditionOps): Rounds {
+  return (n) => {
+    for (let left = n; left > 0; left -= 1) ops.signal(lock);
+  };
+}
+
+function monitors({ isa, lock, counter, mutex, mutexAddr, busy }: RoundsOn, ops: ConditionOps): Rounds {
+  return (n) => {
+    for (let left = n; left > 0; left -= 1) {
+      mutex.acquire(mutexAddr);
+      while (isa.read(busy) !== 0) ops.wait(lock, mutexAddr);
+      isa.write(busy, 1);
+      mutex.release(mutexAddr);
+      isa.write(counter, isa.read(counter) + 1);
+      mutex.acquire(mutexAddr);
+      isa.write(busy, 0);
+      ops.signal(lock);
+      mutex.release(mutexAddr);
+    }
+  };
+}
+
+function meetings({ isa, lock, counter }: RoundsOn, ops: BarrierOps): Rounds {
+  return (n) => {
+    for (let left = n; left > 0; left -= 1) {
+      if (ops.wait(lock)) isa.write(counter, isa.read(counter) + 1);
+    }
+  };
+}
+
+function holds({ isa, lock, counter }: RoundsOn, ops: OpsByKind['async-mutex']): Rounds {
+  const increment = (): void => isa.write(counter, isa.read(counter) + 1);
+  return async (n) => {
+    for (let left = n; left > 0; left -= 1) await ops.hold(lock, increment);
+  };
+}
+
+type Factory = (on: RoundsOn, ops: never) => Rounds;
+
+const LOOPS: { readonly [K in Kind]: Partial<Record<Form, Factory>> } = {
+  mutex: { pair: pairs as Factory },
+  rwlock: { read: rwReads as Factory, write: rwWrites as Factory },
+  rwsem: { read: rwReads as Factory, write: rwWrites as Factory },
+  seq: { read: seqReads as Factory, write: seqWrites as Factory },
+  semaphore: { pair: permits as Factory },
+  condition: { signal: signals as Factory, monitor: monitors as Factory },
+  barrier: { meet: meetings as Factory },
+  'async-mutex': { pair: holds as Factory },
+};
+
+/**
+ * Makes the loop of a worker; once.
+ * @throws RangeError when locks of this kind have no such form
+ */
+export function roundsOf<K extends Kind>(kind: K, form: Form, on: RoundsOn, ops: OpsByKind[K]): Rounds {
+  const factory = LOOPS[kind][form];
+  if (factory === undefined) throw new RangeError(`a ${kind} has no form '${form}'`);
+  return factory(on, ops as never);
+}

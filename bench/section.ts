@@ -1,0 +1,152 @@
+/**
+ * What the sections of the benchmark have in common: where and for how long they measure, and the rows that they answer.
+ */
+import type { NativePeers, NativeResult, NativeRun } from './native.ts';
+import type { Form } from './rounds.ts';
+import { caseName, formsOf } from './rounds.ts';
+import { type Figure, jain, type Series } from './stats.ts';
+import type { BenchSubject } from './team.ts';
+import { type Contestant, takeTurns } from './turns.ts';
+
+/** How much time the sections may take. Times in milliseconds. */
+export interface Budget {
+  /** A contestant has a block of `block` in each of `rounds` rounds, after `warmup`. */
+  readonly uncontended: { readonly rounds: number; readonly warmup: number; readonly block: number };
+  /** Each block is preceded by as long a warm-up. */
+  readonly contended: { readonly rounds: number; readonly warmup: number; readonly block: number };
+  /** `many` is the window of all CPUs, `two` that of two. */
+  readonly oversubscribed: {
+    readonly rounds: number;
+    readonly warmup: number;
+    readonly many: number;
+    readonly two: number;
+  };
+  readonly startup: { readonly runs: number };
+  readonly litmus: { readonly instances: number };
+  readonly instructions: { readonly time: number };
+  readonly padding: { readonly time: number };
+  /** Whether the self-test also runs with every oracle off. */
+  readonly selftest: { readonly control: boolean };
+}
+
+/** What a section measures with. */
+export interface Surroundings {
+  readonly budget: Budget;
+  readonly peers: NativePeers;
+  /** Cores to pin to, in turn; none: nothing is pinned. */
+  readonly pin: readonly number[];
+  /** Cores that this process may use. */
+  readonly cores: number;
+  /** Locks that every other one is held against. */
+  readonly against: readonly BenchSubject[];
+  readonly signal?: AbortSignal;
+  /** Says what is being measured. */
+  readonly progress: (text: string) => void;
+}
+
+/** One contestant of a row. */
+export interface Party extends Series {
+  /** Rounds of each CPU, where there are several. */
+  readonly shares?: readonly number[];
+  /** Least share by greatest. */
+  readonly evenness?: number;
+  readonly jain?: number;
+  /** The longest time, in ms, that one CPU went without a round. */
+  readonly silence?: number;
+}
+
+/** What was found out about one lock in one form. */
+export interface Row {
+  /** The lock, with the form where it has several: `rwlock read`. */
+  readonly name: string;
+  /** Whether the lock promises first come, first served. */
+  readonly fifo: boolean;
+  /** By contestant. */
+  readonly parties: Readonly<Record<string, Party>>;
+  /** By what is compared: `wasm / pthread_mutex`. */
+  readonly figures: Readonly<Record<string, Figure>>;
+  /** Why there are no figures. */
+  readonly problem?: string;
+}
+
+/** A lock in a form. */
+export interface Case {
+  readonly subject: BenchSubject;
+  readonly form: Form;
+  readonly name: string;
+}
+
+/** The cases of locks, alone or together. */
+export function casesOf(subjects: readonly BenchSubject[], where: 'alone' | 'together'): Case[] {
+  return subjects.flatMap((subject) =>
+    formsOf(subject.lock.kind, where).map((form) => ({ subject, form, name: caseName(subject.lock, form) })),
+  );
+}
+
+/** The case of another lock that resembles a form most: the same, or else the one that excludes. */
+export function caseLike(subject: BenchSubject, form: Form, where: 'alone' | 'together'): Case {
+  const cases = casesOf([subject], where);
+  return cases.find((each) => each.form === form) ?? cases.at(-1)!;
+}
+
+/** The locks to hold a case against, but for itself. */
+export function rivals(
+  { against }: Surroundings,
+  { subject, form }: Case,
+  where: 'alone' | 'together',
+): Case[] {
+  return against
+    .filter(({ lock, url }) => lock.name !== subject.lock.name || url !== subject.url)
+    .map((rival) => caseLike(rival, form, where));
+}
+
+/** Something that was started for a row and must be ended. */
+export interface Ends {
+  end(): Promise<void>;
+}
+
+/**
+ * Measures one row: `cast` starts what it needs and names the contestants, they take turns, `judge` makes the row. A failure becomes the row's problem;
+ * an abort is thrown.
+ */
+export async function measureRow(
+  { name, subject }: Case,
+  { signal }: Surroundings,
+  rounds: number,
+  cast: (started: Ends[]) => Promise<Contestant[]>,
+  judge: (samples: Map<string, number[]>) => Pick<Row, 'parties' | 'figures'>,
+): Promise<Row> {
+  const fifo = subject.lock.promises.fifo === true;
+  const started: Ends[] = [];
+  try {
+    signal?.throwIfAborted();
+    const contestants = await cast(started);
+    return { name, fifo, ...judge(await takeTurns(contestants, rounds, signal)) };
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    return { name, fifo, parties: {}, figures: {}, problem: (error as Error).message };
+  } finally {
+    await Promise.all(started.map((each) => each.end()));
+  }
+}
+
+/** How evenly shares were distributed. */
+export function fairnessOf(shares: readonly number[]): Pick<Party, 'shares' | 'evenness' | 'jain'> {
+  return { shares, evenness: Math.min(...shares) / Math.max(...shares), jain: jain(shares) };
+}
+
+/** The names of C's locks that stand beside a lock: its own twin, if it has one, and the C library's mutex. */
+export function peersOf(
+  { peers }: Surroundings,
+  { lock, url }: BenchSubject,
+): { own: string[]; library: string[] } {
+  if (!peers.available) return { own: [], library: [] };
+  const library = peers.locks.filter((name) => name === 'pthread_mutex');
+  return { own: peers.locks.filter((name) => url === undefined && name === lock.name), library };
+}
+
+/** Runs a native peer. @throws TypeError when there are none: ask {@link peersOf} first */
+export function runPeer({ peers, pin }: Surroundings, run: NativeRun): Promise<NativeResult> {
+  if (!peers.available) throw new TypeError(`there are no native peers: ${peers.reason}`);
+  return peers.run({ ...run, ...(pin.length > 0 ? { pin } : {}) });
+}
