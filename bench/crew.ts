@@ -8,6 +8,7 @@
  * An engine is a name, or a module and a factory in it, so that an engine from elsewhere (a deliberately broken one, say) takes the same road.
  */
 import { availableParallelism } from 'node:os';
+import { types } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { type Addr, type Isa, WaitRecord } from '../src/arch/index.ts';
 import type { AttachOptions, Engine, Machine, MachineHandle } from '../src/memory/index.ts';
@@ -90,6 +91,15 @@ export interface Crew<Result> {
   stop(): Promise<void>;
 }
 
+/** An error of a class of its own arrives as a plain object with the fields of an error; keeps message, stack and code. */
+function native(thrown: unknown): Error {
+  if (types.isNativeError(thrown)) return thrown;
+  const { message, stack, code } = Object(thrown) as { message?: unknown; stack?: unknown; code?: unknown };
+  const error = new Error(String(message ?? thrown));
+  if (typeof stack === 'string') error.stack = stack;
+  return code === undefined ? error : Object.assign(error, { code });
+}
+
 /** Starts the workers of a crew. */
 export function startCrew<Args, Result>(options: CrewOptions<Args>): Crew<Result> {
   const { machine, job, args, attach = {}, cpus = machine.cpus, deadline = 60_000 } = options;
@@ -107,7 +117,7 @@ export function startCrew<Args, Result>(options: CrewOptions<Args>): Crew<Result
       (worker, id) =>
         new Promise<Result>((resolve, reject) => {
           worker.once('message', resolve);
-          worker.once('error', reject);
+          worker.once('error', (thrown) => reject(native(thrown)));
           worker.once('exit', (code) =>
             reject(new Error(`CPU ${id} exited with ${code} before its job was done`)),
           );

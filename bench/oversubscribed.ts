@@ -106,10 +106,11 @@ function native(lock: string, name: string, where: Crowding, around: Surrounding
       const result = await runPeer({ ...around, pin }, { lock, threads, ms, blocks, batch: BATCH });
       const { blocks: rates, perThread, perBlock } = result;
       const times = Array.from({ length: blocks + 1 }, (_, at) => (at * ms) / blocks);
-      const looks = perBlock.reduce<number[][]>(
-        (sums, block) => [...sums, block.map((count, thread) => count + sums.at(-1)![thread]!)],
-        [perThread.map(() => 0)],
-      );
+      const looks = [perThread.map(() => 0)];
+      for (const block of perBlock) {
+        const sofar = looks.at(-1)!;
+        looks.push(block.map((count, thread) => count + sofar[thread]!));
+      }
       note(notes, name, rates, perThread, longestSilence(times, looks));
       return (blocks * 1e9) / rates.reduce((sum, rate) => sum + rate, 0);
     },

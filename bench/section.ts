@@ -23,7 +23,6 @@ export interface Budget {
   };
   readonly startup: { readonly runs: number };
   readonly litmus: { readonly instances: number };
-  readonly instructions: { readonly time: number };
   readonly padding: { readonly time: number };
   /** Whether the self-test also runs with every oracle off. */
   readonly selftest: { readonly control: boolean };
@@ -59,6 +58,8 @@ export interface Party extends Series {
 export interface Row {
   /** The lock, with the form where it has several: `rwlock read`. */
   readonly name: string;
+  /** Whether the bars apply: one of lockrig's own locks. */
+  readonly judged: boolean;
   /** Whether the lock promises first come, first served. */
   readonly fifo: boolean;
   /** By contestant. */
@@ -117,14 +118,16 @@ export async function measureRow(
   judge: (samples: Map<string, number[]>) => Pick<Row, 'parties' | 'figures'>,
 ): Promise<Row> {
   const fifo = subject.lock.promises.fifo === true;
+  const judged = subject.url === undefined && subject.lock.mutant === undefined;
+  const known = { name, judged, fifo };
   const started: Ends[] = [];
   try {
     signal?.throwIfAborted();
     const contestants = await cast(started);
-    return { name, fifo, ...judge(await takeTurns(contestants, rounds, signal)) };
+    return { ...known, ...judge(await takeTurns(contestants, rounds, signal)) };
   } catch (error) {
     if (signal?.aborted) throw error;
-    return { name, fifo, parties: {}, figures: {}, problem: (error as Error).message };
+    return { ...known, parties: {}, figures: {}, problem: (error as Error).message };
   } finally {
     await Promise.all(started.map((each) => each.end()));
   }

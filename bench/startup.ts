@@ -46,7 +46,7 @@ async function startOnce(signal: AbortSignal | undefined): Promise<number> {
 export async function startup({ budget, signal, progress }: Surroundings): Promise<Row[]> {
   const { runs } = budget.startup;
   const samples: number[] = [];
-  const row = { name: STARTED, fifo: false };
+  const row = { name: STARTED, judged: true, fifo: false };
   try {
     for (let run = 1; run <= runs; run += 1) {
       progress(`startup ${run}/${runs}`);

@@ -204,7 +204,7 @@ for (const [what, intrude] of intrusions) {
   for (const operation of ['allocates', 'frees'] as const) {
     between(`somebody ${what} while another ${operation}`, () => {
       const accesses = beforeEveryAccess(() => {
-        const { isa, all, at } = fresh(4, 64);
+        const { isa, all, at } = fresh(8, 64);
         const theirs = [all.allocFrame(), all.allocFrame()];
         const mine = [all.allocFrame()];
         return {
@@ -218,9 +218,9 @@ for (const [what, intrude] of intrusions) {
           after: (access) => {
             const owned = [...mine, ...theirs].filter((frame) => frame !== 0);
             assert.is(new Set(owned).size, owned.length, `a frame has two owners, access ${access}`);
-            assert.is(all.freeFrames(), 4 - owned.length, `count, access ${access}`);
+            assert.is(all.freeFrames(), 8 - owned.length, `count, access ${access}`);
             for (const frame of owned) all.freeFrame(frame);
-            assert.is(new Set(Array.from({ length: 4 }, () => all.allocFrame())).size, 4);
+            assert.is(new Set(Array.from({ length: 8 }, () => all.allocFrame())).size, 8);
           },
         };
       });
@@ -228,6 +228,32 @@ for (const [what, intrude] of intrusions) {
     });
   }
 }
+
+between('of two that free the same frame one is told', () => {
+  beforeEveryAccess(() => {
+    const { isa, all, at } = fresh(4, 64);
+    const frame = all.allocFrame();
+    let told = 0;
+    const free = (allocator: typeof all): void => {
+      try {
+        allocator.freeFrame(frame);
+      } catch (error) {
+        if (!(error instanceof FrameError)) throw error;
+        told += 1;
+      }
+    };
+    return {
+      isa,
+      operation: (watched) => free(frames({ isa: watched }, at)),
+      intruder: () => free(all),
+      after: (access) => {
+        assert.is(all.freeFrames(), 4, `count, access ${access}`);
+        if (told === 0) free(all);
+        assert.is(told, 1, `access ${access}`);
+      },
+    };
+  });
+});
 
 between.run();
 

@@ -237,7 +237,8 @@ const orders: [string, (count: number) => number[]][] = [
 
 for (const [name, order] of orders) {
   books(`queue nodes are found by lock and given back ${name}, ${MAX_HELD} deep`, () => {
-    const cpu = createMachine({ cpus: 1 }).attach(0);
+    const machine = createMachine({ cpus: 1 });
+    const cpu = machine.attach(0);
     for (let round = 0; round < 3; round += 1) {
       const nodes = Array.from({ length: MAX_HELD }, (_, at) => cpu.node(lockAt(at)));
       assert.is(new Set(nodes).size, MAX_HELD, 'a node each');
@@ -249,6 +250,7 @@ for (const [name, order] of orders) {
         for (const other of rest)
           assert.is(cpu.node(lockAt(other)), nodes[other], `node ${other} after ${at} was given back`);
       }
+      assert.is(machine.boot.load(cpu.area + CpuArea.nodesUsed), 0);
     }
   });
 

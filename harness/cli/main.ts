@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { cac } from 'cac';
+import { addBench } from './bench.ts';
 import { EXIT, explain, UsageError } from './errors.ts';
 import { addList } from './list.ts';
 import { addNew } from './new.ts';
@@ -27,6 +28,7 @@ const finish = (code: Promise<number>): void => {
   pending = code;
 };
 addTorture(cli, finish);
+addBench(cli, finish);
 addList(cli, finish);
 addNew(cli, finish);
 cli.option('--verbose', 'Show stacks of errors');

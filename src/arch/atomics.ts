@@ -125,8 +125,9 @@ export class AtomicsIsa implements Isa {
   }
 
   spinWhile(addr: Addr, value: number): number {
-    const now = this.spin(addr, value, SPIN_LOADS);
-    return now !== value ? now : this.waiting.spinWhile(addr, value);
+    const old = value | 0;
+    const now = this.spin(addr, old, SPIN_LOADS);
+    return now !== old ? now : this.waiting.spinWhile(addr, old);
   }
 
   spinWhileAny(pairs: readonly number[]): number {

@@ -196,7 +196,7 @@ export class Waiting {
     const to = this.#to;
     const changed = (): number => {
       for (let at = 0; at < pairs.length; at += 2) {
-        if (to.load(pairs[at]!) !== pairs[at + 1]!) return at >> 1;
+        if (to.load(pairs[at]!) !== (pairs[at + 1]! | 0)) return at >> 1;
       }
       return -1;
     };
@@ -205,7 +205,7 @@ export class Waiting {
       if (which >= 0) return which;
     }
     const addr = pairs[0]!;
-    const value = pairs[1]!;
+    const value = pairs[1]! | 0;
     this.#block(BLOCKED_SPIN, addr, value, 0);
     for (;;) {
       if (this.#pending()) {
@@ -225,12 +225,6 @@ export class Waiting {
   /** Futex wait with the wait record kept; see {@link Isa.wait}. */
   wait(addr: Addr, value: number, timeout: number = NO_TIMEOUT): WaitResult {
     if (this.interrupts()) return WAIT_WOKEN;
-    if (this.#policy === 'spin' && timeout < 0) {
-      const now = this.#to.load(addr);
-      if (now !== value) return 1;
-      this.spinWhile(addr, value);
-      return WAIT_WOKEN;
-    }
     this.#block(BLOCKED_WAIT, addr, value, timeout < 0 ? 1 : 0);
     const result = this.#pending() ? WAIT_WOKEN : this.#to.futexWait(addr, value, timeout);
     this.#unblock();

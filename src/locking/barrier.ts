@@ -30,16 +30,19 @@ export const barrier = defineLock({
       throw new RangeError(`a barrier has 1 party or more, not ${parties}`);
     isa.write(lock + Barrier.parties, parties);
   },
-  create: (isa) => ({
-    wait(lock) {
-      const phase = isa.load(lock + Barrier.phase);
-      if (isa.fetchAdd(lock + Barrier.arrived, 1) + 1 !== isa.read(lock + Barrier.parties)) {
-        isa.spinWhile(lock + Barrier.phase, phase);
-        return false;
-      }
-      isa.write(lock + Barrier.arrived, 0);
-      isa.storeWake(lock + Barrier.phase, (phase + 1) | 0);
-      return true;
-    },
-  }),
+  create(isa) {
+    const { parties, arrived, phase } = Barrier;
+    return {
+      wait(lock) {
+        const noted = isa.load(lock + phase);
+        if (isa.fetchAdd(lock + arrived, 1) + 1 !== isa.read(lock + parties)) {
+          isa.spinWhile(lock + phase, noted);
+          return false;
+        }
+        isa.write(lock + arrived, 0);
+        isa.storeWake(lock + phase, (noted + 1) | 0);
+        return true;
+      },
+    };
+  },
 });

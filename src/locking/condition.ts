@@ -34,18 +34,19 @@ export const condition = defineLock({
   create(isa, _cpu, { mutex }) {
     if (mutex === undefined)
       throw new TypeError("a condition needs the operations of its mutex: pass them to create as 'mutex'");
+    const { sequence, waiters } = Condition;
     function wake(lock: number, count: number): void {
-      if (isa.load(lock + Condition.waiters) === 0) return;
-      isa.fetchAdd(lock + Condition.sequence, 1);
-      isa.notify(lock + Condition.sequence, count);
+      if (isa.load(lock + waiters) === 0) return;
+      isa.fetchAdd(lock + sequence, 1);
+      isa.notify(lock + sequence, count);
     }
     return {
       wait(lock, guard) {
-        isa.fetchAdd(lock + Condition.waiters, 1);
-        const noted = isa.load(lock + Condition.sequence);
+        isa.fetchAdd(lock + waiters, 1);
+        const noted = isa.load(lock + sequence);
         mutex.release(guard);
-        isa.wait(lock + Condition.sequence, noted);
-        isa.fetchAdd(lock + Condition.waiters, -1);
+        isa.wait(lock + sequence, noted);
+        isa.fetchAdd(lock + waiters, -1);
         mutex.acquire(guard);
       },
       signal: (lock) => wake(lock, 1),

@@ -2,21 +2,40 @@
 import { barrier } from './barrier.ts';
 import * as brokenBarriers from './broken/barrier.ts';
 import * as brokenConditions from './broken/condition.ts';
+import * as brokenMcs from './broken/mcs.ts';
+import * as brokenMutexes from './broken/mutex.ts';
+import * as brokenMutex3 from './broken/mutex3.ts';
 import * as brokenRwlocks from './broken/rwlock.ts';
 import * as brokenRwsems from './broken/rwsem.ts';
+import * as brokenSemaphores from './broken/semaphore.ts';
 import * as brokenSeqlocks from './broken/seqlock.ts';
+import * as brokenTickets from './broken/ticket.ts';
 import { condition } from './condition.ts';
 import type { AnyLock } from './define.ts';
 import { mcs } from './mcs.ts';
 import { mutex3 } from './mutex3.ts';
 import { rwlock } from './rwlock.ts';
 import { rwsem, rwsemReaderPreferring } from './rwsem.ts';
+import { semaphore } from './semaphore.ts';
 import { seqlock } from './seqlock.ts';
 import { tas } from './tas.ts';
 import { ticket } from './ticket.ts';
 import { ttas } from './ttas.ts';
 
-export { barrier, condition, mcs, mutex3, rwlock, rwsem, rwsemReaderPreferring, seqlock, tas, ticket, ttas };
+export {
+  barrier,
+  condition,
+  mcs,
+  mutex3,
+  rwlock,
+  rwsem,
+  rwsemReaderPreferring,
+  semaphore,
+  seqlock,
+  tas,
+  ticket,
+  ttas,
+};
 
 /** The correct locks, in the order in which they are listed. */
 export const locks: readonly AnyLock[] = [
@@ -25,6 +44,7 @@ export const locks: readonly AnyLock[] = [
   ticket,
   mcs,
   mutex3,
+  semaphore,
   rwlock,
   rwsem,
   rwsemReaderPreferring,
@@ -35,6 +55,11 @@ export const locks: readonly AnyLock[] = [
 
 /** Locks that are broken on purpose, by the lock that they were derived from. */
 export const mutants: readonly AnyLock[] = [
+  brokenMutexes,
+  brokenTickets,
+  brokenMcs,
+  brokenMutex3,
+  brokenSemaphores,
   brokenRwlocks,
   brokenRwsems,
   brokenSeqlocks,

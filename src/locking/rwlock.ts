@@ -44,125 +44,124 @@ export const Rwlock = struct('rwlock', {
 /** Layout of a writer's queue node, which lies in its CPU's area. */
 export const RwlockNode = struct('rwlock_node', { next: u32, go: u32 });
 
-/** The phase in `state`. */
-export const RWLOCK_PHASE = 3;
-/** A writer in `state`. */
-export const RWLOCK_WRITER = 1 << 2;
-/** All writers in `state`: up to 2,047. */
-export const RWLOCK_WRITERS = 0x7ff << 2;
-/** Where the number of readers begins in `state`. */
-export const RWLOCK_READERS_SHIFT = 13;
-/** A reader in `state`; up to 524,287 fit. */
-export const RWLOCK_READER = 1 << RWLOCK_READERS_SHIFT;
+const PHASE = 3;
+const WRITER = 1 << 2;
+const WRITERS = 0x7ff << 2;
+const READERS_SHIFT = 13;
+const READER = 1 << READERS_SHIFT;
+/** The parts of `Rwlock.state`: one reader and how far to shift for their number, one writer and the mask of all, the mask of the phase. */
+export const RwlockState = { READER, READERS_SHIFT, WRITER, WRITERS, PHASE } as const;
 
 /** Phase-fair reader-writer lock: bounded bypass both ways, one read-modify-write to begin a read and one to end it. */
 export const rwlock = defineLock({
   name: 'rwlock',
   kind: 'rwlock',
   layout: Rwlock,
-  promises: { bypass: 1 },
+  // The writers before it, and before each of them and itself one read of every other CPU; a reader meets one write phase.
+  promises: { bypass: (cpus) => cpus * cpus - 1 },
   create(isa, cpu) {
+    const { state, phase, drain, tail, head, holder, waiter } = Rwlock;
+    const { next, go } = RwlockNode;
+
     function waitForPhase(lock: Addr, seen: number): void {
       isa.queued(lock);
-      let now = isa.loadAcquire(lock + Rwlock.phase);
-      while (((now - seen) & RWLOCK_PHASE) !== 1) now = isa.spinWhile(lock + Rwlock.phase, now);
+      let now = isa.loadAcquire(lock + phase);
+      while (((now - seen) & PHASE) !== 1) now = isa.spinWhile(lock + phase, now);
     }
 
     /** The release that turned `state` to this phase has still to store it. */
     function settle(lock: Addr, seen: number): void {
-      let now = isa.loadAcquire(lock + Rwlock.phase);
-      while (((now - seen) & RWLOCK_PHASE) !== 0) now = isa.spinWhile(lock + Rwlock.phase, now);
+      let now = isa.loadAcquire(lock + phase);
+      while (((now - seen) & PHASE) !== 0) now = isa.spinWhile(lock + phase, now);
     }
 
     function leaveDraining(lock: Addr): void {
-      if (isa.fetchAdd(lock + Rwlock.drain, -1) === 1)
-        isa.storeWake(isa.read(lock + Rwlock.waiter) + RwlockNode.go, 1);
+      if (isa.fetchAdd(lock + drain, -1) === 1) isa.storeWake(isa.read(lock + waiter) + go, 1);
     }
 
-    function drain(lock: Addr, readers: number): void {
+    function waitForReaders(lock: Addr, readers: number): void {
       const node = cpu.node(lock);
-      isa.write(node + RwlockNode.go, 0);
-      isa.write(lock + Rwlock.waiter, node);
-      if (isa.fetchAdd(lock + Rwlock.drain, readers) !== -readers) isa.spinWhile(node + RwlockNode.go, 0);
+      isa.queued(lock);
+      isa.write(node + go, 0);
+      isa.write(lock + waiter, node);
+      if (isa.fetchAdd(lock + drain, readers) !== -readers) isa.spinWhile(node + go, 0);
       cpu.putNode(lock);
     }
 
     function queue(lock: Addr): void {
       const node = cpu.node(lock);
-      isa.write(node + RwlockNode.next, 0);
-      isa.write(node + RwlockNode.go, 0);
-      const last = isa.exchange(lock + Rwlock.tail, node);
+      isa.write(node + next, 0);
+      isa.write(node + go, 0);
+      const last = isa.exchange(lock + tail, node);
       isa.queued(lock);
-      isa.storeWake(last === 0 ? lock + Rwlock.head : last + RwlockNode.next, node);
-      isa.spinWhile(node + RwlockNode.go, 0);
-      isa.write(lock + Rwlock.holder, node);
+      isa.storeWake(last === 0 ? lock + head : last + next, node);
+      isa.spinWhile(node + go, 0);
+      isa.write(lock + holder, node);
     }
 
     function leaveQueue(lock: Addr, node: Addr): Addr {
-      let next = isa.loadAcquire(node + RwlockNode.next);
-      if (next === 0 && isa.compareExchange(lock + Rwlock.tail, node, 0) !== node)
-        next = isa.spinWhile(node + RwlockNode.next, 0);
-      isa.write(lock + Rwlock.holder, 0);
+      let heir = isa.loadAcquire(node + next);
+      if (heir === 0 && isa.compareExchange(lock + tail, node, 0) !== node)
+        heir = isa.spinWhile(node + next, 0);
+      isa.write(lock + holder, 0);
       cpu.putNode(lock);
-      return next;
+      return heir;
     }
 
     function takeHead(lock: Addr): Addr {
-      const first = isa.loadAcquire(lock + Rwlock.head) || isa.spinWhile(lock + Rwlock.head, 0);
-      isa.write(lock + Rwlock.head, 0);
-      return first;
+      const heir = isa.loadAcquire(lock + head) || isa.spinWhile(lock + head, 0);
+      isa.write(lock + head, 0);
+      return heir;
     }
 
     return {
       acquireRead(lock) {
-        const seen = isa.fetchAdd(lock + Rwlock.state, RWLOCK_READER);
-        if ((seen & RWLOCK_WRITERS) !== 0) waitForPhase(lock, seen);
+        const seen = isa.fetchAdd(lock + state, READER);
+        if ((seen & WRITERS) !== 0) waitForPhase(lock, seen);
       },
       tryRead(lock) {
-        let seen = isa.load(lock + Rwlock.state);
-        while ((seen & RWLOCK_WRITERS) === 0) {
-          const now = isa.compareExchange(lock + Rwlock.state, seen, (seen + RWLOCK_READER) | 0);
+        let seen = isa.load(lock + state);
+        while ((seen & WRITERS) === 0) {
+          const now = isa.compareExchange(lock + state, seen, (seen + READER) | 0);
           if (now === seen) return true;
           seen = now;
         }
         return false;
       },
       releaseRead(lock) {
-        if ((isa.fetchAdd(lock + Rwlock.state, -RWLOCK_READER) & RWLOCK_WRITERS) !== 0) leaveDraining(lock);
+        if ((isa.fetchAdd(lock + state, -READER) & WRITERS) !== 0) leaveDraining(lock);
       },
       acquireWrite(lock) {
-        const seen = isa.fetchAdd(lock + Rwlock.state, RWLOCK_WRITER);
-        if ((seen & RWLOCK_WRITERS) !== 0) return queue(lock);
-        if (seen >>> RWLOCK_READERS_SHIFT !== 0) {
-          isa.queued(lock);
-          drain(lock, seen >>> RWLOCK_READERS_SHIFT);
-        }
+        const seen = isa.fetchAdd(lock + state, WRITER);
+        if ((seen & WRITERS) !== 0) return queue(lock);
+        if (seen >>> READERS_SHIFT !== 0) waitForReaders(lock, seen >>> READERS_SHIFT);
         settle(lock, seen);
       },
       tryWrite(lock) {
-        const seen = isa.load(lock + Rwlock.state);
-        if ((seen & ~RWLOCK_PHASE) !== 0 || ((isa.load(lock + Rwlock.phase) - seen) & RWLOCK_PHASE) !== 0)
-          return false;
-        if (isa.compareExchange(lock + Rwlock.state, seen, seen + RWLOCK_WRITER) !== seen) return false;
+        const seen = isa.load(lock + state);
+        if ((seen & ~PHASE) !== 0 || ((isa.load(lock + phase) - seen) & PHASE) !== 0) return false;
+        if (isa.compareExchange(lock + state, seen, seen + WRITER) !== seen) return false;
         // Waits only if four writers came and went since the two loads and the last of them has not finished leaving.
         settle(lock, seen);
         return true;
       },
       releaseWrite(lock) {
-        const node = isa.read(lock + Rwlock.holder);
-        let next = node === 0 ? 0 : leaveQueue(lock, node);
-        const phase = isa.read(lock + Rwlock.phase);
-        const turn = (phase & RWLOCK_PHASE) === RWLOCK_PHASE ? -RWLOCK_PHASE : 1;
-        const seen = isa.fetchAdd(lock + Rwlock.state, turn - RWLOCK_WRITER);
-        if ((seen & RWLOCK_WRITERS) === RWLOCK_WRITER)
-          return isa.storeWake(lock + Rwlock.phase, (phase + 1) | 0);
-        if (next === 0) next = takeHead(lock);
-        const readers = seen >>> RWLOCK_READERS_SHIFT;
-        // Written before `phase` lets these readers in: the first to leave finds both.
-        isa.write(lock + Rwlock.waiter, next);
-        isa.write(lock + Rwlock.drain, readers);
-        isa.storeWake(lock + Rwlock.phase, (phase + 1) | 0);
-        if (readers === 0) isa.storeWake(next + RwlockNode.go, 1);
+        const node = isa.read(lock + holder);
+        let heir = node === 0 ? 0 : leaveQueue(lock, node);
+        const now = isa.read(lock + phase);
+        const turn = (now & PHASE) === PHASE ? -PHASE : 1;
+        const seen = isa.fetchAdd(lock + state, turn - WRITER);
+        if ((seen & WRITERS) === WRITER) {
+          isa.storeWake(lock + phase, (now + 1) | 0);
+          return;
+        }
+        if (heir === 0) heir = takeHead(lock);
+        const readers = seen >>> READERS_SHIFT;
+        // Both before `phase` lets these readers in: the first to leave may be the last, and finds them.
+        isa.write(lock + waiter, heir);
+        isa.write(lock + drain, readers);
+        isa.storeWake(lock + phase, (now + 1) | 0);
+        if (readers === 0) isa.storeWake(heir + go, 1);
       },
     };
   },

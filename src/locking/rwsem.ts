@@ -60,63 +60,65 @@ export const RWSEM_READERS_FIRST: RwsemForm = { shutOut: WRITER, pastWriters: tr
 
 /** The operations of one CPU on semaphores of one form. */
 export function rwsemOps(isa: Isa, cpu: Cpu, form: RwsemForm): Required<Omit<RwOps, 'tryUpgrade'>> {
-  const { shutOut, pastWriters } = form;
+  const { shutOut, pastWriters, grant } = form;
+  const { count, wait_lock, first, last } = Rwsem;
+  const { next, mode, go } = RwsemWaiter;
 
   /** Takes the readers that may go off the queue; their chain. */
   function takeReaders(lock: Addr): Addr {
     let chain = 0;
-    let last = 0;
+    let end = 0;
     let kept = 0;
     let readers = 0;
-    let at = isa.read(lock + Rwsem.first);
+    let at = isa.read(lock + first);
     while (at !== 0) {
-      const next = isa.read(at + RwsemWaiter.next);
-      if (isa.read(at + RwsemWaiter.mode) === MODE_READ) {
+      const after = isa.read(at + next);
+      if (isa.read(at + mode) === MODE_READ) {
         if (chain === 0) chain = at;
-        else isa.write(last + RwsemWaiter.next, at);
-        last = at;
+        else isa.write(end + next, at);
+        end = at;
         readers += 1;
-        isa.write(kept === 0 ? lock + Rwsem.first : kept + RwsemWaiter.next, next);
+        isa.write(kept === 0 ? lock + first : kept + next, after);
       } else {
         if (!pastWriters) break;
         kept = at;
       }
-      at = next;
+      at = after;
     }
     if (readers === 0) return 0;
-    isa.write(last + RwsemWaiter.next, 0);
-    if (at === 0) isa.write(lock + Rwsem.last, kept);
-    isa.fetchAdd(lock + Rwsem.count, readers * READER - (isa.read(lock + Rwsem.first) === 0 ? WAITERS : 0));
+    isa.write(end + next, 0);
+    if (at === 0) isa.write(lock + last, kept);
+    isa.fetchAdd(lock + count, readers * READER - (isa.read(lock + first) === 0 ? WAITERS : 0));
     return chain;
   }
 
   /** Takes the writer at the front off the queue, unless readers are in: the last of them comes here again. */
   function takeWriter(lock: Addr): Addr {
-    const writer = isa.read(lock + Rwsem.first);
+    const writer = isa.read(lock + first);
     if (writer === 0) return 0;
-    const next = isa.read(writer + RwsemWaiter.next);
-    if (isa.compareExchange(lock + Rwsem.count, WAITERS, next === 0 ? WRITER : WRITER | WAITERS) !== WAITERS)
+    const after = isa.read(writer + next);
+    if (isa.compareExchange(lock + count, WAITERS, after === 0 ? WRITER : WRITER | WAITERS) !== WAITERS)
       return 0;
-    isa.write(lock + Rwsem.first, next);
-    if (next === 0) isa.write(lock + Rwsem.last, 0);
-    isa.write(writer + RwsemWaiter.next, 0);
+    isa.write(lock + first, after);
+    if (after === 0) isa.write(lock + last, 0);
+    isa.write(writer + next, 0);
     return writer;
   }
 
   function lockQueue(lock: Addr): void {
-    while (isa.compareExchange(lock + Rwsem.wait_lock, 0, 1) !== 0) isa.spinWhile(lock + Rwsem.wait_lock, 1);
+    while (isa.compareExchange(lock + wait_lock, 0, 1) !== 0) isa.spinWhile(lock + wait_lock, 1);
   }
 
   /** Lets in who may go, unlocks the queue, and wakes them. */
   function admitAndUnlock(lock: Addr): void {
     let chain = 0;
-    if ((isa.load(lock + Rwsem.count) & WRITER) === 0) chain = takeReaders(lock) || takeWriter(lock);
-    isa.store(lock + Rwsem.wait_lock, 0);
-    isa.wake(lock + Rwsem.wait_lock, 1);
+    if ((isa.load(lock + count) & WRITER) === 0) chain = takeReaders(lock) || takeWriter(lock);
+    isa.store(lock + wait_lock, 0);
+    isa.wake(lock + wait_lock, 1);
     while (chain !== 0) {
-      const next = isa.read(chain + RwsemWaiter.next);
-      form.grant(isa, chain);
-      chain = next;
+      const after = isa.read(chain + next);
+      grant(isa, chain);
+      chain = after;
     }
   }
 
@@ -126,49 +128,49 @@ export function rwsemOps(isa: Isa, cpu: Cpu, form: RwsemForm): Required<Omit<RwO
   }
 
   /** Queues and sleeps; `counted` is what this CPU has added to `count` in vain. */
-  function queue(lock: Addr, mode: number, counted: number): void {
+  function queue(lock: Addr, wanted: number, counted: number): void {
     const node = cpu.node(lock);
-    isa.write(node + RwsemWaiter.next, 0);
-    isa.write(node + RwsemWaiter.mode, mode);
-    isa.write(node + RwsemWaiter.go, 0);
+    isa.write(node + next, 0);
+    isa.write(node + mode, wanted);
+    isa.write(node + go, 0);
     lockQueue(lock);
-    const last = isa.read(lock + Rwsem.last);
-    isa.write(last === 0 ? lock + Rwsem.first : last + RwsemWaiter.next, node);
-    isa.write(lock + Rwsem.last, node);
-    isa.fetchAdd(lock + Rwsem.count, (last === 0 ? WAITERS : 0) - counted);
+    const before = isa.read(lock + last);
+    isa.write(before === 0 ? lock + first : before + next, node);
+    isa.write(lock + last, node);
+    isa.fetchAdd(lock + count, (before === 0 ? WAITERS : 0) - counted);
     isa.queued(lock);
     admitAndUnlock(lock);
-    while (isa.loadAcquire(node + RwsemWaiter.go) === 0) isa.wait(node + RwsemWaiter.go, 0);
+    while (isa.loadAcquire(node + go) === 0) isa.wait(node + go, 0);
     cpu.putNode(lock);
   }
 
   return {
     acquireRead(lock) {
-      if ((isa.fetchAdd(lock + Rwsem.count, READER) & shutOut) !== 0) queue(lock, MODE_READ, READER);
+      if ((isa.fetchAdd(lock + count, READER) & shutOut) !== 0) queue(lock, MODE_READ, READER);
     },
     tryRead(lock) {
-      let seen = isa.load(lock + Rwsem.count);
+      let seen = isa.load(lock + count);
       while ((seen & shutOut) === 0) {
-        const now = isa.compareExchange(lock + Rwsem.count, seen, seen + READER);
+        const now = isa.compareExchange(lock + count, seen, seen + READER);
         if (now === seen) return true;
         seen = now;
       }
       return false;
     },
     releaseRead(lock) {
-      if (isa.fetchAdd(lock + Rwsem.count, -READER) === (READER | WAITERS)) admit(lock);
+      if (isa.fetchAdd(lock + count, -READER) === (READER | WAITERS)) admit(lock);
     },
     acquireWrite(lock) {
-      if (isa.compareExchange(lock + Rwsem.count, 0, WRITER) !== 0) queue(lock, MODE_WRITE, 0);
+      if (isa.compareExchange(lock + count, 0, WRITER) !== 0) queue(lock, MODE_WRITE, 0);
     },
     tryWrite(lock) {
-      return isa.compareExchange(lock + Rwsem.count, 0, WRITER) === 0;
+      return isa.compareExchange(lock + count, 0, WRITER) === 0;
     },
     releaseWrite(lock) {
-      if ((isa.fetchAdd(lock + Rwsem.count, -WRITER) & WAITERS) !== 0) admit(lock);
+      if ((isa.fetchAdd(lock + count, -WRITER) & WAITERS) !== 0) admit(lock);
     },
     downgrade(lock) {
-      if ((isa.fetchAdd(lock + Rwsem.count, READER - WRITER) & WAITERS) !== 0) admit(lock);
+      if ((isa.fetchAdd(lock + count, READER - WRITER) & WAITERS) !== 0) admit(lock);
     },
   };
 }

@@ -29,26 +29,28 @@ export const seqlock = defineLock({
   name: 'seqlock',
   kind: 'seq',
   layout: Seqlock,
-  create: (isa) => ({
-    readBegin(lock) {
-      let now = isa.loadAcquire(lock + Seqlock.sequence);
-      while ((now & 1) !== 0) now = isa.spinWhile(lock + Seqlock.sequence, now);
-      return now;
-    },
-    readRetry(lock, seq) {
-      isa.rmb();
-      return isa.readOnce(lock + Seqlock.sequence) !== seq;
-    },
-    writeBegin(lock) {
-      while (isa.compareExchangeAcquire(lock + Seqlock.lock, 0, 1) !== 0)
-        isa.spinWhile(lock + Seqlock.lock, 1);
-      isa.writeOnce(lock + Seqlock.sequence, (isa.read(lock + Seqlock.sequence) + 1) | 0);
-      isa.wmb();
-    },
-    writeEnd(lock) {
-      isa.storeWake(lock + Seqlock.sequence, (isa.read(lock + Seqlock.sequence) + 1) | 0);
-      isa.store(lock + Seqlock.lock, 0);
-      isa.wake(lock + Seqlock.lock, 1);
-    },
-  }),
+  create(isa) {
+    const { sequence, lock: word } = Seqlock;
+    return {
+      readBegin(lock) {
+        let now = isa.loadAcquire(lock + sequence);
+        while ((now & 1) !== 0) now = isa.spinWhile(lock + sequence, now);
+        return now;
+      },
+      readRetry(lock, seq) {
+        isa.rmb();
+        return isa.readOnce(lock + sequence) !== seq;
+      },
+      writeBegin(lock) {
+        while (isa.compareExchangeAcquire(lock + word, 0, 1) !== 0) isa.spinWhile(lock + word, 1);
+        isa.writeOnce(lock + sequence, (isa.read(lock + sequence) + 1) | 0);
+        isa.wmb();
+      },
+      writeEnd(lock) {
+        isa.storeWake(lock + sequence, (isa.read(lock + sequence) + 1) | 0);
+        isa.store(lock + word, 0);
+        isa.wake(lock + word, 1);
+      },
+    };
+  },
 });

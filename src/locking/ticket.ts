@@ -1,21 +1,35 @@
 /**
- * Ticket lock (Reed and Kanodia 1979; Linux 2.6.25 to 4.1).
+ * Ticket lock (Reed and Kanodia 1979; Linux 2.6.25 to 4.1), with a word for each waiter to wait on (Dice 2011, partitioned ticket locks).
  *
- * next: the ticket the next comer draws        owner: the ticket that may enter
+ * next: the ticket the next comer draws        owner: the ticket that is inside, or the next to be        gates: ticket t may enter once
+ * gates[t % 16] shows t
  *
- * acquire draws a ticket with a full-barrier add and waits until `owner` shows it; release passes `owner` on. FIFO by construction, so a
- * preempted waiter stalls everyone behind it: with more CPUs than cores prefer a lock that lets others pass.
+ * acquire draws a ticket with a full-barrier add and waits until its gate shows it; release opens the gate of the next ticket. FIFO by
+ * construction, so a preempted waiter stalls everyone behind it: with more CPUs than cores prefer a lock that lets others pass. All
+ * could wait on `owner` just as well, but then every release would wake every parked waiter, and all but one in vain. So only every
+ * 16th waiter shares a gate. The gates share a line, which a release has to touch anyway to tell the next.
  *
- * Ordering: the acquire load of `owner` pairs with the store in release, so a critical section sees its predecessor's writes. Only the holder
- * writes `owner`; its own read of it may be plain.
+ * Zeroed memory is a free lock: gate 0 shows 0, the first ticket, and no other gate shows a ticket of its own until it is opened for it.
+ * Tickets wrap at 2^32, a multiple of the gates. A gate is opened for t + 16 only after t has gone through, so no waiter can miss its ticket.
+ *
+ * Ordering: the acquire load of the gate pairs with the store in release, so a critical section sees its predecessor's writes. `owner`
+ * is written by holders only and passed on with the lock: plain accesses. tryAcquire has the lock if the gate of the ticket it is
+ * about to draw is open already; the draw by compare-exchange fails if another has drawn it.
  */
-import { struct, u32 } from '../memory/index.ts';
+import { struct, u32, words } from '../memory/index.ts';
 import { defineLock } from './define.ts';
 
-/** Layout of a {@link ticket} lock. */
-export const Ticket = struct('ticket', { next: u32, owner: u32.ownLine() });
+const GATES = 16;
 
-/** Ticket lock: FIFO, two lines. */
+/** Layout of a {@link ticket} lock. */
+export const Ticket = struct('ticket', { next: u32.ownLine(), owner: u32, gates: words(GATES) });
+
+/** Byte offset in the lock of the gate of a ticket. */
+export function gateOf(ticket: number): number {
+  return Ticket.gates + 4 * (ticket & (GATES - 1));
+}
+
+/** Ticket lock: FIFO. */
 export const ticket = defineLock({
   name: 'ticket',
   kind: 'mutex',
@@ -25,15 +39,19 @@ export const ticket = defineLock({
     acquire(lock) {
       const mine = isa.fetchAdd(lock + Ticket.next, 1);
       isa.queued(lock);
-      let now = isa.loadAcquire(lock + Ticket.owner);
-      while (now !== mine) now = isa.spinWhile(lock + Ticket.owner, now);
+      const gate = lock + gateOf(mine);
+      let now = isa.loadAcquire(gate);
+      while (now !== mine) now = isa.spinWhile(gate, now);
     },
     tryAcquire(lock) {
-      const now = isa.loadAcquire(lock + Ticket.owner);
-      return isa.compareExchange(lock + Ticket.next, now, (now + 1) | 0) === now;
+      const mine = isa.loadAcquire(lock + Ticket.next);
+      if (isa.loadAcquire(lock + gateOf(mine)) !== mine) return false;
+      return isa.compareExchange(lock + Ticket.next, mine, (mine + 1) | 0) === mine;
     },
     release(lock) {
-      isa.storeWake(lock + Ticket.owner, (isa.read(lock + Ticket.owner) + 1) | 0);
+      const following = (isa.read(lock + Ticket.owner) + 1) | 0;
+      isa.write(lock + Ticket.owner, following);
+      isa.storeWake(lock + gateOf(following), following);
     },
   }),
 });

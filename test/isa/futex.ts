@@ -282,7 +282,7 @@ export const futexRows: readonly Row[] = [
   ...policies.map((policy) =>
     row(`notify ends a wait whose word is unchanged (${policy})`, 'unchanged', 2, 100, policy),
   ),
-  row('notify wakes as many as asked and says how many', 'counts', 5, 20),
+  row('notify wakes as many as asked and says how many', 'counts', 6, 20),
   row('notify wakes first who came first', 'order', 6, 1),
   row('notify wakes nobody who waits on another word', 'apart', 2, 20),
   row('the wait record says what a waiting CPU waits for', 'record', 2, 1),

@@ -208,6 +208,8 @@ export class Bench {
       const stamp = isa.load(theirs + CpuLine.queued);
       if (stamp === 0 || ((stamp - this.startStamp) | 0) > 0) continue;
       if (excludes && !excludes(theirs)) continue;
+      // What it wants was read after its stamp: if the stamp is still the same, both belong to one request.
+      if (excludes && isa.load(theirs + CpuLine.queued) !== stamp) continue;
       const passed = isa.fetchAdd(theirs + CpuLine.overtaken, 1) + 1;
       if (this.fifo) this.report('overtaken', { other });
       else if (this.bound >= 0 && passed > this.bound)

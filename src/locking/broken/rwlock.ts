@@ -1,15 +1,8 @@
 /** Reader-writer locks that are broken on purpose. */
 import { defineMutant } from '../define.ts';
-import {
-  RWLOCK_PHASE,
-  RWLOCK_READER,
-  RWLOCK_READERS_SHIFT,
-  RWLOCK_WRITER,
-  RWLOCK_WRITERS,
-  Rwlock,
-  RwlockNode,
-  rwlock,
-} from '../rwlock.ts';
+import { Rwlock, RwlockNode, RwlockState, rwlock } from '../rwlock.ts';
+
+const { READER, READERS_SHIFT, WRITER, WRITERS, PHASE } = RwlockState;
 
 /** A waiting writer shuts nobody out. */
 export const rwlockStarvesWriters = defineMutant(
@@ -28,7 +21,7 @@ export const rwlockStarvesWriters = defineMutant(
         const seen = isa.load(lock + Rwlock.state);
         if (ops.tryWrite!(lock)) return;
         // The phase alone is the word of a free lock whose last writer is still leaving: it is done in a moment, and nobody would wake us.
-        if ((seen & ~RWLOCK_PHASE) !== 0) isa.spinWhile(lock + Rwlock.state, seen);
+        if ((seen & ~PHASE) !== 0) isa.spinWhile(lock + Rwlock.state, seen);
         else isa.pause();
       }
     },
@@ -55,11 +48,11 @@ export const rwlockReaderSlips = defineMutant(
   (isa) => ({
     acquireRead(lock) {
       const seen = isa.load(lock + Rwlock.state);
-      if ((seen & RWLOCK_WRITERS) !== 0) {
+      if ((seen & WRITERS) !== 0) {
         const phase = isa.loadAcquire(lock + Rwlock.phase);
-        if (((phase - seen) & RWLOCK_PHASE) === 0) isa.spinWhile(lock + Rwlock.phase, phase);
+        if (((phase - seen) & PHASE) === 0) isa.spinWhile(lock + Rwlock.phase, phase);
       }
-      isa.fetchAdd(lock + Rwlock.state, RWLOCK_READER);
+      isa.fetchAdd(lock + Rwlock.state, READER);
     },
   }),
 );
@@ -78,22 +71,22 @@ export const rwlockAllGone = defineMutant(
     acquireWrite(lock) {
       let seen = isa.load(lock + Rwlock.state);
       for (;;) {
-        if ((seen & RWLOCK_WRITERS) !== 0) return ops.acquireWrite(lock);
-        const now = isa.compareExchange(lock + Rwlock.state, seen, seen + RWLOCK_WRITER);
+        if ((seen & WRITERS) !== 0) return ops.acquireWrite(lock);
+        const now = isa.compareExchange(lock + Rwlock.state, seen, seen + WRITER);
         if (now === seen) break;
         seen = now;
       }
-      if (seen >>> RWLOCK_READERS_SHIFT !== 0) {
+      if (seen >>> READERS_SHIFT !== 0) {
         const node = cpu.node(lock);
         isa.queued(lock);
         isa.write(node + RwlockNode.go, 0);
         isa.write(lock + Rwlock.waiter, node);
-        isa.fetchAdd(lock + Rwlock.drain, seen >>> RWLOCK_READERS_SHIFT);
+        isa.fetchAdd(lock + Rwlock.drain, seen >>> READERS_SHIFT);
         isa.spinWhile(node + RwlockNode.go, 0);
         cpu.putNode(lock);
       }
       let phase = isa.loadAcquire(lock + Rwlock.phase);
-      while (((phase - seen) & RWLOCK_PHASE) !== 0) phase = isa.spinWhile(lock + Rwlock.phase, phase);
+      while (((phase - seen) & PHASE) !== 0) phase = isa.spinWhile(lock + Rwlock.phase, phase);
     },
   }),
 );

@@ -1,0 +1,192 @@
+/**
+ * The bars: what lockrig holds itself to. All of them are data in this one table; documents are made from it.
+ *
+ * A bar is about one figure of some rows of a section. A figure passes by its value alone; one that lies nearer to the bar than its own spread
+ * is marked as close, because the next run may say otherwise.
+ */
+import type { Row } from './section.ts';
+import { type Figure, tells } from './stats.ts';
+
+/** A bar. */
+export interface Bar {
+  readonly section: string;
+  /** What must hold, in a few words. */
+  readonly text: string;
+  /** Which of a row's figures. */
+  readonly figure: string;
+  /** Rows by name; `all`: every one of lockrig's own locks; `fifo`: those that promise first come, first served. */
+  readonly rows: readonly string[] | 'all' | 'fifo';
+  /** The figure is at most, or at least, this. */
+  readonly most?: number;
+  readonly least?: number;
+  readonly unit: '×' | '/s' | 'ms' | '';
+}
+
+/** A bar held against a row. */
+export interface Outcome {
+  readonly bar: Bar;
+  readonly row: string;
+  readonly verdict: 'pass' | 'MISS' | 'skipped';
+  readonly figure?: Figure;
+  /** Whether the bar lies inside the figure's spread. */
+  readonly close?: boolean;
+  /** Why it was skipped, or missed without a figure. */
+  readonly why?: string;
+}
+
+const uncontended = { section: 'uncontended', unit: '×' } as const;
+const contended = { section: 'contended', unit: '×' } as const;
+const oversubscribed = { section: 'oversubscribed' } as const;
+
+/** All bars. */
+export const bars: readonly Bar[] = [
+  {
+    ...uncontended,
+    text: 'free, by pthread_mutex',
+    figure: 'wasm / pthread_mutex',
+    rows: ['tas', 'ttas', 'mutex3'],
+    most: 1.8,
+  },
+  {
+    ...uncontended,
+    text: 'free and tracked, by pthread_mutex',
+    figure: 'wasm tracked / pthread_mutex',
+    rows: ['tas', 'ttas', 'mutex3'],
+    most: 2.5,
+  },
+  {
+    ...uncontended,
+    text: 'free, by pthread_mutex',
+    figure: 'wasm / pthread_mutex',
+    rows: ['ticket', 'mcs', 'rwlock read', 'rwsem read'],
+    most: 3,
+  },
+  {
+    ...uncontended,
+    text: 'free, Atomics engine by wasm engine',
+    figure: 'atomics / wasm',
+    rows: 'all',
+    least: 1.5,
+  },
+  {
+    ...contended,
+    text: '2 CPUs, throughput by the same lock in C',
+    figure: 'lockrig / C release',
+    rows: ['ticket', 'mcs'],
+    least: 0.8,
+  },
+  {
+    ...contended,
+    text: '2 CPUs, throughput by pthread_mutex',
+    figure: 'lockrig / pthread_mutex',
+    rows: ['mutex3'],
+    least: 0.5,
+  },
+  {
+    ...oversubscribed,
+    text: '4 CPUs a core, throughput by its own with 2 CPUs',
+    figure: 'lockrig / 2 CPUs',
+    rows: ['mutex3'],
+    least: 0.7,
+    unit: '×',
+  },
+  {
+    ...oversubscribed,
+    text: "4 CPUs a core, Jain's index",
+    figure: 'Jain',
+    rows: ['mutex3'],
+    least: 0.9,
+    unit: '',
+  },
+  {
+    ...oversubscribed,
+    text: '4 CPUs a core, acquisitions of a FIFO lock',
+    figure: 'acquisitions/s',
+    rows: 'fifo',
+    least: 40_000,
+    unit: '/s',
+  },
+  {
+    ...oversubscribed,
+    text: '4 CPUs a core, longest silence of a CPU under a FIFO lock',
+    figure: 'longest silence',
+    rows: 'fifo',
+    most: 1000,
+    unit: 'ms',
+  },
+  {
+    section: 'startup',
+    text: 'from the command to the first acquisition',
+    figure: 'first acquisition',
+    rows: 'all',
+    most: 400,
+    unit: 'ms',
+  },
+  {
+    section: 'litmus',
+    text: 'weak outcomes of plain accesses, seen at all',
+    figure: 'weak',
+    rows: ['SB once'],
+    least: 1,
+    unit: '',
+  },
+  {
+    section: 'litmus',
+    text: 'weak outcomes of sequentially consistent accesses',
+    figure: 'weak',
+    rows: ['SB seqcst'],
+    most: 0,
+    unit: '',
+  },
+  {
+    section: 'selftest',
+    text: 'share of broken locks caught by their oracle',
+    figure: 'caught',
+    rows: 'all',
+    least: 1,
+    unit: '',
+  },
+  {
+    section: 'selftest',
+    text: 'broken locks reported with every oracle off',
+    figure: 'without oracles',
+    rows: 'all',
+    most: 0,
+    unit: '',
+  },
+];
+
+function applies({ rows }: Bar, { name, judged, fifo }: Row): boolean {
+  if (!judged) return false;
+  return rows === 'all' || (rows === 'fifo' ? fifo : rows.includes(name));
+}
+
+/** Holds one bar against one row. @param missing why figures of the section may be missing, if there is a reason */
+export function hold(bar: Bar, row: Row, missing?: string): Outcome {
+  const known = { bar, row: row.name };
+  const figure = row.figures[bar.figure];
+  if (row.problem !== undefined) return { ...known, verdict: 'MISS', why: row.problem };
+  if (figure === undefined)
+    return { ...known, verdict: 'skipped', why: missing ?? `'${bar.figure}' was not measured` };
+  const { most = Number.POSITIVE_INFINITY, least = Number.NEGATIVE_INFINITY } = bar;
+  const pass = figure.value >= least && figure.value <= most;
+  const edge = bar.most ?? bar.least ?? Number.NaN;
+  const exact = figure.low === figure.high;
+  return {
+    ...known,
+    verdict: pass ? 'pass' : 'MISS',
+    figure,
+    close: !exact && !tells(figure, edge),
+  };
+}
+
+/** Holds all bars against the rows of the sections that were run; a bar about rows that were not asked for is left out. */
+export function holdAll(
+  sections: Readonly<Record<string, readonly Row[]>>,
+  missing?: string,
+  table: readonly Bar[] = bars,
+): Outcome[] {
+  return table.flatMap((bar) =>
+    (sections[bar.section] ?? []).filter((row) => applies(bar, row)).map((row) => hold(bar, row, missing)),
+  );
+}

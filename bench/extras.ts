@@ -1,0 +1,70 @@
+/**
+ * The sections that have a report of their own: what the hardware lets two CPUs see, what sharing a cache line costs, and whether the torture
+ * catches what it must. Each brings its text, and the rows that bars are held against.
+ */
+import { selfTest } from '../harness/torture/selftest.ts';
+import { printLitmus, runLitmus } from './litmus.ts';
+import { paddingProbe, printPadding } from './padding.ts';
+import type { Row, Surroundings } from './section.ts';
+import { exactly, type Figure } from './stats.ts';
+
+/** What a section answers that prints itself. */
+export interface Printed {
+  readonly rows: readonly Row[];
+  readonly text: string;
+}
+
+function row(name: string, figures: Record<string, Figure>): Row {
+  return { name, judged: true, fifo: false, parties: {}, figures };
+}
+
+/** Store buffering (SB) by relaxed and by sequentially consistent accesses. */
+export async function litmus({ budget, signal, progress }: Surroundings): Promise<Printed> {
+  const { instances } = budget.litmus;
+  const results = [];
+  for (const access of ['once', 'seqcst'] as const) {
+    signal?.throwIfAborted();
+    progress(`litmus: SB ${access}`);
+    results.push(await runLitmus({ test: 'SB', access, instances }));
+  }
+  const rows = results.map(({ test, access, weak, perSecond }) =>
+    row(`${test} ${access}`, { weak: exactly(weak), 'outcomes/s': exactly(perSecond) }),
+  );
+  return { rows, text: printLitmus(results).trimEnd() };
+}
+
+/** False sharing. */
+export async function padding({ budget, progress }: Surroundings): Promise<Printed> {
+  progress('padding');
+  const measured = await paddingProbe({ ms: budget.padding.time });
+  const rows = measured.map(({ operation, distance, ratio, nsPerOp }) =>
+    row(`${operation} ${distance}`, { ratio: exactly(ratio), ns: exactly(nsPerOp) }),
+  );
+  return { rows, text: printPadding(measured) };
+}
+
+/** Whether every broken lock is caught. */
+export async function selftest({ budget, signal, progress }: Surroundings): Promise<Printed> {
+  progress('selftest');
+  const { control } = budget.selftest;
+  const test = await selfTest({
+    control,
+    ...(signal ? { signal } : {}),
+    onOutcome: ({ name }) => progress(`selftest: ${name}`),
+  });
+  signal?.throwIfAborted();
+  const total = test.outcomes.length;
+  const figures: Record<string, Figure> = {
+    caught: exactly(test.caught / total),
+    'median ms': exactly(test.medianMs),
+    ...(control ? { 'without oracles': exactly(test.withoutOracles.length) } : {}),
+  };
+  const lines = [
+    `${test.caught} of ${total} broken locks were caught by the oracle they name, half of them within ${test.medianMs.toFixed(1)} ms; ${test.seconds.toFixed(1)} s in all`,
+    ...test.outcomes
+      .filter(({ fate }) => fate !== 'caught')
+      .map(({ name, fate, by }) => `${name}: ${fate}${by === undefined ? '' : ` by ${by}`}`),
+    ...test.withoutOracles.map((name) => `${name} was reported although every oracle was off`),
+  ];
+  return { rows: [row('mutants', figures)], text: lines.join('\n') };
+}

@@ -1,0 +1,157 @@
+/**
+ * The benchmark: its sections in order, on one machine, in one run, with the native peers beside wherever C has the same lock.
+ *
+ * A section that cannot be finished (no C compiler, a lock that throws) says so and the rest goes on. An interrupted run reports the sections that
+ * were complete.
+ */
+import { type Bar, bars, holdAll, type Outcome } from './bars.ts';
+import { contended } from './contended.ts';
+import { litmus, padding, selftest } from './extras.ts';
+import { type BenchMachine, describeMachine } from './machine.ts';
+import { type NativePeers, nativePeers } from './native.ts';
+import { crowding, oversubscribed } from './oversubscribed.ts';
+import type { Budget, Row, Surroundings } from './section.ts';
+import { startup } from './startup.ts';
+import { contendedTable, noise, oversubscribedTable, startupTable, uncontendedTable } from './table.ts';
+import type { BenchSubject } from './team.ts';
+import { uncontended } from './uncontended.ts';
+
+/** The sections, in the order in which they run. */
+export const SECTIONS = [
+  'uncontended',
+  'contended',
+  'oversubscribed',
+  'startup',
+  'litmus',
+  'padding',
+  'selftest',
+] as const;
+/** The name of a section. */
+export type SectionName = (typeof SECTIONS)[number];
+
+/** Three to five minutes. */
+export const FULL: Budget = {
+  uncontended: { rounds: 15, warmup: 250, block: 12 },
+  contended: { rounds: 12, warmup: 300, block: 50 },
+  oversubscribed: { rounds: 3, warmup: 300, many: 1500, two: 300 },
+  startup: { runs: 9 },
+  litmus: { instances: 4_000_000 },
+  padding: { time: 400 },
+  selftest: { control: true },
+};
+
+/** Under a minute: enough to see what is badly wrong. */
+export const QUICK: Budget = {
+  uncontended: { rounds: 5, warmup: 100, block: 5 },
+  contended: { rounds: 5, warmup: 100, block: 20 },
+  oversubscribed: { rounds: 1, warmup: 100, many: 1100, two: 150 },
+  startup: { runs: 3 },
+  litmus: { instances: 500_000 },
+  padding: { time: 60 },
+  selftest: { control: false },
+};
+
+/** What to measure. */
+export interface BenchOptions {
+  readonly sections: readonly SectionName[];
+  readonly subjects: readonly BenchSubject[];
+  /** Locks that every other one is held against. */
+  readonly against?: readonly BenchSubject[];
+  readonly budget: Budget;
+  /** Found on this machine unless given. */
+  readonly peers?: NativePeers;
+  readonly bars?: readonly Bar[];
+  readonly signal?: AbortSignal;
+  /** Told of the machine, before anything is measured. */
+  readonly onMachine?: (machine: BenchMachine) => void;
+  /** Told of what is being measured. */
+  readonly onProgress?: (text: string) => void;
+  /** Told of each section when it is complete. */
+  readonly onSection?: (name: SectionName, text: string) => void;
+}
+
+/** What came out; plain data that survives JSON. */
+export interface BenchReport {
+  readonly schemaVersion: 1;
+  readonly command: 'bench';
+  readonly complete: boolean;
+  readonly machine: BenchMachine;
+  readonly budget: Budget;
+  /** Rows of each section that was run. */
+  readonly sections: Readonly<Partial<Record<SectionName, readonly Row[]>>>;
+  readonly noise: string;
+  readonly outcomes: readonly Outcome[];
+  /** What else needs to be said. */
+  readonly notes: readonly string[];
+}
+
+interface Finished {
+  readonly rows: readonly Row[];
+  readonly text: string;
+}
+
+type Section = (subjects: readonly BenchSubject[], around: Surroundings) => Promise<Finished>;
+
+const RUN: Readonly<Record<SectionName, Section>> = {
+  async uncontended(subjects, around) {
+    const rows = await uncontended(subjects, around);
+    return { rows, text: uncontendedTable(rows) };
+  },
+  async contended(subjects, around) {
+    const rows = await contended(subjects, around);
+    return { rows, text: contendedTable(rows) };
+  },
+  async oversubscribed(subjects, around) {
+    const rows = await oversubscribed(subjects, around);
+    return { rows, text: oversubscribedTable(rows, crowding(around)) };
+  },
+  async startup(_subjects, around) {
+    const rows = await startup(around);
+    return { rows, text: startupTable(rows) };
+  },
+  litmus: (_subjects, around) => litmus(around),
+  padding: (_subjects, around) => padding(around),
+  selftest: (_subjects, around) => selftest(around),
+};
+
+/** Runs the sections. */
+export async function bench(options: BenchOptions): Promise<BenchReport> {
+  const { sections: names, subjects, against = [], budget, signal } = options;
+  const peers = options.peers ?? nativePeers();
+  const machine = describeMachine(peers);
+  options.onMachine?.(machine);
+  const around: Surroundings = {
+    budget,
+    peers,
+    pin: machine.pinning === true ? machine.usable : [],
+    cores: machine.usable.length,
+    against,
+    ...(signal ? { signal } : {}),
+    progress: options.onProgress ?? (() => {}),
+  };
+  const sections: Partial<Record<SectionName, readonly Row[]>> = {};
+  let complete = true;
+  for (const name of SECTIONS.filter((each) => names.includes(each))) {
+    try {
+      signal?.throwIfAborted();
+      const { rows, text } = await RUN[name](subjects, around);
+      sections[name] = rows;
+      options.onSection?.(name, text);
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+      complete = false;
+    }
+  }
+  const missing = peers.available ? undefined : `no native peers: ${peers.reason}`;
+  return {
+    schemaVersion: 1,
+    command: 'bench',
+    complete,
+    machine,
+    budget,
+    sections,
+    noise: noise(sections as Record<string, readonly Row[]>),
+    outcomes: holdAll(sections as Record<string, readonly Row[]>, missing, options.bars ?? bars),
+    notes: missing === undefined ? [] : [`the native peers were skipped: ${missing}`],
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * `lockrig bench`: what the locks cost, beside the same in C, and whether lockrig clears its own bars.
+ */
+import type { CAC } from 'cac';
+import type { BenchReport, SectionName } from '../../bench/index.ts';
+import type { BenchSubject } from '../../bench/team.ts';
+import { locks } from '../../src/locking/index.ts';
+import { EXIT, UsageError } from './errors.ts';
+import { Interrupt } from './interrupt.ts';
+import { findSubjects } from './subjects.ts';
+import type { Raw } from './values.ts';
+
+type Options = Readonly<Record<string, Raw>>;
+
+/** Adds the command. `finish` receives the exit code. */
+export function addBench(cli: CAC, finish: (code: Promise<number>) => void): void {
+  cli
+    .command(
+      'bench [...what]',
+      'Measure locks: sections, locks or files; all sections and locks unless given',
+    )
+    .example((bin) => `${bin} bench --quick`)
+    .example((bin) => `${bin} bench contended oversubscribed ticket mcs`)
+    .example((bin) => `${bin} bench ./my-lock.ts --against ticket,mutex3 --json results/bench.json`)
+    .option('--against <names>', 'Hold each lock against these, too: names or files, with commas between')
+    .option('--quick', 'Under a minute instead of three to five')
+    .option('--json [file]', 'Results as JSON; without a file on stdout, instead of the tables')
+    .option('--strict', 'Exit 1 when a bar is missed')
+    .action((what: string[], options: Options) => finish(run(what, options)));
+}
+
+async function findLocks(names: readonly string[]): Promise<BenchSubject[]> {
+  return (await findSubjects(names)).map(({ lock, url }) => {
+    if (lock.definition !== 'lock')
+      throw new UsageError(`${lock.name} is a scenario: bench measures locks, torture runs scenarios`);
+    return { lock, ...(url === undefined ? {} : { url }) };
+  });
+}
+
+function exitCode({ complete, outcomes, sections }: BenchReport, strict: boolean): number {
+  if (!complete) return EXIT.interrupted;
+  if (Object.values(sections).some((rows) => rows.some(({ problem }) => problem !== undefined)))
+    return EXIT.violation;
+  return strict && outcomes.some(({ verdict }) => verdict === 'MISS') ? EXIT.violation : EXIT.clean;
+}
+
+async function run(what: string[], options: Options): Promise<number> {
+  const { bench, FULL, QUICK, SECTIONS } = await import('../../bench/index.ts');
+  const { banner } = await import('../../bench/machine.ts');
+  const { barsTable } = await import('../../bench/table.ts');
+  const isSection = (name: string): name is SectionName => (SECTIONS as readonly string[]).includes(name);
+  const sections = what.filter(isSection);
+  const names = what.filter((name) => !isSection(name));
+  const needsLocks = new Set<SectionName>(['uncontended', 'contended', 'oversubscribed']);
+  const wanted =
+    sections.length > 0 ? sections : SECTIONS.filter((name) => names.length === 0 || needsLocks.has(name));
+  if (names.length > 0 && !wanted.some((name) => needsLocks.has(name)))
+    throw new UsageError(`${wanted.join(' and ')} takes no locks: leave ${names.join(', ')} out`);
+  const subjects = names.length > 0 ? await findLocks(names) : locks.map((lock) => ({ lock }));
+  if (options.against === true) throw new UsageError('--against needs names of locks, with commas between');
+  const against =
+    options.against === undefined
+      ? []
+      : await findLocks(
+          String(options.against)
+            .split(',')
+            .map((name) => name.trim()),
+        );
+  const toStdout = options.json === true || options.json === '-';
+  const file = typeof options.json === 'string' && !toStdout ? options.json : undefined;
+  const budget = options.quick ? QUICK : FULL;
+  const say = (text: string): void => {
+    if (!toStdout && text !== '') process.stdout.write(`${text}\n\n`);
+  };
+  const { createLogUpdate } = await import('log-update');
+  const { writeWhole } = await import('../report/files.ts');
+  const live = process.stderr.isTTY ? createLogUpdate(process.stderr) : undefined;
+  const interrupt = new Interrupt();
+  try {
+    const report = await bench({
+      sections: wanted,
+      subjects,
+      against,
+      budget,
+      signal: interrupt.signal,
+      onMachine: (machine) => say(banner(machine)),
+      onProgress: (text) => live?.(text),
+      onSection: (_name, text) => {
+        live?.clear();
+        say(text);
+      },
+    });
+    live?.clear();
+    const document = `${JSON.stringify(report, null, 2)}\n`;
+    if (file !== undefined) writeWhole(file, document);
+    if (toStdout) process.stdout.write(document);
+    for (const note of report.notes) say(note);
+    say(report.noise);
+    if (report.outcomes.length > 0) say(barsTable(report.outcomes));
+    return exitCode(report, options.strict === true);
+  } finally {
+    live?.clear();
+    interrupt.dispose();
+  }
+}

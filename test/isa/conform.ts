@@ -1,0 +1,45 @@
+/**
+ * Declares the tests of one topic: every row on every engine of the table. A failure prints the seed, which LOCKRIG_SEED sets; `--long` runs do
+ * each row once more with its rounds multiplied.
+ */
+import { longOnly, suite } from '../suite.ts';
+import type { Effort, Row } from './rows.ts';
+import { subjects } from './table.ts';
+
+const DEADLINE = 240_000;
+
+function seedFromEnvironment(): number {
+  const given = process.env.LOCKRIG_SEED;
+  if (given === undefined) return Date.now() % 1_000_000;
+  const seed = Number(given);
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`LOCKRIG_SEED is a whole number, not '${given}'`);
+  return seed;
+}
+
+/**
+ * @param topic what the rows are about
+ * @param times by how much a long run multiplies the rounds; 1: not at all
+ */
+export function conform(topic: string, rows: readonly Row[], times: number): void {
+  const seed = seedFromEnvironment();
+  console.log(`seed ${seed}`);
+  for (const subject of subjects) {
+    const fitting = rows.filter((row) => subject.engines.length === 1 || row.mixed === true);
+    if (fitting.length === 0) continue;
+    const test = suite(`isa ${topic} on ${subject.name}`);
+    const long = longOnly(test);
+    for (const row of fitting) {
+      const run = (effort: Effort) => async () => {
+        try {
+          await row.run(subject, effort);
+        } catch (error) {
+          if (error instanceof Error) error.message += `\n(LOCKRIG_SEED=${seed})`;
+          throw error;
+        }
+      };
+      test(row.name, run({ times: 1, seed, patience: 10_000 }), { deadline: DEADLINE });
+      if (times > 1) long(`${row.name}, ${times} times over`, run({ times, seed, patience: 60_000 }));
+    }
+    test.run();
+  }
+}
