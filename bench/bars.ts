@@ -161,13 +161,19 @@ function applies({ rows }: Bar, { name, judged, fifo }: Row): boolean {
   return rows === 'all' || (rows === 'fifo' ? fifo : rows.includes(name));
 }
 
-/** Holds one bar against one row. @param missing why figures of the section may be missing, if there is a reason */
-export function hold(bar: Bar, row: Row, missing?: string): Outcome {
+const NATIVE = /pthread_mutex|\bC /;
+
+/** Holds one bar against one row. @param noPeers why there are no native peers, if there are none */
+export function hold(bar: Bar, row: Row, noPeers?: string): Outcome {
   const known = { bar, row: row.name };
   const figure = row.figures[bar.figure];
   if (row.problem !== undefined) return { ...known, verdict: 'MISS', why: row.problem };
-  if (figure === undefined)
-    return { ...known, verdict: 'skipped', why: missing ?? `'${bar.figure}' was not measured` };
+  if (figure === undefined) {
+    const native = NATIVE.test(bar.figure) ? noPeers : undefined;
+    const why = native ?? row.missing?.[bar.figure] ?? `'${bar.figure}' was not measured`;
+    return { ...known, verdict: 'skipped', why };
+  }
+  if (Number.isNaN(figure.value)) return { ...known, verdict: 'MISS', why: 'nothing happened in any block' };
   const { most = Number.POSITIVE_INFINITY, least = Number.NEGATIVE_INFINITY } = bar;
   const pass = figure.value >= least && figure.value <= most;
   const edge = bar.most ?? bar.least ?? Number.NaN;
@@ -183,10 +189,10 @@ export function hold(bar: Bar, row: Row, missing?: string): Outcome {
 /** Holds all bars against the rows of the sections that were run; a bar about rows that were not asked for is left out. */
 export function holdAll(
   sections: Readonly<Record<string, readonly Row[]>>,
-  missing?: string,
+  noPeers?: string,
   table: readonly Bar[] = bars,
 ): Outcome[] {
   return table.flatMap((bar) =>
-    (sections[bar.section] ?? []).filter((row) => applies(bar, row)).map((row) => hold(bar, row, missing)),
+    (sections[bar.section] ?? []).filter((row) => applies(bar, row)).map((row) => hold(bar, row, noPeers)),
   );
 }

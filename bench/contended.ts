@@ -10,6 +10,7 @@ import {
   casesOf,
   type Ends,
   fairnessOf,
+  type Judged,
   measureRow,
   type Party,
   peersOf,
@@ -18,7 +19,7 @@ import {
   runPeer,
   type Surroundings,
 } from './section.ts';
-import { type Figure, ratesOf, ratioOf } from './stats.ts';
+import { type Figure, ratesOf, ratioOf, seriesOf } from './stats.ts';
 import { type BenchSubject, nanosecondsOf, sharesOf, Team } from './team.ts';
 import type { Contestant } from './turns.ts';
 
@@ -82,14 +83,14 @@ function native(
   };
 }
 
-function judge(samples: Map<string, number[]>, shares: Shares): Pick<Row, 'parties' | 'figures'> {
+function judge(samples: Map<string, number[]>, shares: Shares): Judged {
   const parties: Record<string, Party> = {};
   const figures: Record<string, Figure> = {};
-  const mine = samples.get(OURS)!;
+  const mine = ratesOf(samples.get(OURS)!);
   for (const [name, taken] of samples) {
-    parties[name] = { ...ratesOf(taken), ...fairnessOf(shares.get(name)!) };
-    // Both are times: the other's by ours is our throughput by the other's.
-    if (name !== OURS) figures[`${OURS} / ${name}`] = ratioOf(taken, mine);
+    const rates = ratesOf(taken);
+    parties[name] = { ...seriesOf('/s', rates), ...fairnessOf(shares.get(name)!) };
+    if (name !== OURS) figures[`${OURS} / ${name}`] = ratioOf(mine, rates);
   }
   return { parties, figures };
 }

@@ -3,10 +3,12 @@
  * catches what it must. Each brings its text, and the rows that bars are held against.
  */
 import { selfTest } from '../harness/torture/selftest.ts';
+import { benchInstructions } from './instructions.ts';
 import { printLitmus, runLitmus } from './litmus.ts';
 import { paddingProbe, printPadding } from './padding.ts';
 import type { Row, Surroundings } from './section.ts';
 import { exactly, type Figure } from './stats.ts';
+import { columns } from './table.ts';
 
 /** What a section answers that prints itself. */
 export interface Printed {
@@ -31,6 +33,25 @@ export async function litmus({ budget, signal, progress }: Surroundings): Promis
     row(`${test} ${access}`, { weak: exactly(weak), 'outcomes/s': exactly(perSecond) }),
   );
   return { rows, text: printLitmus(results).trimEnd() };
+}
+
+/** What one operation costs, engine beside engine. */
+export async function instructions({ budget, progress }: Surroundings): Promise<Printed> {
+  progress('instructions');
+  const costs = await benchInstructions({ time: budget.instructions.time });
+  const engines = [...new Set(costs.map(({ engine }) => engine))];
+  const operations = [...new Set(costs.map(({ operation }) => operation))];
+  const cost = (operation: string, engine: string): number =>
+    costs.find((each) => each.operation === operation && each.engine === engine)?.ns ?? Number.NaN;
+  const rows = operations.map((operation) =>
+    row(operation, Object.fromEntries(engines.map((engine) => [engine, exactly(cost(operation, engine))]))),
+  );
+  const lines = operations.map((operation) => [
+    operation,
+    ...engines.map((engine) => cost(operation, engine).toFixed(1)),
+  ]);
+  const head = 'One CPU: ns an operation, called from JavaScript, with the loop around it (row loop).';
+  return { rows, text: `${head}\n${columns(['operation', ...engines], lines)}` };
 }
 
 /** False sharing. */
@@ -66,5 +87,8 @@ export async function selftest({ budget, signal, progress }: Surroundings): Prom
       .map(({ name, fate, by }) => `${name}: ${fate}${by === undefined ? '' : ` by ${by}`}`),
     ...test.withoutOracles.map((name) => `${name} was reported although every oracle was off`),
   ];
-  return { rows: [row('mutants', figures)], text: lines.join('\n') };
+  const missing: Record<string, string> = control
+    ? {}
+    : { 'without oracles': 'it was left out of a quick run' };
+  return { rows: [{ ...row('mutants', figures), missing }], text: lines.join('\n') };
 }

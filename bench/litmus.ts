@@ -40,6 +40,8 @@ export const layouts = {
   packed: { stride: 16, y: 8, batch: 1024 },
   /** Two instances a line. */
   pairs: { stride: 32, y: 16, batch: 1024 },
+  /** The same in batches so long that a barrier costs nothing, even where others use the cores, too. */
+  long: { stride: 32, y: 16, batch: 4096 },
   /** A line an instance, x and y on it. */
   line: { stride: 64, y: 32, batch: 512 },
   /** x and y on lines of their own: the least false sharing, the fewest outcomes. */

@@ -11,6 +11,7 @@ import {
   casesOf,
   type Ends,
   fairnessOf,
+  type Judged,
   measureRow,
   type Party,
   peersOf,
@@ -19,7 +20,7 @@ import {
   runPeer,
   type Surroundings,
 } from './section.ts';
-import { exactly, type Figure, longestSilence, ratioOf, seriesOf } from './stats.ts';
+import { exactly, type Figure, longestSilence, ratesOf, ratioOf, seriesOf } from './stats.ts';
 import { type BenchSubject, nanosecondsOf, ratesBetween, sharesOf, Team } from './team.ts';
 import type { Contestant } from './turns.ts';
 
@@ -32,6 +33,8 @@ const MOST_CPUS = 256;
 const BATCH = 8;
 /** Milliseconds between two looks. */
 const LOOK = 100;
+/** Windows from this length on, in ms, can tell whether a CPU was silent for too long. */
+const SILENCE = 1000;
 const OURS = 'lockrig';
 const TWO = '2 CPUs';
 
@@ -44,7 +47,13 @@ export interface Crowding {
 }
 
 /** Where to put the crowd: the scheduler is left alone unless there are more cores than two. */
-export function crowding({ cores, pin }: Pick<Surroundings, 'cores' | 'pin'>): Crowding {
+export function crowding({
+  cores,
+  pin,
+  budget,
+}: Pick<Surroundings, 'cores' | 'pin'> & Partial<Pick<Surroundings, 'budget'>>): Crowding {
+  const wanted = budget?.oversubscribed.cpus;
+  if (wanted !== undefined) return { cpus: wanted, cores, pin: [] };
   if (cores > CROWDED_CORES && pin.length >= CROWDED_CORES)
     return { cpus: CROWD, cores: CROWDED_CORES, pin: pin.slice(0, CROWDED_CORES) };
   return { cpus: Math.min(MOST_CPUS, cores * CPUS_A_CORE), cores, pin: [] };
@@ -96,14 +105,21 @@ async function team(
   };
 }
 
-function native(lock: string, name: string, where: Crowding, around: Surroundings, notes: Notes): Contestant {
+/** @param fifo whether the lock hands over in order, so that a batch takes several time slices of everybody */
+function native(
+  { lock, name, fifo }: { lock: string; name: string; fifo: boolean },
+  where: Crowding,
+  around: Surroundings,
+  notes: Notes,
+): Contestant {
   const ms = around.budget.oversubscribed.two;
   const blocks = Math.max(1, Math.round(ms / LOOK));
   const { cpus: threads, pin } = where;
+  const batch = fifo ? 1 : BATCH;
   return {
     name,
     async block() {
-      const result = await runPeer({ ...around, pin }, { lock, threads, ms, blocks, batch: BATCH });
+      const result = await runPeer({ ...around, pin }, { lock, threads, ms, blocks, batch });
       const { blocks: rates, perThread, perBlock } = result;
       const times = Array.from({ length: blocks + 1 }, (_, at) => (at * ms) / blocks);
       const looks = [perThread.map(() => 0)];
@@ -117,7 +133,7 @@ function native(lock: string, name: string, where: Crowding, around: Surrounding
   };
 }
 
-function judge(samples: Map<string, number[]>, notes: Notes): Pick<Row, 'parties' | 'figures'> {
+function judge(samples: Map<string, number[]>, notes: Notes, window: number): Judged {
   const parties: Record<string, Party> = {};
   for (const [name, { rates, shares, silence }] of notes)
     parties[name] = { ...seriesOf('/s', rates), ...fairnessOf(shares), silence };
@@ -125,11 +141,14 @@ function judge(samples: Map<string, number[]>, notes: Notes): Pick<Row, 'parties
   const figures: Record<string, Figure> = {
     'acquisitions/s': { value: mine.median, low: mine.p10, high: Math.max(...mine.samples) },
     Jain: exactly(mine.jain!),
-    'longest silence': exactly(mine.silence!),
   };
+  const missing: Record<string, string> = {};
+  if (window >= SILENCE) figures['longest silence'] = exactly(mine.silence!);
+  else missing['longest silence'] = `a window of ${window} ms cannot show a silence of ${SILENCE}`;
+  const windows = ratesOf(samples.get(OURS)!);
   for (const [name, taken] of samples)
-    if (name !== OURS) figures[`${OURS} / ${name}`] = ratioOf(taken, samples.get(OURS)!);
-  return { parties, figures };
+    if (name !== OURS) figures[`${OURS} / ${name}`] = ratioOf(windows, ratesOf(taken));
+  return { parties, figures, missing };
 }
 
 /** Measures locks that more CPUs want than there are cores. */
@@ -156,12 +175,15 @@ export async function oversubscribed(
       for (const rival of rivals(around, each, 'together'))
         contestants.push(await team(rival.name, rival, crowd, around, started, notes));
       const peers = peersOf(around, each.subject);
-      for (const lock of peers.own) contestants.push(native(lock, 'C release', where, around, notes));
+      const fifo = each.subject.lock.promises.fifo === true;
+      for (const lock of peers.own)
+        contestants.push(native({ lock, name: 'C release', fifo }, where, around, notes));
       if (each === library)
-        for (const lock of peers.library) contestants.push(native(lock, lock, where, around, notes));
+        for (const lock of peers.library)
+          contestants.push(native({ lock, name: lock, fifo: false }, where, around, notes));
       return contestants;
     };
-    rows.push(await measureRow(each, around, rounds, cast, (samples) => judge(samples, notes)));
+    rows.push(await measureRow(each, around, rounds, cast, (samples) => judge(samples, notes, many)));
   }
   return rows;
 }

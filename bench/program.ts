@@ -61,16 +61,21 @@ export interface BenchReport {
   readonly nanoseconds: number;
 }
 
+/** Rounds in a row while warming up, and how many there should be before the first block: by then V8 has optimised both JavaScript and wasm. */
 const WARMUP_ROUNDS = 1000;
+const WARM_ROUNDS = 200_000;
+/** How much longer than wanted a slow lock may take for that. */
+const WARM_PATIENCE = 4;
 const MOST_ROUNDS = 2 ** 30;
 
 async function findLength(
   loop: Rounds,
   { warmupMs, blockMs }: BenchSetup,
 ): Promise<{ length: number; done: number }> {
-  const warm = performance.now() + warmupMs;
+  const began = performance.now();
+  const since = (): number => performance.now() - began;
   let done = 0;
-  while (performance.now() < warm) {
+  while (since() < warmupMs || (done < WARM_ROUNDS && since() < WARM_PATIENCE * warmupMs)) {
     await loop(WARMUP_ROUNDS);
     done += WARMUP_ROUNDS;
   }

@@ -14,15 +14,17 @@ export interface Budget {
   readonly uncontended: { readonly rounds: number; readonly warmup: number; readonly block: number };
   /** Each block is preceded by as long a warm-up. */
   readonly contended: { readonly rounds: number; readonly warmup: number; readonly block: number };
-  /** `many` is the window of all CPUs, `two` that of two. */
+  /** `many` is the window of all CPUs, `two` that of two. `cpus`: by the cores unless given. */
   readonly oversubscribed: {
     readonly rounds: number;
     readonly warmup: number;
     readonly many: number;
     readonly two: number;
+    readonly cpus?: number;
   };
   readonly startup: { readonly runs: number };
   readonly litmus: { readonly instances: number };
+  readonly instructions: { readonly time: number };
   readonly padding: { readonly time: number };
   /** Whether the self-test also runs with every oracle off. */
   readonly selftest: { readonly control: boolean };
@@ -66,6 +68,8 @@ export interface Row {
   readonly parties: Readonly<Record<string, Party>>;
   /** By what is compared: `wasm / pthread_mutex`. */
   readonly figures: Readonly<Record<string, Figure>>;
+  /** Why a figure that bars are about is not among them. */
+  readonly missing?: Readonly<Record<string, string>>;
   /** Why there are no figures. */
   readonly problem?: string;
 }
@@ -101,6 +105,9 @@ export function rivals(
     .map((rival) => caseLike(rival, form, where));
 }
 
+/** What is found out about a row from its samples. */
+export type Judged = Pick<Row, 'parties' | 'figures' | 'missing'>;
+
 /** Something that was started for a row and must be ended. */
 export interface Ends {
   end(): Promise<void>;
@@ -115,7 +122,7 @@ export async function measureRow(
   { signal }: Surroundings,
   rounds: number,
   cast: (started: Ends[]) => Promise<Contestant[]>,
-  judge: (samples: Map<string, number[]>) => Pick<Row, 'parties' | 'figures'>,
+  judge: (samples: Map<string, number[]>) => Judged,
 ): Promise<Row> {
   const fifo = subject.lock.promises.fifo === true;
   const judged = subject.url === undefined && subject.lock.mutant === undefined;

@@ -26,13 +26,13 @@ export interface Figure {
   readonly high: number;
 }
 
-/** The value below which a share `q` of the samples lies, between two of them in proportion; NaN of none. */
+/** The value below which a share `q` of the samples lies, between two of them in proportion; NaN of none. Infinite samples are samples. */
 export function quantile(samples: readonly number[], q: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   const at = (sorted.length - 1) * q;
   const below = sorted[Math.floor(at)] ?? Number.NaN;
   const above = sorted[Math.ceil(at)] ?? Number.NaN;
-  return below + (above - below) * (at - Math.floor(at));
+  return below === above ? below : below + (above - below) * (at - Math.floor(at));
 }
 
 /** The middle value, or the mean of the two in the middle. */
@@ -53,12 +53,9 @@ export function seriesOf(unit: Series['unit'], samples: readonly number[]): Seri
   };
 }
 
-/** Nanoseconds a round as rounds a second. */
-export function ratesOf(nanoseconds: readonly number[]): Series {
-  return seriesOf(
-    '/s',
-    nanoseconds.map((each) => 1e9 / each),
-  );
+/** Nanoseconds a round as rounds a second; none in a block, which took for ever, is 0. */
+export function ratesOf(nanoseconds: readonly number[]): number[] {
+  return nanoseconds.map((each) => 1e9 / each);
 }
 
 /** A figure that was taken once. */
@@ -66,10 +63,15 @@ export function exactly(value: number): Figure {
   return { value, low: value, high: value };
 }
 
-/** Median of the ratios of the pairs (top[i], bottom[i]), with their 10th and 90th percentile; samples without a partner are left out. */
+/**
+ * Median of the ratios of the pairs (top[i], bottom[i]), with their 10th and 90th percentile. Samples without a partner are left out, and so are
+ * pairs of two zeroes, which say nothing.
+ */
 export function ratioOf(top: readonly number[], bottom: readonly number[]): Figure {
   const pairs = Math.min(top.length, bottom.length);
-  const ratios = Array.from({ length: pairs }, (_, at) => top[at]! / bottom[at]!);
+  const ratios = Array.from({ length: pairs }, (_, at) => top[at]! / bottom[at]!).filter(
+    (each) => !Number.isNaN(each),
+  );
   return { value: median(ratios), low: quantile(ratios, 0.1), high: quantile(ratios, 0.9) };
 }
 

@@ -54,6 +54,7 @@ export function rate(value: number): string {
 /** A ratio, or that there is no telling it from 1. */
 export function ratio(figure: Figure | undefined): string {
   if (figure === undefined || Number.isNaN(figure.value)) return DASH;
+  if (figure.value === Number.POSITIVE_INFINITY) return '∞';
   return tells(figure, 1) ? `${figure.value.toFixed(2)} ×` : '≈ 1';
 }
 
@@ -159,14 +160,16 @@ export function startupTable(rows: readonly Row[]): string {
 
 /** How much blocks of one measurement differ, over everything that was taken in turns. */
 export function noise(sections: Readonly<Record<string, readonly Row[]>>): string {
-  const series = (['uncontended', 'contended'] as const).flatMap((section) =>
-    (sections[section] ?? []).flatMap(({ name, parties }) =>
-      Object.entries(parties).map(([who, { spread, samples }]) => ({
-        what: `${name}, ${who}, ${section}`,
-        spread: samples.length > 1 ? spread : 0,
-      })),
-    ),
-  );
+  const series = (['uncontended', 'contended'] as const)
+    .flatMap((section) =>
+      (sections[section] ?? []).flatMap(({ name, parties }) =>
+        Object.entries(parties).map(([who, { spread, samples }]) => ({
+          what: `${name}, ${who}, ${section}`,
+          spread: samples.length > 1 ? spread : 0,
+        })),
+      ),
+    )
+    .filter(({ spread }) => Number.isFinite(spread));
   if (series.length === 0) return '';
   const percent = (value: number): string => `${(100 * value).toFixed(0)} %`;
   const worst = series.reduce((most, each) => (each.spread > most.spread ? each : most));

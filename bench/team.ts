@@ -41,9 +41,9 @@ export interface Crowd {
   readonly counts: readonly (readonly number[])[];
 }
 
-/** Why a lock was not measured: `counter`, it let two CPUs in; `stuck`, its CPUs did not come to an end. */
+/** Why a lock was not measured: it let two CPUs in, its CPUs did not come to an end, or could not be bound to their cores. */
 export class BenchFailure extends Error {
-  readonly code: 'ECOUNTER' | 'ESTUCK';
+  readonly code: 'ECOUNTER' | 'ESTUCK' | 'EPIN';
   constructor(code: BenchFailure['code'], message: string) {
     super(message);
     this.name = 'BenchFailure';
@@ -84,21 +84,12 @@ export class Team {
   private readonly machine: Machine;
   private readonly pool: CpuPool;
   private readonly at: BenchWords;
-  /** Whether each CPU is bound to its core. */
-  readonly pinned: boolean;
 
-  private constructor(
-    options: TeamOptions,
-    machine: Machine,
-    pool: CpuPool,
-    at: BenchWords,
-    pinned: boolean,
-  ) {
+  private constructor(options: TeamOptions, machine: Machine, pool: CpuPool, at: BenchWords) {
     this.options = options;
     this.machine = machine;
     this.pool = pool;
     this.at = at;
-    this.pinned = pinned;
   }
 
   /** Sets the machine up and starts the CPUs. */
@@ -124,14 +115,18 @@ export class Team {
       at,
     };
     const pool = await CpuPool.start({ machine, program: programUrl(), setup });
-    let pinned = pin.length > 0;
-    if (pinned) {
-      for (let cpu = 0; cpu < cpus; cpu += 1) {
+    try {
+      for (let cpu = 0; pin.length > 0 && cpu < cpus; cpu += 1) {
         const { thread } = (await pool.collect(cpu)) as BenchReport;
-        if (!pinThread(thread, pin[cpu % pin.length]!)) pinned = false;
+        const core = pin[cpu % pin.length]!;
+        if (!pinThread(thread, core))
+          throw new BenchFailure('EPIN', `CPU ${cpu} could not be bound to core ${core}`);
       }
+    } catch (error) {
+      await pool.destroy();
+      throw error;
     }
-    return new Team(options, machine, pool, at, pinned);
+    return new Team(options, machine, pool, at);
   }
 
   /** One block of the only CPU. @returns nanoseconds a round */
@@ -153,7 +148,9 @@ export class Team {
     boot.store(at.agreed, 0);
     boot.store(at.ready, 0);
     const done = Promise.all(Array.from({ length: cpus }, (_, cpu) => pool.run(cpu)));
-    done.catch(() => {});
+    const failed = new Promise<never>((_resolve, reject) => void done.catch(reject));
+    failed.catch(() => {});
+    const pause = (ms: number): Promise<void> => Promise.race([sleep(ms), failed]);
     const times: number[] = [];
     const counts: number[][] = [];
     const look = (): void => {
@@ -164,13 +161,13 @@ export class Team {
       const late = performance.now() + REST_DEADLINE;
       while (boot.load(at.ready) < cpus) {
         if (performance.now() > late) throw this.stuck('begin');
-        await Promise.race([sleep(1), pool.deaths]);
+        await pause(1);
       }
-      await Promise.race([sleep(warmupMs), pool.deaths]);
+      await pause(warmupMs);
       look();
       const end = performance.now() + windowMs;
       for (let now = times[0]!; now < end; now = performance.now()) {
-        await Promise.race([sleep(Math.min(lookMs, end - now)), pool.deaths]);
+        await pause(Math.min(lookMs, end - now));
         look();
       }
     } finally {

@@ -8,6 +8,7 @@ import {
   type Case,
   casesOf,
   type Ends,
+  type Judged,
   measureRow,
   type Party,
   peersOf,
@@ -61,7 +62,7 @@ async function cast(each: Case, around: Surroundings, started: Ends[]): Promise<
   return contestants;
 }
 
-function judge(samples: Map<string, number[]>): Pick<Row, 'parties' | 'figures'> {
+function judge(samples: Map<string, number[]>): Judged {
   const parties: Record<string, Party> = {};
   const figures: Record<string, Figure> = {};
   for (const [name, taken] of samples) parties[name] = seriesOf('ns', taken);

@@ -23,6 +23,7 @@ export {
   type MutantNote,
   type OracleName,
 } from './locking/define.ts';
+export { NotOwner } from './locking/errors.ts';
 export * from './locking/index.ts';
 export type {
   AsyncMutexOps,

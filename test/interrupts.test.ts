@@ -1,8 +1,21 @@
 /** An interrupt call runs its handler once on each target, whatever the target is doing, and returns when it has. */
 import * as assert from 'uvu/assert';
-import { type AttachOptions, createMachine, type Machine } from '../src/memory/index.ts';
+import { WaitRecord } from '../src/arch/index.ts';
+import {
+  type AttachOptions,
+  CPU_OFFLINE,
+  CPU_ONLINE,
+  type Cpu,
+  CpuArea,
+  cpuArea,
+  createMachine,
+  type Machine,
+} from '../src/memory/index.ts';
+import { Interrupts } from '../src/memory/interrupts.ts';
+import { callWord } from '../src/memory/layout.ts';
 import { onCpus, type Start } from './fixtures/memory/cpus.ts';
 import { type CallArgs, Seen, seenAt, seenBytes } from './fixtures/memory/interrupts.ts';
+import { beforeEveryAccess, watch } from './fixtures/memory/watch.ts';
 import { suite } from './suite.ts';
 
 const test = suite('interrupts');
@@ -195,3 +208,81 @@ test('bad vectors and targets are refused', () => {
 });
 
 test.run();
+
+const between = suite('interrupts, access by access');
+
+/** CPU 0 calls CPU 2, which looks whenever CPU 0 pauses; `intruder` happens before one access of the call after another. */
+function duringCall(
+  intruder: (machine: Machine, target: Cpu) => void,
+  after: (machine: Machine, seen: { answered: number; handled: number[] }) => void,
+): void {
+  beforeEveryAccess(() => {
+    const machine = createMachine({ cpus: 3 });
+    const sender = machine.attach(0);
+    const target = machine.attach(2);
+    const handled = [0, 0];
+    let answered = 0;
+    target.onInterrupt(5, (first, _second, from) => {
+      assert.is(first, 100 + from);
+      handled[from]! += 1;
+    });
+    return {
+      isa: sender.isa,
+      operation: (watched) => {
+        const isa = watch(watched, (operation) => {
+          const { state } = CpuArea;
+          if (operation === 'pause' && machine.boot.load(target.area + state) === CPU_ONLINE) target.serve();
+        });
+        answered = new Interrupts(isa, { id: 0, count: 3, area: sender.area }).call([2], 5, 100, 0);
+      },
+      intruder: () => intruder(machine, target),
+      after: () => after(machine, { answered, handled }),
+    };
+  });
+}
+
+between('a call that another sender makes at any moment is not lost', () => {
+  duringCall(
+    ({ boot }, target) => {
+      const from = cpuArea(1);
+      boot.store(from + CpuArea.callVector, 5);
+      boot.store(from + CpuArea.callFirst, 101);
+      boot.store(callWord(3, 1, 2), 1);
+      boot.fetchOr(target.area + WaitRecord.irqPending, 1 << 1);
+    },
+    ({ boot }, { answered, handled }) => {
+      assert.is(answered, 1);
+      assert.is(handled[0], 1);
+      const pending = boot.load(callWord(3, 1, 2)) === 1;
+      if (pending)
+        assert.is(boot.load(cpuArea(2) + WaitRecord.irqPending), 1 << 1, 'it is still to be served');
+      const made = boot.load(cpuArea(1) + CpuArea.callVector) === 5;
+      assert.is(handled[1], made && !pending ? 1 : 0);
+    },
+  );
+});
+
+between('a target that leaves at any moment has answered as often as the sender thinks', () => {
+  duringCall(
+    (_machine, target) => target.leave(),
+    ({ boot }, { answered, handled }) => {
+      assert.is(answered, handled[0]);
+      assert.is(boot.load(callWord(3, 0, 2)), 0, 'nothing is left for its next thread');
+    },
+  );
+});
+
+between(
+  'a target that goes away at any moment without another look has answered as often as the sender thinks',
+  () => {
+    duringCall(
+      ({ boot }, target) => boot.store(target.area + CpuArea.state, CPU_OFFLINE),
+      ({ boot }, { answered, handled }) => {
+        assert.is(answered, handled[0]);
+        assert.is(boot.load(callWord(3, 0, 2)), 0, 'nothing is left for its next thread');
+      },
+    );
+  },
+);
+
+between.run();

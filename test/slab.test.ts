@@ -198,6 +198,7 @@ test('a slab fits where slabBytes says, at any line', () => {
       const end = at + slabBytes(spec, 3);
       initSlab(machine.boot, at, spec, { cpus: 3 });
       const all = slab({ isa: machine.boot }, at, AnonVma);
+      assert.is(all.objectAt(0) % 4096, 0, 'its objects have their pages to themselves');
       for (let count = 0; count < 70; count += 1) {
         const object = all.alloc();
         assert.ok(object > at + 64 && object + sizeOf(AnonVma) <= end);

@@ -188,12 +188,14 @@ test('a dead thread yields a reason and costs the living ones nothing', async ()
   assert.is(framesOf(stacks.get(alive.id))[0]?.functionName, 'spinForEver');
 });
 
-test('a thread that ends meanwhile yields a reason or its last stack, and is gone', async () => {
-  const { thread, id } = await start('count');
-  const taking = takeStacks({ threadIds: [id] });
-  await thread.terminate();
+test('a thread that leaves meanwhile yields its last stack or a reason, and is gone', async () => {
+  const { thread, id } = await start('listen');
+  const left = new Promise((resolve) => thread.once('exit', resolve));
+  const taking = takeStacks({ threadIds: [id], deadline: 20_000 });
+  thread.postMessage('leave');
   const found = (await taking).get(id);
   assert.ok(Array.isArray(found) || found?.reason);
+  assert.is(await left, 0);
   assert.match(reasonOf((await takeStacks({ threadIds: [id] })).get(id)), /not running/);
 });
 

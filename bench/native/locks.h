@@ -5,7 +5,7 @@
  * Memory is one array, addressed by byte offset, 0 = NULL, 32-bit words, as in the shared memory of lockrig; a 64-byte line for each
  * word that different threads write:
  *   tas, ttas   the word: 1 = held
- *   ticket      `next` on its line, `owner` on the line after it (Reed and Kanodia 1979)
+ *   ticket      `next` on its line, then `owner` and sixteen gates (Reed and Kanodia 1979; Dice 2011)
  *   mcs         `tail` = offset of the last node; a 64-byte node { next, locked } a thread (Mellor-Crummey and Scott 1991)
  *   none        no lock at all: the cost of the loop when alone, and the proof that the counter check can fail when not
  *
@@ -107,15 +107,18 @@ INLINE void ttas_release(Memory *m, uint32_t node, bool seqcst) {
   store(m, LOCK, 0, seqcst);
 }
 
+INLINE uint32_t ticket_gate(uint32_t ticket) { return TICKET_OWNER + 4 + 4 * (ticket & 15); }
 INLINE void ticket_acquire(Memory *m, uint32_t node) {
   (void)node;
-  uint32_t mine = atomic_fetch_add(word(m, LOCK), 1);
-  uint32_t now = load(m, TICKET_OWNER);
-  while (now != mine) now = spin_while(m, TICKET_OWNER, now);
+  uint32_t mine = atomic_fetch_add(word(m, LOCK), 1), gate = ticket_gate(mine);
+  uint32_t now = load(m, gate);
+  while (now != mine) now = spin_while(m, gate, now);
 }
 INLINE void ticket_release(Memory *m, uint32_t node, bool seqcst) {
   (void)node;
-  store(m, TICKET_OWNER, load_relaxed(m, TICKET_OWNER) + 1, seqcst); /* only the holder writes it */
+  uint32_t following = load_relaxed(m, TICKET_OWNER) + 1; /* only the holder touches it */
+  store_relaxed(m, TICKET_OWNER, following);
+  store(m, ticket_gate(following), following, seqcst);
 }
 
 INLINE void mcs_acquire(Memory *m, uint32_t node) {

@@ -53,7 +53,11 @@ async function run(what: string[], options: Options): Promise<number> {
   const names = what.filter((name) => !isSection(name));
   const needsLocks = new Set<SectionName>(['uncontended', 'contended', 'oversubscribed']);
   const wanted =
-    sections.length > 0 ? sections : SECTIONS.filter((name) => names.length === 0 || needsLocks.has(name));
+    sections.length > 0
+      ? sections
+      : SECTIONS.filter((name) =>
+          names.length > 0 ? needsLocks.has(name) : !(options.quick && name === 'selftest'),
+        );
   if (names.length > 0 && !wanted.some((name) => needsLocks.has(name)))
     throw new UsageError(`${wanted.join(' and ')} takes no locks: leave ${names.join(', ')} out`);
   const subjects = names.length > 0 ? await findLocks(names) : locks.map((lock) => ({ lock }));

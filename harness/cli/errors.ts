@@ -2,6 +2,7 @@
  * Exit codes, and how errors become one sentence.
  */
 import { CpuDied } from '../cpus/pool.ts';
+import { oneLine } from '../plugin/errors.ts';
 
 /** The exit codes of every command. */
 export const EXIT = {
@@ -26,6 +27,7 @@ const USAGE_CODES = new Set([
   'EUSAGE',
   'EPARAMETER',
   'EPLUGIN',
+  'ESUBJECT',
   'ELOCKDEFINITION',
   'ESCENARIODEFINITION',
   'ENOMEM',
@@ -33,9 +35,9 @@ const USAGE_CODES = new Set([
 
 /** Prints an error as one sentence, with the stack when asked for. @returns the exit code */
 export function explain(error: unknown, verbose: boolean): number {
-  const known = error as Error & { code?: string };
-  const usage = USAGE_CODES.has(known.code ?? '') || known.name === 'CACError';
-  process.stderr.write(`lockrig: ${known.message ?? String(error)}\n`);
-  if (verbose || !(usage || error instanceof CpuDied)) process.stderr.write(`${known.stack ?? ''}\n`);
+  const known = error as (Error & { code?: string }) | undefined;
+  const usage = USAGE_CODES.has(known?.code ?? '') || known?.name === 'CACError';
+  process.stderr.write(`lockrig: ${oneLine(known?.message ?? String(error))}\n`);
+  if (verbose || !(usage || error instanceof CpuDied)) process.stderr.write(`${known?.stack ?? ''}\n`);
   return usage ? EXIT.usage : EXIT.died;
 }

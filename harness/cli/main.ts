@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { cac } from 'cac';
+import { plainArguments } from './argv.ts';
 import { addBench } from './bench.ts';
 import { EXIT, explain, UsageError } from './errors.ts';
 import { addList } from './list.ts';
@@ -43,7 +44,7 @@ cli.help((sections) => {
 });
 
 async function main(): Promise<number> {
-  cli.parse(process.argv, { run: false });
+  cli.parse([...process.argv.slice(0, 2), ...plainArguments(process.argv.slice(2))], { run: false });
   if (cli.options.help || cli.options.version) return EXIT.clean;
   if (!cli.matchedCommand) {
     if (cli.args[0] === undefined) {
@@ -58,10 +59,21 @@ async function main(): Promise<number> {
   return pending ?? EXIT.clean;
 }
 
+/** The parser names options in its own spelling, and not what would be right. */
+function parserError(error: unknown): unknown {
+  if ((error as Error | undefined)?.name !== 'CACError') return error;
+  const { message } = error as Error;
+  const plain = message
+    .replace(/^[A-Z]/, (letter) => letter.toLowerCase())
+    .replace(/--\w+/, (name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  const help = `lockrig ${cli.matchedCommandName ?? ''} --help`.replace('  ', ' ');
+  return new UsageError(`${plain}: ${help} shows what is expected`);
+}
+
 let code: number;
 try {
   code = await main();
 } catch (error) {
-  code = explain(error, verbose);
+  code = explain(parserError(error), verbose);
 }
 process.exitCode = code;

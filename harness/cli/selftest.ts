@@ -24,12 +24,13 @@ const PLAIN = {
   middle: '  ',
 };
 
-function row({ name, note, fate, by, afterMs }: MutantOutcome): string[] {
+function row({ name, note, fate, by, afterMs, runs }: MutantOutcome): string[] {
   return [
     name,
     note.caughtBy,
     fate === 'caught' ? 'caught' : fate === 'survived' ? 'SURVIVED' : `caught otherwise: ${by}`,
     afterMs === undefined ? '-' : `${afterMs.toFixed(1)} ms`,
+    String(runs),
   ];
 }
 
@@ -49,6 +50,9 @@ export async function runSelfTest(
     if (!events) process.stdout.write(`${text}\n`);
   };
   say(`self-test seed=${seed}: every mutant must be caught by the oracle that it names`);
+  const file = typeof options.json === 'string' && options.json !== '-' ? options.json : undefined;
+  const head = { schemaVersion: 1, command: 'self-test', seed, environment: environment() };
+  if (file !== undefined) writeWhole(file, `${JSON.stringify({ ...head, complete: false }, null, 2)}\n`);
   const test = await selfTest({
     seed,
     signal,
@@ -57,10 +61,10 @@ export async function runSelfTest(
     },
   });
   const table = new Table({
-    head: ['mutant', 'oracle', 'fate', 'after'],
+    head: ['mutant', 'oracle', 'fate', 'after', 'runs'],
     chars: PLAIN,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colAligns: ['left', 'left', 'left', 'right'],
+    colAligns: ['left', 'left', 'left', 'right', 'right'],
   });
   for (const outcome of test.outcomes) table.push(row(outcome));
   say(table.toString());
@@ -69,14 +73,15 @@ export async function runSelfTest(
     `mutation score ${test.caught}/${total}, median time to detection ${test.medianMs.toFixed(1)} ms, ${test.seconds.toFixed(1)} s in all`,
   );
   say(
-    test.withoutOracles.length === 0
-      ? `with every oracle off: 0/${total} caught, as it must be`
-      : `with every oracle off these were still reported: ${test.withoutOracles.join(', ')}`,
+    signal.aborted
+      ? 'stopped before all were run'
+      : test.withoutOracles.length === 0
+        ? `with every oracle off: 0/${total} caught, as it must be`
+        : `with every oracle off these were still reported: ${test.withoutOracles.join(', ')}`,
   );
   const good = passed(test);
-  const document = { schemaVersion: 1, command: 'self-test', seed, environment: environment(), ...test };
-  if (typeof options.json === 'string' && options.json !== '-')
-    writeWhole(options.json, `${JSON.stringify(document, null, 2)}\n`);
+  const document = { ...head, complete: !signal.aborted, ...test };
+  if (file !== undefined) writeWhole(file, `${JSON.stringify(document, null, 2)}\n`);
   if (events) process.stdout.write(`${JSON.stringify({ event: 'end', ...document })}\n`);
   say(`self-test seed=${seed} ${signal.aborted ? 'INTERRUPTED' : good ? 'SUCCESS' : 'FAILURE'}`);
   return signal.aborted ? EXIT.interrupted : good ? EXIT.clean : EXIT.violation;

@@ -92,6 +92,11 @@ export async function findSubjects(names: readonly string[]): Promise<Subject[]>
     }
   }
   return [
-    ...new Map(found.map((subject) => [`${subject.url ?? ''}#${subject.lock.name}`, subject])).values(),
+    ...new Map(
+      found.map((subject) => [
+        `${subject.url ?? ''}#${subject.lock.definition}#${subject.lock.name}`,
+        subject,
+      ]),
+    ).values(),
   ];
 }

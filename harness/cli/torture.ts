@@ -7,7 +7,7 @@ import { MAX_CPUS } from '../../src/memory/index.ts';
 import { Output } from '../report/files.ts';
 import type { TortureParams } from '../torture/params.ts';
 import type { TortureResult } from '../torture/result.ts';
-import { type Progress, torture } from '../torture/run.ts';
+import { type Progress, paramsFor, torture } from '../torture/run.ts';
 import { heading, summarize } from '../torture/summary.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { Interrupt } from './interrupt.ts';
@@ -17,6 +17,9 @@ import { findSubjects, type Subject } from './subjects.ts';
 import { oneOf, type Raw, share, time, whole } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
+
+/** 24 days, about the longest that a timer takes. */
+const LONGEST = 24 * 86_400_000;
 
 /** Adds the command. `finish` receives the exit code. */
 export function addTorture(cli: CAC, finish: (code: Promise<number>) => void): void {
@@ -52,7 +55,9 @@ export function addTorture(cli: CAC, finish: (code: Promise<number>) => void): v
     .option('--json [file]', 'Results as JSON; without a file as NDJSON events on stdout')
     .option('--junit <file>', 'Results as JUnit XML')
     .option('--out <dir>', 'Results and failures as files, written while it runs')
-    .action((names: string[], options: Options) => finish(run(names, options)));
+    .action((names: string[], options: Options & { '--': readonly string[] }) =>
+      finish(run([...names, ...options['--']], options)),
+    );
 }
 
 /** Reads the parameters. @throws UsageError */
@@ -66,10 +71,10 @@ function parameters(options: Options): Partial<TortureParams> {
   const cpus =
     factor === undefined ? whole('cpus', options.cpus, 1, MAX_CPUS) : factor * availableParallelism();
   const most = cpus ?? 2;
-  const shortDelay = time('short-delay', options.shortDelay, 'us');
+  const shortDelay = time('short-delay', options.shortDelay, 0, 1000, 'us');
   const given: { [K in keyof TortureParams]?: TortureParams[K] | undefined } = {
     cpus,
-    duration: time('duration', options.duration),
+    duration: time('duration', options.duration, 1, LONGEST),
     rounds: whole('rounds', options.rounds, 1, 2 ** 31 - 1),
     seed: whole('seed', options.seed, 0, 2 ** 32 - 1) ?? Date.now() % 2 ** 32,
     readers: whole('readers', options.readers, 0, most),
@@ -85,9 +90,13 @@ function parameters(options: Options): Partial<TortureParams> {
     hotplug: time('hotplug', options.hotplug),
     waiting: oneOf('waiting', options.waiting, ['spin', 'spin-then-park', 'park']),
     engine: oneOf('isa', options.isa, ['wasm', 'atomics']),
-    stallAfter: time('stall-after', options.stallAfter),
+    stallAfter: time('stall-after', options.stallAfter, 100),
     failFast: options.failFast === true ? true : undefined,
   };
+  if ((given.readers ?? 0) + (given.writers ?? 0) > most)
+    throw new UsageError(
+      `--readers ${given.readers ?? 0} and --writers ${given.writers ?? 0} are more than the ${most} CPUs of --cpus`,
+    );
   if (options.duration !== undefined && options.rounds !== undefined)
     throw new UsageError('--duration and --rounds both say how long: give one of them');
   return given as Partial<TortureParams>;
@@ -112,6 +121,8 @@ async function run(names: string[], options: Options): Promise<number> {
   try {
     if (options.selfTest) {
       if (names.length > 0) throw new UsageError('--self-test takes no locks: it runs every broken one');
+      if (options.junit !== undefined || options.out !== undefined)
+        throw new UsageError('--self-test writes neither --junit nor --out: give it --json FILE');
       const { runSelfTest } = await import('./selftest.ts');
       return await runSelfTest(params.seed ?? 1, interrupt.signal, options);
     }
@@ -152,6 +163,11 @@ async function tortureAll(
   signal: AbortSignal,
   options: Options,
 ): Promise<number> {
+  const { withDefaults } = await import('../torture/params.ts');
+  const { refuse } = await import('../torture/setup.ts');
+  const maxMemory = whole('max-memory', options.maxMemory, 4, 65536);
+  // All of them, so that a bad one is not found an hour later.
+  for (const { lock } of subjects) refuse(lock, withDefaults(paramsFor(lock, params)));
   const { output, events } = outputOf(options);
   const say = (text: string): void => {
     if (!events) process.stdout.write(`${text}\n`);
@@ -161,12 +177,11 @@ async function tortureAll(
   };
   const live = new Live(!events);
   const results: TortureResult[] = [];
-  const maxMemory = whole('max-memory', options.maxMemory, 4, 65536);
+  let complete = false;
   try {
     for (const { lock, url } of subjects) {
       if (signal.aborted) break;
-      const { withDefaults } = await import('../torture/params.ts');
-      const full = withDefaults(params);
+      const full = withDefaults(paramsFor(lock, params));
       say(heading({ lock: lock.name, params: full }));
       tell({ event: 'start', lock: lock.name, params: full });
       const onProgress = (progress: Progress): void => {
@@ -189,9 +204,10 @@ async function tortureAll(
       tell({ event: 'result', result });
       if (params.failFast && (result.verdict === 'failure' || result.verdict === 'stall')) break;
     }
+    complete = !signal.aborted;
   } finally {
     live.clear();
-    await output.finish();
+    await output.finish(complete);
   }
   const code = exitCode(results, signal.aborted);
   if (subjects.length > 1)

@@ -24,6 +24,7 @@ export async function runTour(
   let wrong = 0;
   let caught = 0;
   let stuck = false;
+  let complete = false;
   say(
     `tour seed=${params.seed}: ${stops.filter(({ broken }) => !broken).length} locks on real CPUs, about ${Math.round(whole / 1000)} s, then ${stops.filter(({ broken }) => broken).length} broken ones that must be caught`,
   );
@@ -67,9 +68,10 @@ export async function runTour(
       ))
         say(`  ${line}`);
     }
+    complete = !signal.aborted;
   } finally {
     live.clear();
-    await output.finish();
+    await output.finish(complete);
   }
   say(`${live.passed} locks held, ${caught} broken ones caught, ${wrong} surprises`);
   say(`tour seed=${params.seed} ${signal.aborted ? 'INTERRUPTED' : wrong === 0 ? 'SUCCESS' : 'FAILURE'}`);

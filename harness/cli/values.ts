@@ -7,6 +7,8 @@ import { UsageError } from './errors.ts';
 /** What the parser hands over for an option: `true` for one given without a value. */
 export type Raw = string | number | boolean | undefined;
 
+const HOUR = 3_600_000;
+
 /** A whole number. @throws UsageError */
 export function whole(name: string, raw: Raw, low: number, high: number): number | undefined {
   if (raw === undefined) return undefined;
@@ -29,8 +31,19 @@ export function share(name: string, raw: Raw): number | undefined {
   return value;
 }
 
-/** A time such as 500ms, 3s, 2m; a bare number counts in `unit`. @returns milliseconds. @throws UsageError */
-export function time(name: string, raw: Raw, unit: 's' | 'ms' | 'us' = 's'): number | undefined {
+/**
+ * A time such as 500ms, 3s, 2m; a bare number counts in `unit`.
+ * @param low milliseconds, as is `high`
+ * @returns milliseconds
+ * @throws UsageError
+ */
+export function time(
+  name: string,
+  raw: Raw,
+  low = 0,
+  high = HOUR,
+  unit: 's' | 'us' = 's',
+): number | undefined {
   if (raw === undefined) return undefined;
   const text = typeof raw === 'boolean' ? '' : String(raw).trim();
   const micro = /^(\d+(?:\.\d+)?)us$/.exec(text);
@@ -38,12 +51,14 @@ export function time(name: string, raw: Raw, unit: 's' | 'ms' | 'us' = 's'): num
   const value = micro
     ? Number(micro[1]) / 1000
     : bare
-      ? Number(text) * { s: 1000, ms: 1, us: 0.001 }[unit]
+      ? Number(text) * { s: 1000, us: 0.001 }[unit]
       : text === ''
         ? undefined
         : ms(text as ms.StringValue);
-  if (value === undefined || !(value >= 0) || !Number.isFinite(value))
-    throw new UsageError(`--${name} ${text} is not right: a time such as 500ms, 3s or 2m is expected`);
+  if (value === undefined || !(value >= low && value <= high))
+    throw new UsageError(
+      `--${name} ${text} is not right: a time such as ${unit === 's' ? '500ms, 3s or 2m' : '5us or 1ms'} is expected, from ${ms(low)} to ${ms(high)}`,
+    );
   return value;
 }
 

@@ -16,11 +16,14 @@ import type { Control } from '../engines/program.ts';
 /** A CPU's thread ended or never came up. */
 export class CpuDied extends Error {
   readonly code = 'ECPUDIED';
+  /** -1: it is not known which. */
   readonly cpu: number;
+  readonly why: string;
   constructor(cpu: number, why: string) {
-    super(`CPU ${cpu} died: ${why}`);
+    super(`${cpu < 0 ? 'a CPU' : `CPU ${cpu}`} died: ${why}`);
     this.name = 'CpuDied';
     this.cpu = cpu;
+    this.why = why;
   }
 }
 
@@ -53,7 +56,9 @@ interface Line {
   done: Promise<void>;
 }
 
+/** Milliseconds that a control call may take, and what each CPU adds to it: all start at once, on as many cores as there are. */
 const CONTROL_DEADLINE = 30_000;
+const CONTROL_SHARE = 1_000;
 
 function extension(): string {
   return import.meta.url.endsWith('.ts') ? 'ts' : 'js';
@@ -72,6 +77,8 @@ export class CpuPool {
   private readonly lines = new Map<number, Line>();
   private readonly dead: Promise<never>;
   private die: (error: CpuDied) => void = () => {};
+  private readonly destroyed: Promise<never>;
+  private abandon: (error: CpuDied) => void = () => {};
   private ended = false;
   /** The first death, if any. */
   death: CpuDied | undefined;
@@ -87,6 +94,10 @@ export class CpuPool {
       };
     });
     this.dead.catch(() => {});
+    this.destroyed = new Promise((_resolve, reject) => {
+      this.abandon = reject;
+    });
+    this.destroyed.catch(() => {});
     const entry = new URL(`../../workers/cpu.${extension()}`, import.meta.url).href;
     this.piscina = new Piscina({
       filename: entry,
@@ -186,12 +197,13 @@ export class CpuPool {
   }
 
   private async answer<T>(id: number, call: string, reply: Promise<T>): Promise<T> {
+    const deadline = CONTROL_DEADLINE + CONTROL_SHARE * this.options.machine.cpus;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new ControlTimeout(id, call, CONTROL_DEADLINE)), CONTROL_DEADLINE);
+      timer = setTimeout(() => reject(new ControlTimeout(id, call, deadline)), deadline);
     });
     try {
-      return await Promise.race([reply, this.dead, late]);
+      return await Promise.race([reply, this.dead, this.destroyed, late]);
     } finally {
       clearTimeout(timer);
     }
@@ -200,6 +212,7 @@ export class CpuPool {
   /** Ends all threads, whatever they are doing. */
   async destroy(): Promise<void> {
     this.ended = true;
+    this.abandon(new CpuDied(-1, 'all were ended'));
     for (const { port, control } of this.lines.values()) {
       control[releaseProxy]();
       port.close();

@@ -5,17 +5,21 @@
  * for an interrupt of its isolate. V8 serves those at loop heads, in JavaScript and in wasm, and wakes a futex wait for them,
  * which afterwards goes on with its deadline and its place in the queue. So a stuck thread needs no nudge.
  *
- *   attached ── Runtime.enable, evaluate `throw` ──► exceptionDetails.stackTrace = the probe's frame, the thread's frames
+ *   attached ── Runtime.enable ──► answered ── Runtime.compileScript ')' ──► exceptionDetails.stackTrace: the thread's frames
  *
- * - The probe is evaluated by the interrupted thread, on top of its stack, so the trace of what it throws is the thread's. A
- *   trace of the probe alone is a thread in its event loop. It costs the thread some 100 us; it runs no microtasks and does
- *   not see what the thread has made of Error. `enable` is what makes V8 keep the trace, of at most 200 frames.
- * - Debugger.pause would show the same frames, but V8 collects all their variables for it, and that ends the whole process
- *   now and then ("Check failed: needs_context", seen on Node 20 and 26, when a thread is met at a function's entry, as while
- *   it starts). A paused thread cannot be terminated, either, and a process with one hangs in process.exit().
+ * - The interrupted thread compiles the probe on top of its own stack, and V8 notes that stack with the syntax error; `enable`
+ *   makes it do so, for at most 200 frames. No frames: the thread is in its event loop. No code is executed, hence no
+ *   microtasks and nothing that the thread has made of Error.
+ * - Debugger.pause would show the same frames, but V8 collects all their variables for it and ends the process now and then
+ *   ("Check failed: needs_context", on Node 20 and 26, at the entry of a function that has closures). A paused thread cannot
+ *   be terminated either, and a process with one hangs in process.exit().
+ * - A thread that is told to end while it compiles the probe may miss that and run on (one in twenty; with Debugger.pause most).
+ *   So the probe goes to threads that have just answered only, and its answer is awaited beyond the deadline, and on exit.
+ * - Node attaches in a loop over its workers that calls back here for each, and crashes if a worker's end is noticed inside.
+ *   So the callback only takes notes, and the loop is over before `takeStacks` returns its promise.
  * - The session's `workerId` counts attachments. The thread's id is in the title: `[worker 3] name`.
  * - `NodeWorker.disable` and `session.disconnect` leave the connections to workers in place (the two ends own each other):
- *   each worker is detached by name. Requests are served in order, so one that is served late, after native code, does no harm.
+ *   each worker is detached by name. Requests are served in order, and one that is served after native code does no harm.
  */
 import type { NodeWorker, Runtime, Session } from 'node:inspector';
 import { fileURLToPath } from 'node:url';
@@ -39,13 +43,19 @@ export interface NoStack {
 const DEADLINE = 2_000;
 /** For workers that are not there yet: a thread shows up when it has started, a moment after its `new Worker`. */
 const GRACE = 200;
+/** For probes that are under way at the deadline. */
+const OVERTIME = 1_000;
+/** For probes that are under way when the process exits. */
+const FAREWELL = 100;
 
 const Command = { enable: 1, probe: 2, disable: 3 } as const;
-const PROBE = 'lockrig:probe';
+/** Not a script in any mode, and kept nowhere. */
+const PROBE = { expression: ')', sourceURL: '', persistScript: false };
 
 /**
  * Takes the stacks of workers, wherever they are, and lets them continue. All are asked at once, so that the stacks belong
- * together. Works on the main thread only, which must not be blocked meanwhile.
+ * together. Works on the main thread only, which must not be blocked meanwhile. Terminate a worker before or after, not while
+ * its stack is being taken.
  *
  * @param options - which threads, and how long to wait
  * @returns by thread id, in the order asked for, the frames mapped to their sources, innermost first, or why there are none
@@ -62,9 +72,9 @@ export async function takeStacks({
   let missing = 'did not answer';
   if (threadIds.length > 0) {
     try {
-      // Not a static import: a Node built without the inspector has no such module.
-      const { Session } = await import('node:inspector');
-      taken = await new Round(new Session(), threadIds, deadline).run();
+      // Not a static import: a Node built without the inspector has no such module. Not an await: see above.
+      const inspector = process.getBuiltinModule('node:inspector');
+      taken = await new Round(new inspector.Session(), threadIds, deadline).run();
     } catch (error) {
       missing = `cannot be inspected here: ${(error as Error).message}`;
     }
@@ -80,7 +90,7 @@ export async function takeStacks({
 interface Answer {
   id?: number;
   error?: { message: string };
-  result?: Partial<Runtime.EvaluateReturnType>;
+  result?: Runtime.CompileScriptReturnType;
 }
 
 /** One session and what came of it. */
@@ -92,6 +102,9 @@ class Round {
   private readonly attached = new Set<string>();
   /** Threads that were asked, by their sessions. */
   private readonly asked = new Map<string, number>();
+  /** Sessions whose probe is under way. */
+  private readonly probing = new Set<string>();
+  private readonly arrived: NodeWorker.AttachedToWorkerEventDataType[] = [];
   private done: () => void = () => {};
 
   constructor(session: Session, threadIds: readonly number[], deadline: number) {
@@ -106,51 +119,64 @@ class Round {
       this.done = resolve;
     });
     const timers: NodeJS.Timeout[] = [];
+    const exit = () => this.awaitProbes();
     session.connect();
+    process.once('exit', exit);
     try {
-      session.on('NodeWorker.attachedToWorker', ({ params }) => this.attach(params));
-      session.on('NodeWorker.detachedFromWorker', ({ params }) => this.detached(params.sessionId));
-      session.on('NodeWorker.receivedMessageFromWorker', ({ params }) => this.receive(params));
+      const note = ({ params }: { params: NodeWorker.AttachedToWorkerEventDataType }) => {
+        this.arrived.push(params);
+      };
+      session.on('NodeWorker.attachedToWorker', note);
       let refused: Error | null = null;
       session.post('NodeWorker.enable', { waitForDebuggerOnStart: false }, (error) => {
         refused = error;
       });
       if (refused) throw refused;
+      session.on('NodeWorker.detachedFromWorker', ({ params }) => this.detached(params.sessionId));
+      session.on('NodeWorker.receivedMessageFromWorker', ({ params }) => this.receive(params));
+      session.on('NodeWorker.attachedToWorker', () => this.askArrived());
+      this.askArrived();
       timers.push(setTimeout(() => this.giveUpAbsent(), Math.min(GRACE, deadline)));
-      timers.push(setTimeout(() => this.giveUp(), deadline));
+      timers.push(setTimeout(() => this.giveUpSilent(), deadline));
+      timers.push(setTimeout(() => this.giveUpProbes(), deadline + OVERTIME));
       await finished;
       // The last message is still being delivered; its session must not be taken away from under it.
       await new Promise(setImmediate);
     } finally {
       for (const timer of timers) clearTimeout(timer);
+      process.off('exit', exit);
       this.release();
-      session.disconnect();
     }
     return this.outcomes;
   }
 
-  private attach({ sessionId, workerInfo }: NodeWorker.AttachedToWorkerEventDataType): void {
-    this.attached.add(sessionId);
-    const thread = Number(/^\[worker (\d+)\]/.exec(workerInfo.title)?.[1]);
-    if (!this.open.has(thread)) return;
-    this.asked.set(sessionId, thread);
-    this.send(sessionId, Command.enable, 'Runtime.enable');
-    const probe = { expression: `throw 0//# sourceURL=${PROBE}`, silent: true };
-    this.send(sessionId, Command.probe, 'Runtime.evaluate', probe);
-    this.send(sessionId, Command.disable, 'Runtime.disable');
+  private askArrived(): void {
+    for (const { sessionId, workerInfo } of this.arrived.splice(0)) {
+      this.attached.add(sessionId);
+      const thread = Number(/^\[worker (\d+)\]/.exec(workerInfo.title)?.[1]);
+      if (!this.open.has(thread)) continue;
+      this.asked.set(sessionId, thread);
+      this.send(sessionId, Command.enable, 'Runtime.enable');
+    }
   }
 
   private receive({ sessionId, message }: NodeWorker.ReceivedMessageFromWorkerEventDataType): void {
     const thread = this.asked.get(sessionId);
     if (thread === undefined) return;
     const { id, error, result } = JSON.parse(message) as Answer;
+    if (id === Command.enable && this.open.has(thread)) {
+      this.probing.add(sessionId);
+      this.send(sessionId, Command.probe, 'Runtime.compileScript', PROBE);
+    }
     if (id !== Command.probe) return;
-    const calls = result?.exceptionDetails?.stackTrace?.callFrames;
-    if (calls === undefined) {
-      this.settle(thread, { reason: `cannot be inspected now: ${error?.message ?? 'no stack trace came'}` });
+    this.probing.delete(sessionId);
+    this.send(sessionId, Command.disable, 'Runtime.disable');
+    const details = result?.exceptionDetails;
+    if (details === undefined) {
+      this.settle(thread, { reason: `cannot be inspected now: ${error?.message ?? 'no error came'}` });
       return;
     }
-    const frames = calls.filter(({ url }) => url !== PROBE).map(frameOf);
+    const frames = (details.stackTrace?.callFrames ?? []).map(frameOf);
     const idle = 'is not running JavaScript: it waits in its event loop';
     this.settle(thread, frames.length > 0 ? frames : { reason: idle });
   }
@@ -158,6 +184,7 @@ class Round {
   private detached(sessionId: string): void {
     const thread = this.asked.get(sessionId);
     this.asked.delete(sessionId);
+    this.probing.delete(sessionId);
     this.attached.delete(sessionId);
     if (thread !== undefined) this.settle(thread, { reason: 'ended while its stack was being taken' });
   }
@@ -170,10 +197,23 @@ class Round {
     }
   }
 
-  private giveUp(): void {
+  private giveUpSilent(): void {
     const reason = `did not answer within ${this.deadline} ms: it is in native code, or gets no time on a core`;
-    for (const thread of this.asked.values()) this.settle(thread, { reason });
+    for (const [session, thread] of this.asked) {
+      if (!this.probing.has(session)) this.settle(thread, { reason });
+    }
     this.giveUpAbsent();
+  }
+
+  private giveUpProbes(): void {
+    for (const thread of [...this.open])
+      this.settle(thread, { reason: 'went into native code while it was asked' });
+  }
+
+  /** Answers are received inside of this loop: they interrupt this thread, too. */
+  private awaitProbes(): void {
+    const end = performance.now() + FAREWELL;
+    while (this.probing.size > 0 && performance.now() < end);
   }
 
   private settle(thread: number, outcome: StackFrame[] | NoStack): void {
@@ -183,9 +223,12 @@ class Round {
   }
 
   private release(): void {
-    this.session.removeAllListeners();
-    for (const sessionId of this.attached) this.session.post('NodeWorker.detach', { sessionId });
-    this.session.post('NodeWorker.disable');
+    const { session } = this;
+    session.removeAllListeners();
+    for (const { sessionId } of this.arrived) this.attached.add(sessionId);
+    for (const sessionId of this.attached) session.post('NodeWorker.detach', { sessionId });
+    session.post('NodeWorker.disable');
+    session.disconnect();
   }
 
   private send(sessionId: string, id: number, method: string, params: object = {}): void {

@@ -20,6 +20,10 @@ export interface LoadOptions extends BundleOptions {
 export interface LoadedPlugin extends PluginBundle, Definitions {}
 
 const DEADLINE = 10_000;
+/** The exit code for bad input. */
+const USAGE = 2;
+/** The exit code of an interrupted run: it was not the plugin that left. */
+const INTERRUPTED = 130;
 
 /**
  * Loads a user's lock or scenario file.
@@ -46,6 +50,15 @@ async function importBundle(bundle: PluginBundle, urls: LoadOptions): Promise<ob
       reject(new PluginError(file, 'evaluation', message));
     }, deadline);
   });
+  // Otherwise a plugin that ends the process would choose its exit code, 0 for one.
+  const leaving = (code: number): void => {
+    if (code === INTERRUPTED) return;
+    process.stderr.write(
+      `lockrig: ${shown(file)} ends the process while it is imported: a plugin has to load\n`,
+    );
+    process.exitCode = USAGE;
+  };
+  process.once('exit', leaving);
   try {
     return (await Promise.race([import(url), stuck])) as object;
   } catch (thrown) {
@@ -59,6 +72,7 @@ async function importBundle(bundle: PluginBundle, urls: LoadOptions): Promise<ob
     throw explainImport({ file, entry, inputs, ours }, thrown);
   } finally {
     clearTimeout(timer);
+    process.off('exit', leaving);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Result files: written under a temporary name and renamed, so that a reader, or a crash, never meets half a file.
  */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { environment, type TortureResult } from '../torture/result.ts';
 
@@ -14,12 +14,23 @@ export class OutputError extends Error {
   }
 }
 
+/** Level by level: Node's recursive mkdir never returns where nothing can be created, as in /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
 /** Writes a file whole or not at all. @throws OutputError */
 export function writeWhole(file: string, text: string): void {
   const target = resolve(file);
   const temporary = `${target}.${process.pid}.tmp`;
   try {
-    mkdirSync(dirname(target), { recursive: true });
+    makeFolder(dirname(target));
     writeFileSync(temporary, text);
     renameSync(temporary, target);
   } catch (error) {
@@ -44,6 +55,7 @@ export class Output {
   private readonly junit: string | undefined;
   private readonly dir: string | undefined;
   private readonly command: string;
+  private readonly names = new Map<string, number>();
   private lastCounters = 0;
 
   /** Checks that the files can be written before anything has run. @throws OutputError */
@@ -56,6 +68,7 @@ export class Output {
     this.junit = options.junit;
     this.dir = options.dir;
     if (this.json) writeWhole(this.json, resultDocument(command, [], false));
+    if (this.junit) writeWhole(this.junit, '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites/>\n');
     if (this.dir) writeWhole(join(this.dir, 'results.json'), resultDocument(command, [], false));
   }
 
@@ -64,7 +77,11 @@ export class Output {
     const now = performance.now();
     if (!this.dir || now - this.lastCounters < 1000) return;
     this.lastCounters = now;
-    writeWhole(join(this.dir, 'progress.json'), `${JSON.stringify(progress)}\n`);
+    try {
+      writeWhole(join(this.dir, 'progress.json'), `${JSON.stringify(progress)}\n`);
+    } catch {
+      // A full disk, for example. The results are still to come, and what is wrong with the folder is said then.
+    }
   }
 
   /** Adds a result; failures are on disk when this returns. */
@@ -72,19 +89,24 @@ export class Output {
     this.results.push(result);
     if (this.dir) {
       if (result.verdict !== 'success') {
-        writeWhole(
-          join(this.dir, `failure-${result.lock.replace(/[^\w.-]+/g, '_')}.json`),
-          resultDocument(this.command, [result], true),
-        );
+        const name = `failure-${this.unused(result.lock.replace(/[^\w.-]+/g, '_'))}.json`;
+        writeWhole(join(this.dir, name), resultDocument(this.command, [result], true));
       }
       writeWhole(join(this.dir, 'results.json'), resultDocument(this.command, this.results, false));
     }
     if (this.json) writeWhole(this.json, resultDocument(this.command, this.results, false));
   }
 
-  /** Marks the documents complete and writes the JUnit file. */
-  async finish(): Promise<void> {
-    const whole = resultDocument(this.command, this.results, true);
+  /** Two locks may have one name: a built-in and a user's. */
+  private unused(name: string): string {
+    const times = (this.names.get(name) ?? 0) + 1;
+    this.names.set(name, times);
+    return times === 1 ? name : `${name}-${times}`;
+  }
+
+  /** Writes the JUnit file and the last documents. @param complete whether the run came to its end */
+  async finish(complete: boolean): Promise<void> {
+    const whole = resultDocument(this.command, this.results, complete);
     if (this.json) writeWhole(this.json, whole);
     if (this.dir) writeWhole(join(this.dir, 'results.json'), whole);
     if (this.junit) {

@@ -20,6 +20,10 @@ export const Control = struct('torture', {
   round: u32,
   longHoldCpu: u32,
   longHoldStep: u32,
+  /** When the round began, in microseconds; when the last pause ended and the last long hold was planned, in milliseconds. */
+  began: u32,
+  paused: u32,
+  held: u32,
   // Writers that have not done their steps yet; counted down by them.
   writersLeft: u32.ownLine(),
   // Written by the main thread.

@@ -25,6 +25,10 @@ const MOST_STEPS = 1 << 20;
 /** Steps of a round when the run is counted in rounds. */
 export const COUNTED_QUOTA = 256;
 
+/** Times that whoever leads a round leaves to whoever leads the next: nanoseconds as words, of which only differences count. */
+const microseconds = (nanoseconds: number): number => Math.floor(nanoseconds / 1e3) | 0;
+const milliseconds = (nanoseconds: number): number => Math.floor(nanoseconds / 1e6) | 0;
+
 /** The rounds of one CPU. */
 export class Rounds {
   private readonly isa: Isa;
@@ -36,9 +40,6 @@ export class Rounds {
   private readonly bench: Bench;
   private readonly client: Client;
   private readonly judged: boolean;
-  private began: number;
-  private paused: number;
-  private held: number;
   private readonly admitted: Addr[] = [];
 
   constructor(bench: Bench, client: Client, judged: boolean) {
@@ -51,9 +52,6 @@ export class Rounds {
     this.control = bench.control;
     this.mine = bench.line;
     this.params = bench.params;
-    this.began = this.cpu.now();
-    this.paused = this.began;
-    this.held = this.began;
   }
 
   /** Runs rounds until the run is over or this CPU leaves. */
@@ -117,10 +115,12 @@ export class Rounds {
     if (stop) isa.store(control + Control.go, GO_STOP);
     this.members(stop);
     if (stop) return;
+    if (round === 0) isa.write(control + Control.paused, milliseconds(cpu.now()));
+    const took = (microseconds(cpu.now()) - isa.read(control + Control.began)) | 0;
     this.stutter();
     const now = cpu.now();
-    isa.write(control + Control.quota, this.quota(round, (now - this.began) / 1e6));
-    this.began = now;
+    isa.write(control + Control.quota, this.quota(round, took / 1000));
+    isa.write(control + Control.began, microseconds(now));
     isa.write(control + Control.round, round + 1);
     isa.write(control + Control.profile, this.profile());
     isa.store(
@@ -174,20 +174,21 @@ export class Rounds {
     const { isa, cpu, params } = this;
     if (params.stutter === 0) return;
     const span = params.stutter * 1e6;
-    if (cpu.now() - this.paused < span) return;
+    if (milliseconds(cpu.now()) - isa.read(this.control + Control.paused) < params.stutter) return;
     const until = cpu.now() + span;
     while (cpu.now() < until && isa.load(this.control + Control.stop) === 0) {
       isa.wait(this.control + Control.stop, 0, Math.min(50e6, Math.max(1, until - cpu.now())));
       cpu.beat();
     }
-    this.paused = cpu.now();
+    isa.write(this.control + Control.paused, milliseconds(cpu.now()));
   }
 
-  /** One long hold at a time, so that the run spends about a fifth of its time in them. */
+  /** One long hold at a time, the first one at once, so that the run spends about a fifth of its time in them. */
   private planLongHold(now: number): void {
     const { isa, cpu, control, params } = this;
-    if (params.longHold === 0 || now - this.held < params.longHold * 5e6) return;
-    this.held = now;
+    const last = isa.read(control + Control.held);
+    if (params.longHold === 0 || (last !== 0 && milliseconds(now) - last < params.longHold * 5)) return;
+    isa.write(control + Control.held, milliseconds(now));
     isa.write(control + Control.longHoldStep, 1 + cpu.below(16));
     isa.write(control + Control.longHoldCpu, cpu.below(cpu.count) + 1);
   }

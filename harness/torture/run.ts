@@ -7,7 +7,7 @@
 import type { OracleName } from '../../src/locking/define.ts';
 import type { Machine } from '../../src/memory/index.ts';
 import { waitCycle, waitEdges } from '../cpus/graph.ts';
-import { CpuDied, CpuPool } from '../cpus/pool.ts';
+import { ControlTimeout, CpuDied, CpuPool } from '../cpus/pool.ts';
 import { takeStacks } from '../cpus/stacks.ts';
 import { type Stall, stateOf, Watchdog } from '../cpus/watchdog.ts';
 import { mapStack } from '../plugin/trace.ts';
@@ -26,7 +26,7 @@ import {
   type TortureResult,
   type Verdict,
 } from './result.ts';
-import { prepare, type Tortured, type TortureSetup } from './setup.ts';
+import { prepare, SubjectError, type Tortured, type TortureSetup } from './setup.ts';
 
 /** A look at a run in progress. */
 export interface Progress {
@@ -95,30 +95,47 @@ function reportDeath(
   definition: Tortured,
 ): DeathReport {
   const name = namer(machine, setup, definition.layout);
-  if (death.cpu < 0) return { cpu: death.cpu, why: death.message, lastHeartbeat: 0, held: [] };
+  if (death.cpu < 0) return { cpu: death.cpu, why: death.why, lastHeartbeat: 0, held: [] };
   const state = stateOf(machine, death.cpu);
   return {
     cpu: death.cpu,
-    why: death.message,
+    why: death.why,
     lastHeartbeat: state.heartbeat,
     held: state.held.map(({ lock, mode }) => ({ lock: name(lock), mode })),
   };
 }
 
+/** A scenario says itself how many CPUs it is for. */
+export function paramsFor(definition: Tortured, given: Partial<TortureParams>): Partial<TortureParams> {
+  return definition.definition === 'scenario' && given.cpus === undefined
+    ? { ...given, cpus: definition.cpus }
+    : given;
+}
+
+/** Why the CPUs could not be started: the user's code threw while it was created, or lockrig failed. */
+function startError(error: Error, definition: Tortured, url: string | undefined): Error {
+  if (url === undefined || error instanceof CpuDied || error instanceof ControlTimeout) return error;
+  const subject = `${definition.definition} '${definition.name}'`;
+  if (error.name === 'DataCloneError')
+    return new SubjectError(
+      `share of ${subject} returns what cannot be sent to other threads: ${error.message}`,
+    );
+  // It says itself which operation is missing.
+  if (error.name === 'LockDefinitionError') return new SubjectError(error.message);
+  return new SubjectError(`${subject} cannot be created on a CPU`, error);
+}
+
 /**
  * Tortures one lock, or runs the episodes of one scenario.
- * @throws ParameterError when parameters make no sense; CpuDied when the CPUs cannot be started
+ * @throws ParameterError when parameters make no sense; SubjectError when a user's definition throws before the run; CpuDied when the
+ *   CPUs cannot be started
  */
 export async function torture(
   definition: Tortured,
   given: Partial<TortureParams> = {},
   options: TortureOptions = {},
 ): Promise<TortureResult> {
-  const params = withDefaults(
-    definition.definition === 'scenario' && given.cpus === undefined
-      ? { ...given, cpus: definition.cpus }
-      : given,
-  );
+  const params = withDefaults(paramsFor(definition, given));
   const { machine, setup } = await prepare(definition, params, options.url);
   const { control } = setup.area;
   const pool = await CpuPool.start({
@@ -126,6 +143,8 @@ export async function torture(
     program: programUrl(),
     setup,
     ...(options.maxMemory === undefined ? {} : { maxMemory: options.maxMemory }),
+  }).catch((error: Error) => {
+    throw startError(error, definition, options.url);
   });
   const startedAt = performance.now();
   const elapsed = (): number => performance.now() - startedAt;

@@ -1,11 +1,14 @@
 /**
  * Sets a machine up for a torture run, on the main thread, before any CPU runs.
  */
+import { availableParallelism } from 'node:os';
 import type { Addr } from '../../src/arch/index.ts';
-import type { AnyLock } from '../../src/locking/define.ts';
+import { type AnyLock, LockDefinitionError } from '../../src/locking/define.ts';
 import { mutex3 } from '../../src/locking/mutex3.ts';
 import { createMachine, LINE, type Machine, roundUp } from '../../src/memory/index.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
+import { reason, shown, stackOf } from '../plugin/errors.ts';
+import { framesOf, mapStack } from '../plugin/trace.ts';
 import { allocateArea, areaBytes, Control, CpuLine, cpuLine, type TortureArea } from './area.ts';
 import { ParameterError, type TortureParams } from './params.ts';
 
@@ -34,6 +37,25 @@ export interface TortureSetup {
   readonly value: number;
 }
 
+/** A part of a user's definition threw, or answered what cannot be used, before any CPU ran: bad input. */
+export class SubjectError extends Error {
+  readonly code = 'ESUBJECT';
+  /** @param what a sentence; what was thrown, and where, is added to it */
+  constructor(what: string, thrown?: unknown) {
+    super(thrown === undefined ? what : `${what} (${reason(thrown)})${placeOf(thrown)}`, { cause: thrown });
+    this.name = 'SubjectError';
+    if (thrown !== undefined) this.stack = mapStack(stackOf(thrown));
+  }
+}
+
+function placeOf(thrown: unknown): string {
+  const place = framesOf(stackOf(thrown)).find(({ bundled }) => bundled);
+  return place === undefined ? '' : ` at ${shown(place.file)}:${place.line}:${place.column}`;
+}
+
+/** Milliseconds that `share` may take. */
+const PATIENCE = 10_000;
+
 /** The most permits that a semaphore under torture has. */
 const PERMITS = 3;
 
@@ -44,7 +66,8 @@ export function initialValue(definition: AnyLock, params: TortureParams): number
   return 0;
 }
 
-function refuse(subject: Tortured, params: TortureParams): void {
+/** @throws ParameterError when the parameters do not go with the subject */
+export function refuse(subject: Tortured, params: TortureParams): void {
   const { cpus, hotplug } = params;
   if (subject.definition === 'scenario') {
     if (hotplug > 0)
@@ -61,9 +84,44 @@ function refuse(subject: Tortured, params: TortureParams): void {
     throw new ParameterError('hotplug does not go with async locks: their CPUs do not meet in rounds');
 }
 
+/** Bytes that a thread of Node takes before it has done anything. */
+const THREAD_BYTES = 12 * 2 ** 20;
+
+function refuseThreads(cpus: number): void {
+  const free = process.availableMemory();
+  if (cpus * THREAD_BYTES <= free) return;
+  const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  throw new ParameterError(
+    `${cpus} CPUs do not fit: their threads need about ${gib(cpus * THREAD_BYTES)} of memory and ${gib(free)} are free, enough for ${Math.floor(free / THREAD_BYTES)}`,
+  );
+}
+
+/** Runs a part of a user's definition, which may throw, or never settle. */
+async function part<Result>(
+  subject: Tortured,
+  name: string,
+  run: () => Result | Promise<Result>,
+): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new SubjectError(`${name} of ${subject.definition} '${subject.name}' does not settle`)),
+      PATIENCE,
+    );
+  });
+  try {
+    return await Promise.race([run(), late]);
+  } catch (thrown) {
+    if (thrown instanceof SubjectError || thrown instanceof LockDefinitionError) throw thrown;
+    throw new SubjectError(`${name} of ${subject.definition} '${subject.name}' throws`, thrown);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 function createFor(subject: Tortured, cpus: number, bytes: number): Machine {
   try {
-    return createMachine({ cpus, bytes });
+    return createMachine({ cpus, bytes, cores: availableParallelism() });
   } catch (error) {
     throw new ParameterError(
       `${subject.definition} '${subject.name}' does not fit: ${(error as Error).message}`,
@@ -89,6 +147,7 @@ export interface Prepared {
  */
 export async function prepare(subject: Tortured, params: TortureParams, url?: string): Promise<Prepared> {
   refuse(subject, params);
+  refuseThreads(params.cpus);
   const reference = {
     definition: subject.definition,
     name: subject.name,
@@ -106,7 +165,14 @@ async function prepareLock(
 ): Promise<Prepared> {
   const { cpus } = params;
   const inner = lock.kind === 'condition' ? 1 : params.nested;
-  const bytes = roundUp(lock.size(cpus), LINE);
+  const bytes = roundUp(await part(lock, 'size', () => lock.size(cpus)), LINE);
+  const { bypass } = lock.promises;
+  const bound =
+    typeof bypass === 'function' ? await part(lock, 'promises.bypass', () => bypass(cpus)) : bypass;
+  if (bound !== undefined && !(bound >= 0))
+    throw new SubjectError(
+      `lock '${lock.name}' promises bypass ${String(bound)} at ${cpus} CPUs: a number from 0 is expected`,
+    );
   const perCpuStride = roundUp(lock.perCpu, LINE);
   const machine = createFor(lock, cpus, (1 + inner) * bytes + perCpuStride * cpus + areaBytes(cpus) + 4096);
   const { boot } = machine;
@@ -116,10 +182,12 @@ async function prepareLock(
   const perCpu = perCpuStride === 0 ? 0 : machine.alloc(perCpuStride * cpus);
   const area = allocateArea((size) => machine.alloc(size), cpus);
   const value = initialValue(lock, params);
-  for (const each of [first, ...nested]) lock.init(boot, each, cpus, value);
+  await part(lock, 'init', () => {
+    for (const each of [first, ...nested]) lock.init(boot, each, cpus, value);
+  });
   mutex3.init(boot, mutexAddr, cpus, 0);
   startAll(machine, area);
-  const shared = await lock.share?.(cpus, value);
+  const shared = await part(lock, 'share', () => lock.share?.(cpus, value));
   const setup = {
     subject,
     lock: first,

@@ -104,7 +104,9 @@ function evidence(result: TortureResult, fails: number): string[] {
   if (result.death) {
     const { cpu, why, lastHeartbeat, held } = result.death;
     const locks = held.length > 0 ? held.map(({ lock, mode }) => `${lock} (${mode})`).join(', ') : 'no lock';
-    lines.push(`  !!! CPU ${cpu} died: ${why}; last heartbeat ${lastHeartbeat}; it held ${locks}`);
+    lines.push(
+      `  !!! ${cpu < 0 ? 'a CPU' : `CPU ${cpu}`} died: ${why}; last heartbeat ${lastHeartbeat}; it held ${locks}`,
+    );
   }
   return lines;
 }

@@ -8,7 +8,7 @@
  * that differ.
  */
 import type { Addr, Isa } from '../arch/index.ts';
-import { type Cpu, sizeOf } from '../memory/index.ts';
+import { type Cpu, MAX_MACHINE_BYTES, sizeOf } from '../memory/index.ts';
 import { type Kind, type OpsByKind, type Promises, REQUIRED } from './kinds.ts';
 
 /** What `create` can use besides `isa` and `cpu`. */
@@ -100,6 +100,35 @@ export class LockDefinitionError extends TypeError {
 
 const nothing = (): void => {};
 
+const PROMISES: readonly string[] = [
+  'fifo',
+  'bypass',
+  'recursive',
+  'sleeps',
+  'irqSafe',
+  'owned',
+] satisfies readonly (keyof Promises)[];
+
+/** A promise that is misspelt would never be judged, and the lock would seem to keep it. */
+function checkPromises(promises: unknown, fail: (what: string) => never): void {
+  if (promises === undefined) return;
+  if (typeof promises !== 'object' || promises === null)
+    fail(`has ${String(promises)} for promises: an object such as { fifo: true } is expected`);
+  for (const [name, value] of Object.entries(promises as object)) {
+    if (!PROMISES.includes(name))
+      fail(`promises ${name}, which nobody judges: one of ${PROMISES.join(', ')} is expected`);
+    const fits =
+      value === undefined ||
+      (name === 'bypass'
+        ? typeof value === 'function' || (Number.isInteger(value) && value >= 0)
+        : typeof value === 'boolean');
+    if (!fits)
+      fail(
+        `promises ${name}: ${String(value)}: ${name === 'bypass' ? 'a whole number from 0, or a function of the number of CPUs,' : 'true or false'} is expected`,
+      );
+  }
+}
+
 /**
  * Defines a lock.
  * @throws LockDefinitionError when a part is missing or makes no sense
@@ -118,11 +147,20 @@ export function defineLock<K extends Kind>(spec: LockSpec<K>): LockDefinition<K>
   const stated = spec.size ?? (spec.layout ? sizeOf(spec.layout) : undefined);
   const size = (cpus: number): number => {
     const bytes = typeof stated === 'function' ? stated(cpus) : stated;
-    return typeof bytes === 'number' && bytes >= 4 && Number.isFinite(bytes)
-      ? Math.ceil(bytes)
-      : fail(`takes ${String(bytes)} bytes: its size must be at least 4`);
+    if (typeof bytes !== 'number' || !(bytes >= 4))
+      return fail(`takes ${String(bytes)} bytes: its size must be at least 4`);
+    if (bytes > MAX_MACHINE_BYTES)
+      return fail(`takes ${bytes} bytes: a machine has ${MAX_MACHINE_BYTES} in all`);
+    return Math.ceil(bytes);
   };
   size(1);
+  const perCpu = spec.perCpu ?? 0;
+  if (!Number.isInteger(perCpu) || perCpu < 0 || perCpu > MAX_MACHINE_BYTES)
+    fail(`has ${String(perCpu)} for perCpu: a whole number of bytes, 0 to ${MAX_MACHINE_BYTES}, is expected`);
+  for (const part of ['init', 'share'] as const)
+    if (spec[part] !== undefined && typeof spec[part] !== 'function')
+      fail(`has ${String(spec[part])} for ${part}: a function is expected`);
+  checkPromises(spec.promises, fail);
   const create = (isa: Isa, cpu: Cpu, env: Partial<LockEnv> = {}): OpsByKind[K] => {
     const ops = spec.create(isa, cpu, { area: 0, areaOf: () => 0, shared: undefined, ...env });
     for (const name of REQUIRED[spec.kind]) {
@@ -137,7 +175,7 @@ export function defineLock<K extends Kind>(spec: LockSpec<K>): LockDefinition<K>
     kind: spec.kind,
     size,
     layout: spec.layout,
-    perCpu: spec.perCpu ?? 0,
+    perCpu,
     promises: Object.freeze({ ...spec.promises }),
     init: spec.init ?? nothing,
     share: spec.share,

@@ -1,129 +1,131 @@
 /**
- * Counting semaphore, weighted and fair (Dijkstra 1965; queue under a spinlock as in Linux kernel/locking/semaphore.c; the grant in order of
- * arrival, whatever the weight, is that of Go's x/sync/semaphore).
+ * Weighted counting semaphore with a FIFO queue of waiters that sleep (the fairness of Dijkstra's strong semaphore, 1968; a count word and a queue
+ * behind it as in Linux's rwsem since 2.6).
  *
- * state: free permits * 2 + QUEUED        guard: lock of the queue        head, tail: waiters in order of arrival
- * node: next, need: the permits it waits for, granted: 1 = they are its own
+ *   count       2 x free permits, + 1 while the queue is not empty
+ *   wait_lock   guards the queue, and every change of `count` while it is odd
+ *   first, last the queue; nodes lie in the waiting CPUs' areas
  *
- *   QUEUED clear   nobody waits: permits are taken and given back by compare-exchange on state alone
- *   QUEUED set     state changes only under the guard
+ * acquire takes permits by a compare-exchange while `count` is even and enough are free. Otherwise it appends its node under `wait_lock`, makes
+ * `count` odd, and then, if it is the first there, serves itself: a release may have given permits back between its first look and the odd count. release
+ * adds by a compare-exchange while `count` is even, else under `wait_lock`, and serves the queue: as long as there is enough for the first
+ * waiter, that one gets its permits and is taken off. So nobody overtakes a queued waiter, a big request is not starved by small ones, and
+ * a release that makes room for several wakes them all.
  *
- * Who finds too few permits, or QUEUED set, takes the guard and sets QUEUED, which freezes state; then it either finds enough after all
- * and restores state less its permits, or it queues and sleeps on its own node. A release under QUEUED serves the queue from its
- * head for as long as the permits suffice for the first in it: no release strands a waiter it could have served, and a big request
- * is not starved by small ones that come later. Served waiters own their permits when they wake and need not compete again.
+ * No wake-up is lost: a grant is a store to `granted`, then a notify; the waiter sleeps only if `granted` was still 0 inside the futex. The granter
+ * does not look at the node after that store: the waiter may have returned and reused it. A notify that comes too late is a
+ * spurious wake-up for whoever sleeps there.
  *
- * Promise: permits are granted in the order of the doorways. (A small request that comes when the queue is empty again may still return
- * before a big one that was granted earlier and is only just waking up; together they never hold more than there is.)
- *
- * No wake-up is lost: a waiter sleeps only if `granted` is 0 inside the futex, and the one store of 1 is followed by a notify. After that store
- * the node is its owner's again and may serve another lock: the granter reads `next` before, and the notify behind it may at worst wake
- * somebody for nothing, which every futex user must bear.
- *
- * Ordering: permits pass from CPU to CPU through read-modify-writes of state or through `granted`, both sequentially consistent, so what a CPU
- * wrote before its release comes before what the next owner of the permits does. head, tail, next and need are plain: the guard orders them.
- * The CPUs that a release has taken off the queue are its own until it grants them, guard or no guard.
+ * Ordering: permits go from release to acquire through read-modify-writes of `count`, or through `wait_lock` and the store to `granted`, which the
+ * waiter reads with acquire ordering; so a holder sees what those before it wrote. The queue's words are read and written under
+ * `wait_lock` only and may be plain; the store that releases `wait_lock` publishes them.
  */
-import { struct, u32 } from '../memory/index.ts';
+import type { Addr, Isa } from '../arch/index.ts';
+import { type Cpu, struct, u32 } from '../memory/index.ts';
 import { defineLock } from './define.ts';
-import { ttas } from './ttas.ts';
+import type { SemaphoreOps } from './kinds.ts';
 
 /** Layout of a {@link semaphore}. */
-export const Semaphore = struct('semaphore', { state: u32.ownLine(), guard: u32, head: u32, tail: u32 });
-/** Layout of a waiter, which lies in its CPU's area. */
-export const SemaphoreNode = struct('semaphore_node', { next: u32, need: u32, granted: u32 });
+export const Semaphore = struct('semaphore', {
+  count: u32.ownLine(),
+  wait_lock: u32.ownLine(),
+  first: u32,
+  last: u32,
+});
+/** Layout of a waiter's node, which lies in its CPU's area. */
+export const SemaphoreWaiter = struct('semaphore_waiter', { next: u32, permits: u32, granted: u32 });
 
-/** Set in `state` while there is a queue. */
-export const QUEUED = 1;
-/** The most permits of a semaphore. */
-export const MAX_PERMITS = 2 ** 30 - 1;
+/** `count`: somebody waits. */
+export const SEMAPHORE_QUEUED = 1;
 
-/** Weighted semaphore, FIFO. */
+/** What broken semaphores do differently. */
+export interface SemaphoreForm {
+  /** Waiters that one release serves at most. */
+  readonly most: number;
+  /** Whether a waiter serves the queue once after it has joined it. */
+  readonly looksAgain: boolean;
+}
+
+/** The operations of one CPU. */
+export function semaphoreOps(isa: Isa, cpu: Cpu, form: SemaphoreForm): SemaphoreOps {
+  function lockQueue(lock: Addr): void {
+    while (isa.exchange(lock + Semaphore.wait_lock, 1) !== 0) isa.spinWhile(lock + Semaphore.wait_lock, 1);
+  }
+
+  /** Gives permits to the first waiters while there are enough; under `wait_lock`, `count` is odd. */
+  function serve(lock: Addr): void {
+    for (let served = 0; served < form.most; served += 1) {
+      const waiter = isa.read(lock + Semaphore.first);
+      if (waiter === 0) return;
+      const permits = isa.read(waiter + SemaphoreWaiter.permits);
+      if (isa.readOnce(lock + Semaphore.count) >> 1 < permits) return;
+      const next = isa.read(waiter + SemaphoreWaiter.next);
+      isa.write(lock + Semaphore.first, next);
+      if (next === 0) isa.write(lock + Semaphore.last, 0);
+      // Even again with the last waiter: from here newcomers take permits without the queue.
+      isa.fetchAdd(lock + Semaphore.count, -2 * permits - (next === 0 ? SEMAPHORE_QUEUED : 0));
+      isa.store(waiter + SemaphoreWaiter.granted, 1);
+      isa.notify(waiter + SemaphoreWaiter.granted, 1);
+    }
+  }
+
+  function take(lock: Addr, permits: number): boolean {
+    let count = isa.readOnce(lock + Semaphore.count);
+    while ((count & SEMAPHORE_QUEUED) === 0 && count >> 1 >= permits) {
+      const seen = isa.compareExchange(lock + Semaphore.count, count, count - 2 * permits);
+      if (seen === count) return true;
+      count = seen;
+    }
+    return false;
+  }
+
+  function queue(lock: Addr, permits: number): void {
+    const node = cpu.node(lock);
+    isa.write(node + SemaphoreWaiter.next, 0);
+    isa.write(node + SemaphoreWaiter.permits, permits);
+    isa.write(node + SemaphoreWaiter.granted, 0);
+    lockQueue(lock);
+    const last = isa.read(lock + Semaphore.last);
+    if (last === 0) isa.write(lock + Semaphore.first, node);
+    else isa.write(last + SemaphoreWaiter.next, node);
+    isa.write(lock + Semaphore.last, node);
+    isa.fetchOr(lock + Semaphore.count, SEMAPHORE_QUEUED);
+    isa.queued(lock);
+    if (form.looksAgain && last === 0) serve(lock);
+    isa.storeWake(lock + Semaphore.wait_lock, 0);
+    while (isa.loadAcquire(node + SemaphoreWaiter.granted) === 0) isa.wait(node + SemaphoreWaiter.granted, 0);
+    cpu.putNode(lock);
+  }
+
+  return {
+    acquire(lock, permits) {
+      if (!take(lock, permits)) queue(lock, permits);
+    },
+    tryAcquire: take,
+    release(lock, permits) {
+      let count = isa.readOnce(lock + Semaphore.count);
+      while ((count & SEMAPHORE_QUEUED) === 0) {
+        const seen = isa.compareExchange(lock + Semaphore.count, count, count + 2 * permits);
+        if (seen === count) return;
+        count = seen;
+      }
+      lockQueue(lock);
+      isa.fetchAdd(lock + Semaphore.count, 2 * permits);
+      serve(lock);
+      isa.storeWake(lock + Semaphore.wait_lock, 0);
+    },
+  };
+}
+
+/** The correct form. */
+export const SEMAPHORE: SemaphoreForm = { most: Number.POSITIVE_INFINITY, looksAgain: true };
+
+/** Weighted semaphore, FIFO; `init`'s value is the number of permits, up to 2^30 - 1. */
 export const semaphore = defineLock({
   name: 'semaphore',
   kind: 'semaphore',
   layout: Semaphore,
   promises: { fifo: true, sleeps: true },
-  init(isa, lock, _cpus, value) {
-    if (!Number.isInteger(value) || value < 0 || value > MAX_PERMITS) {
-      throw new RangeError(`a semaphore has 0 to ${MAX_PERMITS} permits, not ${value}`);
-    }
-    isa.store(lock + Semaphore.state, 2 * value);
-  },
-  create: (isa, cpu) => {
-    const guard = ttas.create(isa, cpu);
-
-    function tryAcquire(lock: number, permits: number): boolean {
-      let state = isa.load(lock + Semaphore.state);
-      while ((state & QUEUED) === 0 && state >>> 1 >= permits) {
-        const seen = isa.compareExchange(lock + Semaphore.state, state, state - 2 * permits);
-        if (seen === state) return true;
-        state = seen;
-      }
-      return false;
-    }
-
-    function enqueue(lock: number, permits: number): number {
-      const node = cpu.node(lock);
-      isa.write(node + SemaphoreNode.next, 0);
-      isa.write(node + SemaphoreNode.need, permits);
-      isa.write(node + SemaphoreNode.granted, 0);
-      const last = isa.read(lock + Semaphore.tail);
-      isa.write(last === 0 ? lock + Semaphore.head : last + SemaphoreNode.next, node);
-      isa.write(lock + Semaphore.tail, node);
-      isa.queued(lock);
-      return node;
-    }
-
-    function acquireQueued(lock: number, permits: number): void {
-      guard.acquire(lock + Semaphore.guard);
-      const before = isa.fetchOr(lock + Semaphore.state, QUEUED);
-      if ((before & QUEUED) === 0 && before >>> 1 >= permits) {
-        isa.store(lock + Semaphore.state, before - 2 * permits);
-        guard.release(lock + Semaphore.guard);
-        return;
-      }
-      const node = enqueue(lock, permits);
-      guard.release(lock + Semaphore.guard);
-      while (isa.loadAcquire(node + SemaphoreNode.granted) === 0) isa.wait(node + SemaphoreNode.granted, 0);
-      cpu.putNode(lock);
-    }
-
-    function releaseQueued(lock: number, permits: number): void {
-      guard.acquire(lock + Semaphore.guard);
-      let free = (isa.fetchOr(lock + Semaphore.state, QUEUED) >>> 1) + permits;
-      const first = isa.read(lock + Semaphore.head);
-      let rest = first;
-      while (rest !== 0 && isa.read(rest + SemaphoreNode.need) <= free) {
-        free -= isa.read(rest + SemaphoreNode.need);
-        rest = isa.read(rest + SemaphoreNode.next);
-      }
-      isa.write(lock + Semaphore.head, rest);
-      if (rest === 0) isa.write(lock + Semaphore.tail, 0);
-      isa.store(lock + Semaphore.state, 2 * free + (rest === 0 ? 0 : QUEUED));
-      guard.release(lock + Semaphore.guard);
-      for (let served = first; served !== rest; ) {
-        const next = isa.read(served + SemaphoreNode.next);
-        isa.store(served + SemaphoreNode.granted, 1);
-        isa.notify(served + SemaphoreNode.granted, 1);
-        served = next;
-      }
-    }
-
-    return {
-      acquire(lock, permits) {
-        if (!tryAcquire(lock, permits)) acquireQueued(lock, permits);
-      },
-      tryAcquire,
-      release(lock, permits) {
-        let state = isa.load(lock + Semaphore.state);
-        while ((state & QUEUED) === 0) {
-          const seen = isa.compareExchange(lock + Semaphore.state, state, state + 2 * permits);
-          if (seen === state) return;
-          state = seen;
-        }
-        releaseQueued(lock, permits);
-      },
-    };
-  },
+  init: (isa, lock, _cpus, permits) => isa.store(lock + Semaphore.count, 2 * permits),
+  create: (isa, cpu) => semaphoreOps(isa, cpu, SEMAPHORE),
 });

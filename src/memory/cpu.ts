@@ -5,7 +5,7 @@
  * can be reported with the locks it held. Only the CPU itself writes its area (but for the interrupt pending word and the links of queue nodes),
  * therefore plain accesses suffice; an observer may read a stale entry: for it these are hints, confirmed by a second look.
  */
-import type { Addr, Isa } from '../arch/index.ts';
+import { type Addr, BLOCKED_NO, type Isa, WaitRecord } from '../arch/index.ts';
 import { type InterruptHandler, Interrupts } from './interrupts.ts';
 import { CPU_LEAVING, CPU_OFFLINE, CPU_ONLINE, CpuArea, cpuArea, LINE, MAX_HELD } from './layout.ts';
 
@@ -49,6 +49,18 @@ export class Cpu {
     this.area = cpuArea(id);
     this.local = this.area + CpuArea.local;
     this.base = this.area >>> 2;
+    // What the last thread that was this CPU has left behind; an interrupt that is pending stays so, and is served.
+    for (const word of [
+      CpuArea.waitingFor,
+      CpuArea.held,
+      CpuArea.nodesUsed,
+      CpuArea.inCall,
+      CpuArea.rcuNesting,
+    ])
+      isa.write(this.area + word, 0);
+    for (let node = 0; node < MAX_HELD; node += 1) isa.write(this.area + CpuArea.nodeKeys + 4 * node, 0);
+    isa.write(this.area + WaitRecord.irqOff, 0);
+    isa.store(this.area + WaitRecord.blocked, BLOCKED_NO);
     isa.write(this.area + CpuArea.id, id);
     isa.write(this.area + CpuArea.generation, isa.read(this.area + CpuArea.generation) + 1);
     this.seed(seed);
@@ -56,7 +68,7 @@ export class Cpu {
     isa.store(this.area + CpuArea.state, CPU_ONLINE);
   }
 
-  /** Monotonic time in nanoseconds, comparable between CPUs. */
+  /** Monotonic time in nanoseconds, comparable between the CPUs of one Node process (each browser worker counts from its own start). */
   now(): number {
     return performance.now() * 1e6;
   }

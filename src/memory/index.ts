@@ -1,5 +1,6 @@
 /** Memory of a machine: layouts, CPUs, allocation. */
 export { Cpu, type LockMode, MODE_READ, MODE_WRITE, TooManyLocks } from './cpu.ts';
+export { decode } from './decode.ts';
 export {
   createFrames,
   type FrameAllocator,
@@ -72,7 +73,6 @@ export {
   type BitsField,
   bits,
   bitsOf,
-  decode,
   type Field,
   type FieldInfo,
   fieldAt,

@@ -60,6 +60,7 @@ export class Interrupts {
   enable(): void {
     const { isa } = this;
     const off = this.self.area + WaitRecord.irqOff;
+    if (isa.read(off) === 0) throw new Error(`CPU ${this.self.id} enables interrupts that are not disabled`);
     isa.write(off, isa.read(off) - 1);
     this.serve();
   }
@@ -111,6 +112,9 @@ export class Interrupts {
     this.check(vector, targets);
     if (isa.read(self.area + CpuArea.inCall) !== 0)
       throw new Error(`CPU ${self.id} is already waiting for a call of its own`);
+    // It could not serve its own mailbox meanwhile: two CPUs that do this to each other would wait for ever.
+    if (isa.read(self.area + WaitRecord.irqOff) !== 0)
+      throw new Error(`CPU ${self.id} calls others with its own interrupts off`);
     isa.write(self.area + CpuArea.inCall, 1);
     this.thrown = undefined;
     isa.store(self.area + CpuArea.callVector, vector);

@@ -3,7 +3,7 @@
  *
  *   0            header: the words below; the first is never an object, so that address 0 can be NULL
  *   4096         parked counters of the engines
- *   24576        one area of 4 KiB a CPU
+ *   20480        one area of 4 KiB a CPU
  *   then         call words: whether a CPU has an interrupt pending for another, a row of lines a sender
  *   then         the heap
  *
@@ -15,9 +15,9 @@ import { type Addr, ENGINE_BYTES, WAIT_RECORD_BYTES } from '../arch/index.ts';
 /** Bytes of a cache line: words of different writers never share one. */
 export const LINE = 64;
 
-/** Rounds `bytes` up to a multiple of `unit`, a power of two. */
+/** Rounds `bytes` up to a multiple of `unit`; exact beyond 2^31 too, where a size is refused and must not wrap to a small one. */
 export function roundUp(bytes: number, unit: number): number {
-  return (bytes + unit - 1) & ~(unit - 1);
+  return Math.ceil(bytes / unit) * unit;
 }
 
 /** Header words. */

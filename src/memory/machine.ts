@@ -23,6 +23,12 @@ export const MAX_MACHINE_BYTES = 2 ** 30;
 /** The most CPUs of a machine. */
 export const MAX_CPUS = 1024;
 
+const CROWDED_ROUNDS = 1;
+
+function hostCores(): number {
+  return (globalThis as { navigator?: { hardwareConcurrency?: number } }).navigator?.hardwareConcurrency ?? 0;
+}
+
 /** The names of the hardware engines. */
 export type Engine = 'wasm' | 'atomics';
 
@@ -30,6 +36,8 @@ export type Engine = 'wasm' | 'atomics';
 export interface MachineHandle {
   readonly memory: WasmMemory | SharedArrayBuffer;
   readonly cpus: number;
+  /** Cores that the CPUs share, where that is known. */
+  readonly cores?: number;
 }
 
 /** The machine ran out of memory. */
@@ -51,7 +59,7 @@ export interface AttachOptions {
   engine?: Engine;
   /** How this CPU waits; `spin-then-park` unless given. */
   waiting?: WaitingPolicy;
-  /** Rounds of 2,000 loads before a park. */
+  /** Rounds of 2,000 loads before a park; 8 unless given, 1 where there are more CPUs than cores: then somebody else needs this one's. */
   spinRounds?: number;
   /** Whether the processor keeps loads among loads and stores among stores in order (x86); a fence is used otherwise. */
   strongOrder?: boolean;
@@ -82,9 +90,13 @@ export class Machine {
 
   /**
    * Takes bytes from the heap, zeroed, aligned to a cache line.
-   * @throws OutOfMemory
+   * @throws OutOfMemory; RangeError when `bytes` is no number of bytes
    */
   alloc(bytes: number): Addr {
+    if (!Number.isInteger(bytes) || bytes < 0)
+      throw new RangeError(`${bytes} bytes cannot be allocated: a whole number from 0 is expected`);
+    if (bytes > MAX_MACHINE_BYTES)
+      throw new OutOfMemory(bytes, Math.max(0, this.words.byteLength - this.boot.load(Header.heapTop)));
     const size = roundUp(Math.max(bytes, 4), LINE);
     const top = this.boot.fetchAdd(Header.heapTop, size);
     const end = this.words.byteLength;
@@ -107,10 +119,17 @@ export class Machine {
   attach(id: number, options: AttachOptions = {}): Cpu {
     if (!Number.isInteger(id) || id < 0 || id >= this.cpus)
       throw new RangeError(`there is no CPU ${id}: this machine has 0 to ${this.cpus - 1}`);
-    const { memory } = this.handle;
+    const { memory, cores = 0 } = this.handle;
+    const spinRounds = cores > 0 && this.cpus > cores ? CROWDED_ROUNDS : undefined;
     const engine = options.engine ?? (isWasmMemory(memory) ? 'wasm' : 'atomics');
     let cpu: Cpu | undefined;
-    const host = { ...options, memory, record: cpuArea(id), serve: () => cpu?.serve() };
+    const host = {
+      ...(spinRounds === undefined ? {} : { spinRounds }),
+      ...options,
+      memory,
+      record: cpuArea(id),
+      serve: () => cpu?.serve(),
+    };
     const isa = engine === 'wasm' ? new WasmIsa(host) : new AtomicsIsa(host);
     cpu = new Cpu(isa, id, this.cpus, this.words, options.seed ?? 1);
     return cpu;
@@ -121,12 +140,15 @@ export class Machine {
  * Creates a machine.
  * @param options.cpus 1 to 1024
  * @param options.bytes of heap, 1 MiB unless given; the machine may have 1 GiB in all
+ * @param options.cores cores that the CPUs share; what the host says unless given (Node 20 does not say)
  * @throws RangeError when it does not fit
  */
-export function createMachine(options: { cpus: number; bytes?: number }): Machine {
-  const { cpus, bytes = 2 ** 20 } = options;
+export function createMachine(options: { cpus: number; bytes?: number; cores?: number }): Machine {
+  const { cpus, bytes = 2 ** 20, cores = hostCores() } = options;
   if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS)
     throw new RangeError(`a machine has 1 to ${MAX_CPUS} CPUs, not ${cpus}`);
+  if (!Number.isFinite(bytes) || bytes < 0)
+    throw new RangeError(`a machine cannot have ${bytes} bytes of heap`);
   const start = heapStart(cpus);
   const total = roundUp(start + bytes, PAGE);
   if (!(total <= MAX_MACHINE_BYTES))
@@ -143,5 +165,5 @@ export function createMachine(options: { cpus: number; bytes?: number }): Machin
   boot.store(Header.heapStart, start);
   boot.store(Header.heapTop, start);
   boot.store(Header.magic, MAGIC);
-  return new Machine({ memory, cpus });
+  return new Machine({ memory, cpus, cores });
 }

@@ -8,7 +8,7 @@
  * A union overlays forms: the same words under other names, each form declared with the state of the object that owns it. Only code that has
  * established the state may use the form's names; that is what the state's name is there to say, to the reader and in evidence.
  */
-import type { Addr, Isa } from '../arch/index.ts';
+import type { Addr } from '../arch/index.ts';
 import { LINE, roundUp } from './layout.ts';
 
 /** The type of a field. */
@@ -275,72 +275,25 @@ export function membersOf(layout: object): MemberInfo[] {
   });
 }
 
+const wordNames = new WeakMap<object, (string | undefined)[]>();
+
+function namesOfWords(layout: object): (string | undefined)[] {
+  const names: (string | undefined)[] = [];
+  for (const { name, offset, field: type } of membersOf(layout)) {
+    for (let word = 0; word < type.count; word += 1) {
+      const at = offset / 4 + word;
+      const own = type.count === 1 ? name : `${name}[${word}]`;
+      names[at] = names[at] === undefined ? own : `${names[at]}|${own}`;
+    }
+  }
+  wordNames.set(layout, names);
+  return names;
+}
+
 /**
  * The name of the word at `offset` bytes from the start of an object: `refcount`, `lru[1]`, or all its names where forms share it.
  * @returns undefined for padding and for offsets outside
  */
 export function fieldAt(layout: object, offset: number): string | undefined {
-  const names = membersOf(layout)
-    .filter((each) => offset >= each.offset && offset < each.offset + 4 * each.field.count)
-    .map((each) => (each.field.count === 1 ? each.name : `${each.name}[${(offset - each.offset) >>> 2}]`));
-  return names.length === 0 ? undefined : names.join('|');
-}
-
-const MOST_WORDS = 8;
-
-function wordText(type: Field, value: number): string {
-  if (type.type === 'i32') return String(value);
-  if (type.type === 'ptr') return value === 0 ? 'NULL' : `0x${(value >>> 0).toString(16)}`;
-  if (!type.bits) return String(value >>> 0);
-  let rest = value;
-  const set: string[] = [];
-  for (const [name, { mask, shift, width }] of Object.entries(type.bits)) {
-    const part = (value & mask) >>> shift;
-    rest &= ~mask;
-    if (part !== 0) set.push(width === 1 ? name : `${name}:${part}`);
-  }
-  if (rest !== 0) set.push(`0x${(rest >>> 0).toString(16)}`);
-  return set.length === 0 ? '0' : set.join('|');
-}
-
-function fieldText({ name, offset, field: type }: FieldInfo, values: readonly number[]): string {
-  const own = values.slice(offset >>> 2, (offset >>> 2) + type.count);
-  if (type.count === 1) return `${name}=${wordText(type, own[0]!)}`;
-  const shown = own.slice(0, MOST_WORDS).map((value) => wordText(type, value));
-  return `${name}=[${shown.join(' ')}${own.length > MOST_WORDS ? ` …${own.length - MOST_WORDS} more` : ''}]`;
-}
-
-/**
- * The fields of an object as text, `next=5 owner=4`: for evidence. Each word is read once, relaxed; words of a running machine may stem from
- * different moments.
- * @param states for each union, by name, the state the object is in; without it all forms are shown
- * @throws LayoutError when the address is not a multiple of 4, or a state is unknown
- */
-export function decode(
-  isa: Pick<Isa, 'readOnce'>,
-  layout: object,
-  addr: Addr,
-  states: Readonly<Record<string, string>> = {},
-): string {
-  const info = infoOf(layout);
-  if (addr % 4 !== 0)
-    throw new LayoutError(`${addr} is not the address of a ${info.name}: addresses are multiples of 4`);
-  const values = Array.from({ length: Math.ceil(info.bytes / 4) }, (_, at) => isa.readOnce(addr + 4 * at));
-  const formText = (entry: FieldInfo, state: string): string => {
-    const form = entry.field.forms?.[state];
-    if (!form) throw new LayoutError(`'${state}' owns no form of '${entry.name}' in struct '${info.name}'`);
-    return formFields(form, entry.offset)
-      .map((each) => fieldText(each, values))
-      .join(' ');
-  };
-  return info.fields
-    .map((entry) => {
-      if (!entry.field.forms) return fieldText(entry, values);
-      const state = states[entry.name];
-      if (state !== undefined) return formText(entry, state);
-      return `${entry.name}={${Object.keys(entry.field.forms)
-        .map((each) => `${each}: ${formText(entry, each)}`)
-        .join('; ')}}`;
-    })
-    .join(' ');
+  return (wordNames.get(layout) ?? namesOfWords(layout))[Math.floor(offset / 4)];
 }

@@ -7,6 +7,7 @@
  * therefore the `edge` chain pauses before each wake-up so long that about half of them meet a neighbour that has just gone to sleep: the
  * pause grows when the neighbour was found awake and shrinks when it was found asleep.
  */
+import { availableParallelism } from 'node:os';
 import { type Crew, describeCpus, type Job, startCrew, waitRecordOf } from '../../bench/crew.ts';
 import { type Addr, ENGINE_BYTES, type WaitingPolicy, WaitRecord } from '../../src/arch/index.ts';
 import { createMachine, type Machine } from '../../src/memory/index.ts';
@@ -180,7 +181,7 @@ async function chain(subject: Subject, effort: Effort, options: ChainOptions): P
   const crew = startCrew<ChainOrders, void>({
     machine,
     engine: (cpu) => (timed ? engine(cpu) : untimed(engine(cpu))),
-    attach: { waiting },
+    attach: cpus > availableParallelism() ? { waiting, spinRounds: 1 } : { waiting },
     job: { module: import.meta.url, name: job },
     args,
     deadline: 1_200_000,
@@ -219,7 +220,7 @@ const eight = { job: 'ring', cpus: 8, handOffs: 100_000 } as const;
 const edge = { job: 'ring', cpus: 2, handOffs: 20_000, edge: true } as const;
 
 export const chainRows: readonly Row[] = [
-  row('a ring of 2 CPUs', { ...two, waiting: 'spin' }, { parks: false }),
+  row('a ring of 2 CPUs', { ...two, handOffs: 200_000, waiting: 'spin' }, { parks: false }),
   row('a ring of 2 CPUs', { ...two, waiting: 'spin-then-park' }),
   row('a ring of 2 CPUs', { ...two, waiting: 'park' }),
   row('a ring of 8 CPUs', { ...eight, waiting: 'spin-then-park' }, { parks: true }),

@@ -5,7 +5,8 @@
  * perform a store before the load in front of it. The latter two need to know addresses before they are asked, and take them from the stride of
  * the litmus instances: a guess that is wrong does no harm.
  */
-import { type Addr, type Isa, parkersOf } from '../../src/arch/index.ts';
+import { type Addr, BLOCKED_SPIN, type Isa, parkersOf, WaitRecord } from '../../src/arch/index.ts';
+import { cpuArea } from '../../src/memory/index.ts';
 
 type Mutable = { -readonly [Key in keyof Isa]: Isa[Key] };
 
@@ -192,10 +193,10 @@ export const mutants = {
   },
   'writeOnce is fused': ({ isa }) => {
     const { writeOnce } = isa;
-    let times = 0;
+    let last: Addr = 0;
     isa.writeOnce = (addr, value) => {
-      times += 1;
-      if (times % 100_000 === 0) writeOnce(addr, value);
+      if (addr !== last) writeOnce(addr, value);
+      last = addr;
     };
   },
   'readOnce goes back in time': ({ isa }) => {
@@ -213,18 +214,19 @@ export const mutants = {
 
   'wait does not compare': ({ isa, words }) => {
     isa.wait = (addr, _value, timeout) => {
-      const result = Atomics.wait(
-        words,
-        addr >>> 2,
-        isa.load(addr),
-        timeout === undefined ? 1e9 : timeout / 1e6,
-      );
+      const result = Atomics.wait(words, addr >>> 2, isa.load(addr), (timeout ?? 1e7) / 1e6);
       return result === 'ok' ? 0 : result === 'timed-out' ? 2 : 1;
     };
   },
   'wait mistakes its timeout for a wake-up': ({ isa }) => {
     const wait = isa.wait.bind(isa);
     isa.wait = (addr, value, timeout) => wait(addr, value, timeout) & 1;
+  },
+  'wait spins until the word changes': ({ isa }) => {
+    isa.wait = (addr, value) => {
+      isa.spinWhile(addr, value);
+      return 0;
+    };
   },
   'notify wakes everybody': ({ isa }) => {
     const { notify } = isa;
@@ -241,27 +243,25 @@ export const mutants = {
     const { notify } = isa;
     isa.notify = (addr, count) => notify(addr, count) + notify(addr ^ 64, count);
   },
-  /** A notify wakes all, and all but the latest comer go back to sleep: the stack of waiters lies behind the word. */
+  /** A notify wakes all, and all but the latest comer go back to sleep; the stack of waiters lies behind the word. */
   'notify serves the latest comer first': ({ isa, words }) => {
     const { notify } = isa;
     const wait = isa.wait.bind(isa);
-    isa.wait = (addr, value, timeout) => {
+    isa.wait = (addr, value) => {
       const top = (addr >>> 2) + 1;
       const grants = top + 1;
       const mine = Atomics.add(words, top, 1) + 1;
-      for (;;) {
-        const result = wait(addr, value, timeout);
-        if (result !== 0) return result;
-        if (Atomics.load(words, grants) < 0) return 0;
-        if (Atomics.load(words, top) !== mine || Atomics.compareExchange(words, grants, 1, 0) !== 1) continue;
-        Atomics.sub(words, top, 1);
-        return 0;
+      while (Atomics.load(words, grants) >= 0) {
+        if (Atomics.load(words, top) === mine && Atomics.compareExchange(words, grants, 1, 0) === 1) break;
+        wait(addr, value, 1e6);
       }
+      Atomics.sub(words, top, 1);
+      return 0;
     };
     isa.notify = (addr, count) => {
       Atomics.store(words, (addr >>> 2) + 2, count < 0 ? -1 : 1);
-      const woken = notify(addr, -1);
-      return count < 0 ? woken : Math.min(1, woken);
+      notify(addr, -1);
+      return count < 0 ? 0 : 1;
     };
   },
 
@@ -279,6 +279,15 @@ export const mutants = {
   },
   'wake does nothing': ({ isa }) => {
     isa.wake = () => {};
+  },
+  'wake answers how many it woke': ({ isa }) => {
+    isa.wake = (addr, count) => isa.notify(addr, count);
+  },
+  'storeWake wakes one of many': ({ isa }) => {
+    isa.storeWake = (addr, value) => {
+      isa.store(addr, value);
+      isa.wake(addr, 1);
+    };
   },
   'wake looks at the counter before the store': (host) => {
     const { isa } = host;
@@ -308,6 +317,21 @@ export const mutants = {
     isa.spinWhile = (addr, value) => {
       spinWhile(addr, value);
       return value;
+    };
+  },
+  'spinWhile does not know unsigned values': ({ isa }) => {
+    const spinWhile = isa.spinWhile.bind(isa);
+    isa.spinWhile = (addr, value) => {
+      const now = isa.load(addr);
+      return now === value ? spinWhile(addr, value) : now;
+    };
+  },
+  'the wait record outlives the wait': ({ isa, cpu, words }) => {
+    const spinWhile = isa.spinWhile.bind(isa);
+    isa.spinWhile = (addr, value) => {
+      const now = spinWhile(addr, value);
+      Atomics.store(words, (cpuArea(cpu) + WaitRecord.blocked) >>> 2, BLOCKED_SPIN);
+      return now;
     };
   },
   'spinWhileAny answers the first pair': ({ isa }) => {

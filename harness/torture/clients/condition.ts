@@ -2,7 +2,8 @@
  * Torture client of condition variables: a bounded buffer under a mutex that is known to be good.
  *
  * Each CPU puts in as many items as it takes out within a round, so a round can end only when no wake-up was lost: a lost one leaves CPUs asleep with
- * the buffer full, or empty, which the watchdog proves. Two conditions with signals in even rounds, one with broadcasts in odd ones. Items are
+ * the buffer full, or empty, which the watchdog proves. Two conditions with signals and room for four in even rounds; in odd ones
+ * one condition with broadcasts and room for one item, so that those who wait to put and to take sleep side by side. Items are
  * numbered, and come out in the order in which they went in.
  */
 import type { ConditionOps } from '../../../src/locking/kinds.ts';
@@ -10,6 +11,7 @@ import { Control, CpuLine, Data } from '../area.ts';
 import type { Bench, Client, ClientOptions } from './context.ts';
 
 const CAPACITY = 4;
+const SINGLE_CAPACITY = 1;
 
 /** Creates the client of one CPU. */
 export function conditionClient(bench: Bench, options: ClientOptions<'condition'>): Client {
@@ -23,6 +25,7 @@ export function conditionClient(bench: Bench, options: ClientOptions<'condition'
   let put = 0;
   let steps = 0;
   let round = -1;
+  let capacity = CAPACITY;
 
   function wake(condition: number, all: boolean): void {
     if (all) ops.broadcast(condition);
@@ -31,14 +34,14 @@ export function conditionClient(bench: Bench, options: ClientOptions<'condition'
 
   function filled(): number {
     const count = (isa.read(tail) - isa.read(head)) | 0;
-    if (count < 0 || count > CAPACITY)
-      bench.report('ringOverrun', { addr: tail, expected: CAPACITY, got: count });
+    if (count < 0 || count > capacity)
+      bench.report('ringOverrun', { addr: tail, expected: capacity, got: count });
     return count;
   }
 
   function produce(single: boolean): void {
     mutex.acquire(mutexAddr);
-    while (filled() >= CAPACITY) ops.wait(lock, mutexAddr);
+    while (filled() >= capacity) ops.wait(lock, mutexAddr);
     const at = isa.read(tail);
     isa.write(ring + 4 * (at & (CAPACITY - 1)), at);
     isa.write(tail, (at + 1) | 0);
@@ -69,6 +72,7 @@ export function conditionClient(bench: Bench, options: ClientOptions<'condition'
         round = now;
         steps = isa.read(bench.control + Control.quota);
         put = 0;
+        capacity = (round & 1) !== 0 ? SINGLE_CAPACITY : CAPACITY;
       }
       bench.acquiredOnce();
       const single = (round & 1) !== 0;

@@ -78,7 +78,9 @@ export function mutexClient(bench: Bench, options: ClientOptions<'mutex'>): Clie
     }
     try {
       ops.release(lock);
-    } catch {
+    } catch (error) {
+      if (!definition.promises.owned || (error as { code?: string } | null)?.code !== 'ENOTOWNER')
+        throw error;
       bench.report('notHeld', {});
     }
     bench.count(CpuLine.writes);

@@ -5,15 +5,21 @@
  * then one CPU, the tenant, keeps its one permit until every other CPU has got on by a step. Whoever is left asleep although there is room for it is
  * then never saved: the tenant waits for it, everybody else is done, and the watchdog proves that nothing can happen any more.
  *
+ * For the same end one CPU now and then takes all permits and gives them back in one release when all the others have queued up.
+ *
  * The tenant must not wait for a CPU that rightly waits for the tenant: one that wants all permits, or, where permits are given out in order, anyone
  * behind such a one. A CPU says what it wants and then looks for a tenant, a tenant says that it is one and then looks at what the others want, both
  * sequentially consistent. So either that CPU sees the tenant and wants less, or the tenant sees what it wants and does not wait for it (or
  * for anybody, where order is promised).
  */
 import type { SemaphoreOps } from '../../../src/locking/kinds.ts';
+import { CpuArea, cpuArea } from '../../../src/memory/index.ts';
 import { Control, CpuLine, cpuLine, Data } from '../area.ts';
 import type { Bench, Client, ClientOptions } from './context.ts';
 import { longHold } from './exclusive.ts';
+
+/** Nanoseconds between two looks at whether the others have queued up. */
+const POLL = 50_000;
 
 /** Creates the client of one CPU. */
 export function semaphoreClient(bench: Bench, options: ClientOptions<'semaphore'>): Client {
@@ -62,6 +68,7 @@ export function semaphoreClient(bench: Bench, options: ClientOptions<'semaphore'
 
   function letGo(weight: number): void {
     isa.fetchAdd(inside, -weight);
+    isa.store(line + CpuLine.wants, 0);
     ops.release(lock, weight);
     bench.count(CpuLine.writes);
   }
@@ -76,6 +83,23 @@ export function semaphoreClient(bench: Bench, options: ClientOptions<'semaphore'
     isa.store(tenant, 0);
   }
 
+  /** Takes everything, lets all the others queue up, and gives everything back in one release, which must wake all that fit. */
+  function gather(): boolean {
+    isa.store(line + CpuLine.wants, permits);
+    if (isa.load(tenant) !== 0) return false;
+    bench.arrives();
+    ops.acquire(lock, permits);
+    hold(permits);
+    for (let other = 0; other < cpu.count; other += 1) {
+      if (other === cpu.id) continue;
+      const waiting = cpuArea(other) + CpuArea.waitingFor;
+      while (isa.load(waiting) !== lock && isa.load(cpuLine(bench.area, other) + CpuLine.left) !== 0)
+        isa.wait(line + CpuLine.wants, permits, POLL);
+    }
+    letGo(permits);
+    return true;
+  }
+
   function ordinary(): void {
     const weight = chooseWeight();
     bench.arrives();
@@ -84,6 +108,7 @@ export function semaphoreClient(bench: Bench, options: ClientOptions<'semaphore'
       if (!ops.tryAcquire(lock, weight)) {
         bench.count(CpuLine.tryFails);
         bench.gaveUp();
+        isa.store(line + CpuLine.wants, 0);
         return;
       }
     } else ops.acquire(lock, weight);
@@ -98,7 +123,7 @@ export function semaphoreClient(bench: Bench, options: ClientOptions<'semaphore'
       left = isa.read(control + Control.quota);
     }
     if (permits > 1 && bench.chance(0.1) && isa.compareExchange(tenant, 0, cpu.id + 1) === 0) tenancy();
-    else ordinary();
+    else if (!(permits > 1 && bench.chance(0.05) && gather())) ordinary();
     left -= 1;
     isa.storeWake(line + CpuLine.left, left);
   }

@@ -45,6 +45,7 @@ export const conditionBroadcastOne = defineMutant(
     name: 'busted/condition-broadcast-one',
     wrong: 'broadcast wakes only one of the sleepers',
     caughtBy: 'wakeup',
+    cpus: 4,
   },
   (_isa, _cpu, ops) => ({ broadcast: (lock) => ops.signal(lock) }),
 );

@@ -29,7 +29,7 @@ export const mcsCutTail = defineMutant(
     name: 'busted/mcs-cut-tail',
     wrong:
       'a release that sees no successor empties the queue by a store: who has joined meanwhile is cut off, and who comes next enters',
-    caughtBy: 'progress',
+    caughtBy: 'order',
   },
   (isa, cpu) => ({
     release(lock) {

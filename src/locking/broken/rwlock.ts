@@ -36,23 +36,40 @@ export const rwlockStarvesWriters = defineMutant(
   }),
 );
 
-/** Looks for a writer, then counts itself. */
+/** Waits for one writer to go, then counts itself. */
 export const rwlockReaderSlips = defineMutant(
   rwlock,
   {
     name: 'busted/rwlock-reader-slips',
     wrong:
-      'a reader waits until the write phase it has met is over, then counts itself without looking for the next writer',
+      'a reader waits for the writer that it has met, then counts itself without looking again: if another writer has come in between, ' +
+      'both are in',
     caughtBy: 'exclusion',
+    cpus: 4,
   },
   (isa) => ({
     acquireRead(lock) {
-      const seen = isa.load(lock + Rwlock.state);
-      if ((seen & WRITERS) !== 0) {
-        const phase = isa.loadAcquire(lock + Rwlock.phase);
-        if (((phase - seen) & PHASE) === 0) isa.spinWhile(lock + Rwlock.phase, phase);
-      }
+      const phase = isa.load(lock + Rwlock.phase);
+      if ((isa.load(lock + Rwlock.state) & WRITERS) !== 0) isa.spinWhile(lock + Rwlock.phase, phase);
       isa.fetchAdd(lock + Rwlock.state, READER);
+    },
+    releaseRead(lock) {
+      isa.fetchAdd(lock + Rwlock.state, -READER);
+      isa.wake(lock + Rwlock.state, -1);
+    },
+    acquireWrite(lock) {
+      let seen = isa.compareExchange(lock + Rwlock.state, 0, WRITER);
+      while (seen !== 0) {
+        isa.spinWhile(lock + Rwlock.state, seen);
+        seen = isa.compareExchange(lock + Rwlock.state, 0, WRITER);
+      }
+    },
+    tryWrite: (lock) => isa.compareExchange(lock + Rwlock.state, 0, WRITER) === 0,
+    releaseWrite(lock) {
+      isa.fetchAdd(lock + Rwlock.state, -WRITER);
+      isa.wake(lock + Rwlock.state, -1);
+      isa.fetchAdd(lock + Rwlock.phase, 1);
+      isa.wake(lock + Rwlock.phase, -1);
     },
   }),
 );
@@ -66,6 +83,7 @@ export const rwlockAllGone = defineMutant(
       'a writer that adds the number of readers to drain does not look whether all of them have left since it read that number: ' +
       'then nobody is left to grant it the lock',
     caughtBy: 'progress',
+    cpus: 4,
   },
   (isa, cpu, ops) => ({
     acquireWrite(lock) {

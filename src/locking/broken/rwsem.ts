@@ -47,6 +47,7 @@ export const rwsemReadersOvertake = defineMutant(
     wrong:
       'readers go past writers that have queued before them (what a reader-preferring semaphore does, but this one promises order)',
     caughtBy: 'order',
+    cpus: 4,
   },
   (isa, cpu) => rwsemOps(isa, cpu, RWSEM_READERS_FIRST),
 );

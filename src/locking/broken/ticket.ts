@@ -1,6 +1,6 @@
 /** Ticket locks that are broken on purpose. */
 import { defineMutant } from '../define.ts';
-import { Ticket, ticket } from '../ticket.ts';
+import { gateOf, Ticket, ticket } from '../ticket.ts';
 
 /** Passes the lock on too early. */
 export const earlyRelease = defineMutant(
@@ -37,8 +37,9 @@ export const ticketPlainDraw = defineMutant(
       const mine = isa.readOnce(lock + Ticket.next);
       isa.writeOnce(lock + Ticket.next, (mine + 1) | 0);
       isa.queued(lock);
-      let now = isa.loadAcquire(lock + Ticket.owner);
-      while (now !== mine) now = isa.spinWhile(lock + Ticket.owner, now);
+      const gate = lock + gateOf(mine);
+      let now = isa.loadAcquire(gate);
+      while (now !== mine) now = isa.spinWhile(gate, now);
     },
   }),
 );
@@ -53,6 +54,9 @@ export const ticketTrylockDraws = defineMutant(
     caughtBy: 'progress',
   },
   (isa) => ({
-    tryAcquire: (lock) => isa.fetchAdd(lock + Ticket.next, 1) === isa.loadAcquire(lock + Ticket.owner),
+    tryAcquire(lock) {
+      const mine = isa.fetchAdd(lock + Ticket.next, 1);
+      return isa.loadAcquire(lock + gateOf(mine)) === mine;
+    },
   }),
 );
