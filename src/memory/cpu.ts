@@ -39,6 +39,10 @@ export class Cpu {
   /** The memory as words; for the CPU's own area only. */
   private readonly words: Int32Array<SharedArrayBuffer>;
   private readonly base: number;
+  // Word indices and an address that queue locks need at every turn.
+  private readonly nodeKeys: number;
+  private readonly nodesUsed: number;
+  private readonly firstNode: Addr;
   private readonly interrupts: Interrupts;
 
   constructor(isa: Isa, id: number, count: number, words: Int32Array<SharedArrayBuffer>, seed: number) {
@@ -49,6 +53,9 @@ export class Cpu {
     this.area = cpuArea(id);
     this.local = this.area + CpuArea.local;
     this.base = this.area >>> 2;
+    this.nodeKeys = this.base + (CpuArea.nodeKeys >>> 2);
+    this.nodesUsed = this.base + (CpuArea.nodesUsed >>> 2);
+    this.firstNode = this.area + CpuArea.nodes;
     // What the last thread that was this CPU has left behind; an interrupt that is pending stays so, and is served.
     for (const word of [
       CpuArea.waitingFor,
@@ -110,35 +117,40 @@ export class Cpu {
    * @throws TooManyLocks
    */
   node(lock: Addr): Addr {
-    const words = this.words;
-    const keys = this.base + (CpuArea.nodeKeys >>> 2);
-    const used = this.base + (CpuArea.nodesUsed >>> 2);
-    if (words[keys] === lock) return this.area + CpuArea.nodes;
-    if (words[used] === 0) {
-      words[used] = 1;
-      words[keys] = lock;
-      return this.area + CpuArea.nodes;
+    // Nearly always the first node is the lock's, or free with no other in use.
+    const first = this.words[this.nodeKeys]!;
+    if (first === lock) return this.firstNode;
+    if (first === 0 && this.words[this.nodesUsed] === 0) {
+      this.words[this.nodeKeys] = lock;
+      this.words[this.nodesUsed] = 1;
+      return this.firstNode;
     }
+    return this.otherNode(lock);
+  }
+
+  private otherNode(lock: Addr): Addr {
+    const words = this.words;
+    const keys = this.nodeKeys;
+    const used = this.nodesUsed;
     let free = -1;
     for (let at = 0; at < MAX_HELD; at += 1) {
       const key = words[keys + at]!;
-      if (key === lock) return this.area + CpuArea.nodes + at * LINE;
+      if (key === lock) return this.firstNode + at * LINE;
       if (key === 0 && free < 0) free = at;
     }
     if (free < 0) throw new TooManyLocks('queues for', this.id);
     words[used]! += 1;
     words[keys + free] = lock;
-    return this.area + CpuArea.nodes + free * LINE;
+    return this.firstNode + free * LINE;
   }
 
   /** Gives the node of a lock back: nobody else will touch it any more. */
   putNode(lock: Addr): void {
     const words = this.words;
-    const keys = this.base + (CpuArea.nodeKeys >>> 2);
-    for (let at = 0; at < MAX_HELD; at += 1) {
-      if (words[keys + at] === lock) {
-        words[keys + at] = 0;
-        words[this.base + (CpuArea.nodesUsed >>> 2)]! -= 1;
+    for (let key = this.nodeKeys; key < this.nodeKeys + MAX_HELD; key += 1) {
+      if (words[key] === lock) {
+        words[key] = 0;
+        words[this.nodesUsed]! -= 1;
         return;
       }
     }

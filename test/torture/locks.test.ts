@@ -16,9 +16,8 @@ const seed = Date.now() % 2 ** 32;
 const DEADLINE = 180_000;
 
 const SETTINGS: readonly Partial<TortureParams>[] = [
-  { cpus: 2, engine: 'wasm', waiting: 'spin-then-park', rounds: 6 },
-  { cpus: 2, engine: 'atomics', waiting: 'park', rounds: 6 },
   { cpus: 2, engine: 'wasm', waiting: 'spin', rounds: 4 },
+  { cpus: 2, engine: 'atomics', waiting: 'park', rounds: 6 },
   { cpus: 8, engine: 'wasm', waiting: 'park', rounds: 2 },
   { cpus: 8, engine: 'atomics', waiting: 'spin-then-park', rounds: 2 },
 ];
