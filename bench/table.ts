@@ -1,6 +1,6 @@
 /**
- * The report as text. A ratio that does not differ from 1 by more than its spread is printed as `≈ 1`: there is nothing to be said about which is
- * faster.
+ * The report as text. A ratio that does not differ from 1 by more than its spread is not printed: `≈ 1` stands for one that lies close around 1, `?` for
+ * one whose spread hides whatever difference there may be.
  */
 import Table from 'cli-table3';
 import type { Outcome } from './bars.ts';
@@ -51,11 +51,17 @@ export function rate(value: number): string {
   return value.toFixed(0);
 }
 
+/** From low to high: as wide as a ratio that is about 1 may be. */
+const NARROW = 1.25;
+/** Spread of the blocks, as a share of their median, above which figures mean little. */
+const NOISY = 0.25;
+
 /** A ratio, or that there is no telling it from 1. */
 export function ratio(figure: Figure | undefined): string {
   if (figure === undefined || Number.isNaN(figure.value)) return DASH;
   if (figure.value === Number.POSITIVE_INFINITY) return '∞';
-  return tells(figure, 1) ? `${figure.value.toFixed(2)} ×` : '≈ 1';
+  if (tells(figure, 1)) return `${figure.value.toFixed(2)} ×`;
+  return figure.high <= NARROW * figure.low ? '≈ 1' : '?';
 }
 
 function nanoseconds(series: Series | undefined): string {
@@ -96,7 +102,7 @@ export function uncontendedTable(rows: readonly Row[]): string {
   ]);
   return [
     'One CPU, the lock free: acquire, one plain increment, release. ns a round, median (10th percentile) of blocks;',
-    'ratios of blocks taken side by side, p. is pthread_mutex.',
+    'ratios of blocks taken side by side, p. is pthread_mutex; ? where the spread hides the difference.',
     columns(head, lines),
     ...problems(rows),
   ].join('\n');
@@ -180,10 +186,14 @@ export function noise(sections: Readonly<Record<string, readonly Row[]>>): strin
     still.length > 1
       ? `; pthread_mutex, measured beside every lock, from ${Math.min(...still).toFixed(1)} to ${Math.max(...still).toFixed(1)} ns`
       : '';
-  return `noise: from the 10th to the 90th percentile, blocks of one measurement differ by ${percent(median(series.map(({ spread }) => spread)))} of their median (half of ${series.length} measurements), at most by ${percent(worst.spread)} (${worst.what})${drift}`;
+  const typical = median(series.map(({ spread }) => spread));
+  const verdict =
+    typical > NOISY ? '. That is too much: these figures mean little, take them on a quiet machine' : '';
+  return `noise: from the 10th to the 90th percentile, blocks of one measurement differ by ${percent(typical)} of their median (half of ${series.length} measurements), at most by ${percent(worst.spread)} (${worst.what})${drift}${verdict}`;
 }
 
 function amount(value: number, unit: Outcome['bar']['unit']): string {
+  if (value === Number.POSITIVE_INFINITY) return '∞';
   if (unit === '/s') return `${rate(value)}/s`;
   if (unit === 'ms') return `${value.toFixed(0)} ms`;
   return unit === '' ? String(Number(value.toFixed(3))) : `${value.toFixed(2)} ${unit}`;

@@ -95,8 +95,9 @@ export class Rounds {
     if (come === isa.load(control + Control.expected)) {
       this.lead();
       isa.store(control + Control.arrived, 0);
-      this.admit();
       isa.storeWake(control + Control.phase, (phase + 1) | 0);
+      // After the phase: who joins could otherwise do its whole round before that changes, and take the change for the end of it.
+      this.admit();
     } else {
       while (isa.load(control + Control.phase) === phase) isa.spinWhile(control + Control.phase, phase);
     }

@@ -52,8 +52,6 @@ export class AtomicsIsa implements Isa {
   readonly rmb: () => void;
   readonly wmb: () => void;
   readonly notify: Isa['notify'];
-  readonly wake: Isa['wake'];
-  readonly storeWake: Isa['storeWake'];
   readonly queued: (lock: Addr) => void;
   readonly published: (addr: Addr) => void = ignore;
   readonly consumed: (addr: Addr) => void = ignore;
@@ -96,13 +94,6 @@ export class AtomicsIsa implements Isa {
     this.rmb = this.wmb = this.mb;
     this.notify = (addr, count) =>
       Atomics.notify(words, addr >>> 2, count < 0 ? Number.POSITIVE_INFINITY : count);
-    this.wake = (addr, count) => {
-      if (Atomics.load(words, parkersOf(addr) >>> 2) !== 0) this.notify(addr, count);
-    };
-    this.storeWake = (addr, value) => {
-      Atomics.store(words, addr >>> 2, value);
-      this.wake(addr, -1);
-    };
     this.queued = host.queued ?? ignore;
     this.spin = (addr, value, loads) => {
       const at = addr >>> 2;
@@ -122,6 +113,20 @@ export class AtomicsIsa implements Isa {
 
   write(addr: Addr, value: number): void {
     this.words[addr >>> 2] = value;
+  }
+
+  wake(addr: Addr, count: number): void {
+    if (Atomics.load(this.words, parkersOf(addr) >>> 2) !== 0) this.notify(addr, count);
+  }
+
+  storeWake(addr: Addr, value: number): void {
+    Atomics.store(this.words, addr >>> 2, value);
+    this.wake(addr, -1);
+  }
+
+  storeWakeOne(addr: Addr, value: number): void {
+    Atomics.store(this.words, addr >>> 2, value);
+    this.wake(addr, 1);
   }
 
   spinWhile(addr: Addr, value: number): number {

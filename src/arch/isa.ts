@@ -118,9 +118,11 @@ export interface Isa {
   /** Ends the `wait` of up to `count` waiters on the word, first come first. @returns how many */
   readonly notify: (addr: Addr, count: number) => number;
   /** Ends the park of up to `count` CPUs that are in `spinWhile` on the word; costs one load where nobody is parked. */
-  readonly wake: (addr: Addr, count: number) => void;
+  wake(addr: Addr, count: number): void;
   /** Sequentially consistent store, then `wake` of everybody. */
-  readonly storeWake: Store;
+  storeWake(addr: Addr, value: number): void;
+  /** Sequentially consistent store, then `wake` of one: for words that admit one of their waiters, whoever it is. */
+  storeWakeOne(addr: Addr, value: number): void;
   /** Tells the processor that this is a busy loop (cpu_relax); serves interrupts. Only yields, never blocks. */
   pause(): void;
 

@@ -29,8 +29,8 @@ interface Exports {
   spin: (addr: Addr, value: number, loads: number) => number;
   wait: (addr: Addr, value: number, timeout: number) => WaitResult;
   notify: Isa['notify'];
-  wake: Isa['wake'];
-  storeWake: Isa['storeWake'];
+  parked: (addr: Addr) => number;
+  storeParked: (addr: Addr, value: number) => number;
 }
 
 function instantiate(memory: WasmMemory): Exports {
@@ -80,12 +80,12 @@ export class WasmIsa implements Isa {
   readonly rmb: () => void;
   readonly wmb: () => void;
   readonly notify: Isa['notify'];
-  readonly wake: Isa['wake'];
-  readonly storeWake: Isa['storeWake'];
   readonly queued: (lock: Addr) => void;
   readonly published: (addr: Addr) => void = ignore;
   readonly consumed: (addr: Addr) => void = ignore;
   readonly gracePeriod: (id: number) => void = ignore;
+  private readonly parked: Exports['parked'];
+  private readonly storeParked: Exports['storeParked'];
   private readonly spin: Exports['spin'];
   private readonly waiting: Waiting;
 
@@ -112,8 +112,8 @@ export class WasmIsa implements Isa {
     this.mb = to.mb;
     this.rmb = this.wmb = host.strongOrder ? to.compilerBarrier : to.mb;
     this.notify = to.notify;
-    this.wake = to.wake;
-    this.storeWake = to.storeWake;
+    this.parked = to.parked;
+    this.storeParked = to.storeParked;
     this.queued = host.queued ?? ignore;
     this.spin = to.spin;
     const primitives: Primitives = {
@@ -131,6 +131,18 @@ export class WasmIsa implements Isa {
 
   write(addr: Addr, value: number): void {
     this.words[addr >>> 2] = value;
+  }
+
+  wake(addr: Addr, count: number): void {
+    if (this.parked(addr) !== 0) this.notify(addr, count);
+  }
+
+  storeWake(addr: Addr, value: number): void {
+    if (this.storeParked(addr, value) !== 0) this.notify(addr, -1);
+  }
+
+  storeWakeOne(addr: Addr, value: number): void {
+    if (this.storeParked(addr, value) !== 0) this.notify(addr, 1);
   }
 
   spinWhile(addr: Addr, value: number): number {

@@ -39,8 +39,7 @@ export const tas = defineLock({
       release(lock) {
         const holder = isa.read(lock + Tas.holder);
         if (holder !== me) throw new NotOwner(cpu.id, lock, holder - 1);
-        isa.store(lock + Tas.holder, 0);
-        isa.wake(lock + Tas.holder, 1);
+        isa.storeWakeOne(lock + Tas.holder, 0);
       },
     };
   },

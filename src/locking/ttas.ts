@@ -28,8 +28,7 @@ export const ttas = defineLock({
     },
     tryAcquire: (lock) => isa.readOnce(lock + Ttas.word) === 0 && isa.exchange(lock + Ttas.word, 1) === 0,
     release(lock) {
-      isa.store(lock + Ttas.word, 0);
-      isa.wake(lock + Ttas.word, 1);
+      isa.storeWakeOne(lock + Ttas.word, 0);
     },
   }),
 });
