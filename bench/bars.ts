@@ -126,7 +126,7 @@ export const bars: readonly Bar[] = [
     section: 'litmus',
     text: 'weak outcomes of plain accesses, seen at all',
     figure: 'weak',
-    rows: ['SB once'],
+    rows: ['SB plain'],
     least: 1,
     unit: '',
   },

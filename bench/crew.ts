@@ -1,11 +1,13 @@
 /**
  * A crew: worker threads that are the CPUs of one machine and run one function together.
  *
- * This is the least that a litmus test, an instruction benchmark or a conformance test of an engine needs: no pool, no control plane, and
- * nothing under it that the engine under test provides. The barrier is made of `Atomics` for the same reason. A worker is new for every
- * run, because an isolate that has seen two engines, or two forms of one loop, is slower for good.
+ * This is the least that a litmus test, an instruction benchmark or a conformance test of an engine needs: no
+ * pool, no control plane, and nothing under it that the engine under test provides. The barrier is made of
+ * `Atomics` for the same reason. A worker is new for every run, because an isolate that has seen two engines,
+ * or two forms of one loop, is slower for good.
  *
- * An engine is a name, or a module and a factory in it, so that an engine from elsewhere (a deliberately broken one, say) takes the same road.
+ * An engine is a name, or a module and a factory in it, so that an engine from elsewhere (a deliberately
+ * broken one, say) takes the same road.
  */
 import { availableParallelism } from 'node:os';
 import { types } from 'node:util';
@@ -56,6 +58,8 @@ export interface CrewOptions<Args> {
   readonly attach?: Omit<AttachOptions, 'queued' | 'engine'>;
   /** Milliseconds after which the crew is ended and the run fails; 60,000 unless given. */
   readonly deadline?: number;
+  /** Ends the crew; the run fails with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What crew-cpu receives. */
@@ -91,7 +95,10 @@ export interface Crew<Result> {
   stop(): Promise<void>;
 }
 
-/** An error of a class of its own arrives as a plain object with the fields of an error; keeps message, stack and code. */
+/**
+ * An error of a class of its own arrives as a plain object with the fields of an error; keeps message, stack
+ * and code.
+ */
 function native(thrown: unknown): Error {
   if (types.isNativeError(thrown)) return thrown;
   const { message, stack, code } = Object(thrown) as { message?: unknown; stack?: unknown; code?: unknown };
@@ -102,7 +109,8 @@ function native(thrown: unknown): Error {
 
 /** Starts the workers of a crew. */
 export function startCrew<Args, Result>(options: CrewOptions<Args>): Crew<Result> {
-  const { machine, job, args, attach = {}, cpus = machine.cpus, deadline = 60_000 } = options;
+  const { machine, job, args, attach = {}, cpus = machine.cpus, deadline = 60_000, signal } = options;
+  signal?.throwIfAborted();
   const barrier = machine.alloc(BARRIER_BYTES) >>> 2;
   const workers = Array.from({ length: cpus }, (_, id) => {
     const engine = typeof options.engine === 'function' ? options.engine(id) : options.engine;
@@ -125,11 +133,15 @@ export function startCrew<Args, Result>(options: CrewOptions<Args>): Crew<Result
     ),
   );
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
+  let abort = (): void => {};
+  const cut = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new CrewLate(deadline, describeCpus(machine, cpus))), deadline);
+    abort = () => reject(signal?.reason);
+    signal?.addEventListener('abort', abort);
   });
-  const ended = Promise.race([results, late]).finally(async () => {
+  const ended = Promise.race([results, cut]).finally(async () => {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
     await stop();
   });
   return { results: ended, stop };
@@ -140,7 +152,10 @@ export function runCrew<Args, Result>(options: CrewOptions<Args>): Promise<Resul
   return startCrew<Args, Result>(options).results;
 }
 
-/** What a CPU says of itself in its wait record; read without its help, so a hint unless the CPU is blocked for good. */
+/**
+ * What a CPU says of itself in its wait record; read without its help, so a hint unless the CPU is blocked
+ * for good.
+ */
 export function waitRecordOf(machine: Machine, cpu: number) {
   const at = machine.areaOf(cpu);
   const word = (offset: Addr): number => Atomics.load(machine.words, (at + offset) >>> 2);
@@ -170,12 +185,16 @@ export function describeCpus(machine: Machine, cpus: number = machine.cpus): str
 
 const LINE_WORDS = 16;
 const BARRIER_BYTES = 3 * 4 * LINE_WORDS;
-/** Loads before a member of the barrier sleeps, 20-50 us: longer than a batch of work, shorter than a time slice. */
+/**
+ * Loads before a member of the barrier sleeps, 20-50 us: longer than a batch of work, shorter than a time
+ * slice.
+ */
 const BARRIER_SPINS = 4000;
 
 /**
- * A barrier: arrivals at `at`, the phase one line on, sleepers on the third line. Who arrives last publishes the phase; who finds no sleeper
- * does not notify. A sleeper counts itself before it looks at the phase again, so one of the two sees the other.
+ * A barrier: arrivals at `at`, the phase one line on, sleepers on the third line. Who arrives last publishes
+ * the phase; who finds no sleeper does not notify. A sleeper counts itself before it looks at the phase
+ * again, so one of the two sees the other.
  */
 export function barrierOf(words: Int32Array<SharedArrayBuffer>, at: number, cpus: number): () => void {
   const go = at + LINE_WORDS;

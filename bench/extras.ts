@@ -20,11 +20,11 @@ function row(name: string, figures: Record<string, Figure>): Row {
   return { name, judged: true, fifo: false, parties: {}, figures };
 }
 
-/** Store buffering (SB) by relaxed and by sequentially consistent accesses. */
+/** Store buffering (SB) by plain and by sequentially consistent accesses. */
 export async function litmus({ budget, signal, progress }: Surroundings): Promise<Printed> {
   const { instances } = budget.litmus;
   const results = [];
-  for (const access of ['once', 'seqcst'] as const) {
+  for (const access of ['plain', 'seqcst'] as const) {
     signal?.throwIfAborted();
     progress(`litmus: SB ${access}`);
     results.push(await runLitmus({ test: 'SB', access, instances }));

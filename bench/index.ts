@@ -44,9 +44,9 @@ export const FULL: Budget = {
 
 /** Under a minute: enough to see what is badly wrong. */
 export const QUICK: Budget = {
-  uncontended: { rounds: 5, warmup: 100, block: 5 },
-  contended: { rounds: 5, warmup: 100, block: 20 },
-  oversubscribed: { rounds: 1, warmup: 80, many: 500, two: 150 },
+  uncontended: { rounds: 5, warmup: 60, block: 5 },
+  contended: { rounds: 5, warmup: 80, block: 15 },
+  oversubscribed: { rounds: 1, warmup: 60, many: 400, two: 150 },
   startup: { runs: 3 },
   litmus: { instances: 500_000 },
   instructions: { time: 10 },
@@ -134,7 +134,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
     progress: options.onProgress ?? (() => {}),
   };
   const sections: Partial<Record<SectionName, readonly Row[]>> = {};
-  let complete = true;
+  const unfinished: SectionName[] = [];
   for (const name of SECTIONS.filter((each) => names.includes(each))) {
     try {
       signal?.throwIfAborted();
@@ -143,19 +143,22 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
       options.onSection?.(name, text);
     } catch (error) {
       if (!signal?.aborted) throw error;
-      complete = false;
+      unfinished.push(name);
     }
   }
   const noPeers = peers.available ? undefined : `no native peers: ${peers.reason}`;
   return {
     schemaVersion: 1,
     command: 'bench',
-    complete,
+    complete: unfinished.length === 0,
     machine,
     budget,
     sections,
     noise: noise(sections as Record<string, readonly Row[]>),
     outcomes: holdAll(sections as Record<string, readonly Row[]>, noPeers, options.bars ?? bars),
-    notes: noPeers === undefined ? [] : [`figures of C were skipped: ${noPeers}`],
+    notes: [
+      ...(noPeers === undefined ? [] : [`figures of C were skipped: ${noPeers}`]),
+      ...(unfinished.length === 0 ? [] : [`interrupted: ${unfinished.join(', ')} did not end`]),
+    ],
   };
 }

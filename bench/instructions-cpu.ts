@@ -1,9 +1,10 @@
 /**
  * The loops of the instruction benchmark, on one CPU and one engine.
  *
- * Each operation has a loop of its own: a loop that takes the operation as an argument would see many and inline none. The address goes
- * through the sixteen words of a line, so that no access can be moved out of the loop; what the operations answer is added up and stored in
- * shared memory, so that none can be dropped. What the addressing and adding cost is the row `loop`.
+ * Each operation has a loop of its own: a loop that takes the operation as an argument would see many and
+ * inline none. The address goes through the sixteen words of a line, so that no access can be moved out of
+ * the loop; what the operations answer is added up and stored in shared memory, so that none can be dropped.
+ * What the addressing and adding cost is the row `loop`.
  */
 import { Bench } from 'tinybench';
 import type { Addr, Isa } from '../src/arch/index.ts';
@@ -96,6 +97,10 @@ const loops: Readonly<Record<string, Loop>> = {
   },
   storeWake(isa, line, times) {
     for (let i = 0; i < times; i += 1) isa.storeWake(step(line, i), i);
+    return times;
+  },
+  storeWakeOne(isa, line, times) {
+    for (let i = 0; i < times; i += 1) isa.storeWakeOne(step(line, i), i);
     return times;
   },
   'wake of nobody'(isa, line, times) {

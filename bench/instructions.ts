@@ -1,6 +1,7 @@
 /**
- * What one operation of the instruction set costs on one CPU: nanoseconds a call from JavaScript, nobody else touching the line. A CPU of its
- * own, on a new thread, for each engine: an isolate that has seen two is slower for good.
+ * What one operation of the instruction set costs on one CPU: nanoseconds a call from JavaScript, nobody else
+ * touching the line. A CPU of its own, on a new thread, for each engine: an isolate that has seen two is
+ * slower for good.
  *
  * The figures contain the loop around the operation, whose own cost is the row `loop`.
  */
@@ -19,6 +20,8 @@ export interface InstructionOptions {
   readonly engines?: readonly EngineRef[];
   /** Milliseconds for each operation, 1 to 60,000; 100 unless given. */
   readonly time?: number;
+  /** Gives the measurement up. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
@@ -33,7 +36,7 @@ const job = {
  * @throws RangeError for a time that cannot be
  */
 export async function benchInstructions(options: InstructionOptions = {}): Promise<InstructionRow[]> {
-  const { engines = ['wasm', 'atomics'], time = 100 } = options;
+  const { engines = ['wasm', 'atomics'], time = 100, signal } = options;
   if (!(time >= 1 && time <= 60_000))
     throw new RangeError(`the time of an operation is 1 to 60000 milliseconds, not ${time}`);
   const rows: InstructionRow[] = [];
@@ -48,6 +51,7 @@ export async function benchInstructions(options: InstructionOptions = {}): Promi
       job,
       args,
       deadline,
+      signal,
     });
     for (const cost of costs!) rows.push({ engine: name, ...cost });
   }

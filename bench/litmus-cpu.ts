@@ -1,11 +1,13 @@
 /**
  * One CPU of a litmus run.
  *
- * A batch of instances runs between two barriers, so both CPUs go through the same instances at about the same time; how close they come is
- * up to the cache: the lines of a batch travel between the cores, and a store waits for its line while the loads behind it go on. In between each
- * CPU looks at half of the outcomes. A CPU leaves its two register bits of 16 instances in one word.
+ * A batch of instances runs between two barriers, so both CPUs go through the same instances at about the
+ * same time; how close they come is up to the cache: the lines of a batch travel between the cores, and a
+ * store waits for its line while the loads behind it go on. In between each CPU looks at half of the
+ * outcomes. A CPU leaves its two register bits of 16 instances in one word.
  *
- * Before each batch a CPU lets a random few loads pass (its seed decides how many), so that the two do not fall into step.
+ * Before each batch a CPU lets a random few loads pass (its seed decides how many), so that the two do not
+ * fall into step.
  */
 import type { Addr } from '../src/arch/index.ts';
 import type { Member } from './crew.ts';

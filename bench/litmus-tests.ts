@@ -1,18 +1,20 @@
 /**
  * The litmus tests of two CPUs and two words, and the recipes of accesses they can be made of.
  *
- * An instance of a test is a pair of words x, y that nobody resets. Each batch has a `base` above everything written before: what the literature
- * writes as 1 and 2 is base + 1 and base + 2, and a read of anything up to base is a read of the initial 0.
+ * An instance of a test is a pair of words x, y that nobody resets. Each batch has a `base` above everything
+ * written before: what the literature writes as 1 and 2 is base + 1 and base + 2, and a read of anything up
+ * to base is a read of the initial 0.
  *
- * Two accesses in program order make a pair: WW, RR, WR or RW. A recipe names the accesses that carry data and those that synchronise:
+ * Two accesses in program order make a pair: WW, RR, WR or RW. A recipe names the accesses that carry data
+ * and those that synchronise:
  *
  *   WW   data write, then sync write      (send a message)        fence ww between
  *   RR   sync read, then data read        (receive it)            fence rr
  *   WR   sync write, then sync read       (store buffering)       fence wr
  *   RW   sync read, then sync write       (load buffering)        fence rw
  *
- * Names and forbidden outcomes are those of the literature (Alglave, Maranget, Tautschnig: Herding Cats, 2014) and of the Linux kernel's
- * tools/memory-model/litmus-tests.
+ * Names and forbidden outcomes are those of the literature (Alglave, Maranget, Tautschnig: Herding Cats,
+ * 2014) and of the Linux kernel's tools/memory-model/litmus-tests.
  */
 import type { Addr, Isa } from '../src/arch/index.ts';
 
@@ -23,6 +25,7 @@ export type WriteOp =
   | 'store'
   | 'storeRelease'
   | 'storeWake'
+  | 'storeWakeOne'
   | 'exchange'
   | 'exchangeAcquire'
   | 'exchangeRelease'
@@ -37,7 +40,10 @@ export type ReadOp =
   | 'fetchAddAcquire'
   | 'fetchAddRelease'
   | 'fetchAddRelaxed';
-/** What stands between the two accesses of a pair; `rmw` is a fully ordered read-modify-write of a word that only this CPU uses. */
+/**
+ * What stands between the two accesses of a pair; `rmw` is a fully ordered read-modify-write of a word that
+ * only this CPU uses.
+ */
 export type FenceOp = 'mb' | 'rmb' | 'wmb' | 'rmw';
 
 /** The accesses of a test. */
@@ -74,6 +80,7 @@ export const recipes = {
   rmw: { data: plain, sync: { write: 'exchange', read: 'fetchAdd' } },
   'rmw-relacq': { data: plain, sync: { write: 'exchangeRelease', read: 'fetchAddAcquire' } },
   'storeWake+load': { data: plain, sync: { write: 'storeWake', read: 'load' } },
+  'storeWakeOne+load': { data: plain, sync: { write: 'storeWakeOne', read: 'load' } },
 } as const satisfies Record<string, Recipe>;
 
 /** The name of a recipe. */
@@ -109,8 +116,9 @@ export interface Bound {
 /** 1 if a read saw this batch's write, 0 if it saw an older one. */
 const seen = (value: number, base: number): number => (base - value) >>> 31;
 
+/** Own fields are called as they are; what an engine has on its prototype is called on it. */
 function writer(isa: Isa, op: WriteOp): (addr: Addr, value: number) => unknown {
-  return op === 'write' ? (addr, value) => isa.write(addr, value) : isa[op];
+  return Object.hasOwn(isa, op) ? isa[op] : (addr, value) => isa[op](addr, value);
 }
 
 function reader(isa: Isa, op: ReadOp): (addr: Addr) => number {
@@ -248,7 +256,10 @@ export const litmusTests = {
 /** The name of a test. */
 export type LitmusName = keyof typeof litmusTests;
 
-/** Bits of an outcome: two of CPU 0, two of CPU 1, then one a final word, then whether a final word had a value that nobody wrote. */
+/**
+ * Bits of an outcome: two of CPU 0, two of CPU 1, then one a final word, then whether a final word had a
+ * value that nobody wrote.
+ */
 export const OUTCOMES = 128;
 const LOST = 64;
 

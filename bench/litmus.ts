@@ -1,15 +1,17 @@
 /**
- * Litmus tests at the rate of the hardware: what two CPUs can really see of each other's accesses through an engine.
+ * Litmus tests at the rate of the hardware: what two CPUs can really see of each other's accesses through an
+ * engine.
  *
- * Two CPUs run batches of instances side by side. What decides how many outcomes a second there are, and how many of them are weak, is where
- * the words of the instances lie (`Layout`): instances that share cache lines pay one line transfer for several outcomes, and the transfer is
- * what keeps a store in its buffer long enough to be overtaken. Measured on two cores of a 2.5 GHz Xeon, SB on Node 20, million outcomes a second at
- * best and share of weak ones:
+ * Two CPUs run batches of instances side by side. What decides how many outcomes a second there are, and how
+ * many of them are weak, is where the words of the instances lie (`Layout`): instances that share cache lines
+ * pay one line transfer for several outcomes, and the transfer is what keeps a store in its buffer long
+ * enough to be overtaken. Measured on two cores of a 2.5 GHz Xeon, SB on Node 20, million outcomes a second
+ * at best and share of weak ones:
  *
  * @@TABLE@@
  *
- * Weak outcomes of plain accesses are the hardware's, too: V8 keeps typed-array accesses in program order (it can fuse or hoist them, which SB
- * does not ask about).
+ * Weak outcomes of plain accesses are the hardware's, too: V8 keeps typed-array accesses in program order (it
+ * can fuse or hoist them, which SB does not ask about).
  */
 import { createMachine } from '../src/memory/index.ts';
 import { type EngineRef, runCrew } from './crew.ts';
@@ -65,6 +67,8 @@ export interface LitmusOptions {
   readonly seed?: number;
   /** Milliseconds until the run is given up; 60,000 unless given. */
   readonly deadline?: number;
+  /** Gives the run up. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What came out. */
@@ -119,7 +123,7 @@ const nameOfEngine = (engine: EngineRef): string => (typeof engine === 'string' 
  * @throws RangeError for an unknown test, access or layout, and for a layout that cannot be
  */
 export async function runLitmus(options: LitmusOptions): Promise<LitmusResult> {
-  const { test: name, instances = 1_000_000, engine = 'wasm', seed = 1, deadline = 60_000 } = options;
+  const { test: name, instances = 1_000_000, engine = 'wasm', seed = 1, deadline = 60_000, signal } = options;
   const test: LitmusTest = named('litmus test', name, litmusTests);
   const { access = 'once', layout: place = 'pairs' } = options;
   const recipe: Recipe = typeof access === 'string' ? named('access', access, recipes) : access;
@@ -154,6 +158,7 @@ export async function runLitmus(options: LitmusOptions): Promise<LitmusResult> {
     job,
     args,
     deadline,
+    signal,
   });
 
   const outcomes: Record<string, number> = {};
@@ -185,6 +190,7 @@ export async function runLitmus(options: LitmusOptions): Promise<LitmusResult> {
   };
 }
 
+const percent = (share: number): string => `${(100 * share).toFixed(4)} %`;
 const millions = (rate: number): string => (rate / 1e6).toFixed(1);
 
 function histogram({ outcomes, weakOutcome }: LitmusResult): string[] {
@@ -210,7 +216,7 @@ export function printLitmus(rows: readonly LitmusResult[]): string {
         `Positive: ${row.weak}, Negative: ${rest}`,
         `Observation ${row.test} ${often} ${row.weak} ${rest}`,
         `Time ${row.test} ${row.seconds.toFixed(2)}`,
-        `Rate ${millions(row.perSecond)} M outcomes/s (at best ${millions(row.peakPerSecond)}), ${(100 * row.weakShare).toFixed(4)} % weak`,
+        `Rate ${millions(row.perSecond)} M outcomes/s (at best ${millions(row.peakPerSecond)}), ${percent(row.weakShare)} weak`,
         '',
       ].join('\n');
     })

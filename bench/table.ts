@@ -25,20 +25,31 @@ const PLAIN = {
   middle: '  ',
 };
 
-/** Text in columns, all but the first `left` aligned to the right. */
-export function columns(head: readonly string[], rows: readonly (readonly string[])[], left = 1): string {
-  const table = new Table({
+function plainTable(head: readonly string[], colAligns: Table.HorizontalAlignment[]): Table.Table {
+  return new Table({
     head: [...head],
     chars: PLAIN,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colAligns: head.map((_, at) => (at < left ? 'left' : 'right')),
+    colAligns,
   });
-  for (const row of rows) table.push([...row]);
+}
+
+function trimmed(table: Table.Table): string {
   return table
     .toString()
     .split('\n')
     .map((line) => line.trimEnd())
     .join('\n');
+}
+
+/** Text in columns, all but the first `left` aligned to the right. */
+export function columns(head: readonly string[], rows: readonly (readonly string[])[], left = 1): string {
+  const table = plainTable(
+    head,
+    head.map((_, at) => (at < left ? 'left' : 'right')),
+  );
+  for (const row of rows) table.push([...row]);
+  return trimmed(table);
 }
 
 const DASH = '-';
@@ -56,11 +67,13 @@ const NARROW = 1.25;
 /** Spread of the blocks, as a share of their median, above which figures mean little. */
 const NOISY = 0.25;
 
+const times = (value: number): string => `${value < 0.1 ? value.toPrecision(2) : value.toFixed(2)} ×`;
+
 /** A ratio, or that there is no telling it from 1. */
 export function ratio(figure: Figure | undefined): string {
   if (figure === undefined || Number.isNaN(figure.value)) return DASH;
   if (figure.value === Number.POSITIVE_INFINITY) return '∞';
-  if (tells(figure, 1)) return `${figure.value.toFixed(2)} ×`;
+  if (tells(figure, 1)) return times(figure.value);
   return figure.high <= NARROW * figure.low ? '≈ 1' : '?';
 }
 
@@ -196,7 +209,7 @@ function amount(value: number, unit: Outcome['bar']['unit']): string {
   if (value === Number.POSITIVE_INFINITY) return '∞';
   if (unit === '/s') return `${rate(value)}/s`;
   if (unit === 'ms') return `${value.toFixed(0)} ms`;
-  return unit === '' ? String(Number(value.toFixed(3))) : `${value.toFixed(2)} ${unit}`;
+  return unit === '' ? String(Number(value.toFixed(3))) : times(value);
 }
 
 function limit({ most, least, unit }: Outcome['bar']): string {
@@ -204,28 +217,33 @@ function limit({ most, least, unit }: Outcome['bar']): string {
   return least === undefined ? DASH : `≥ ${amount(least, unit)}`;
 }
 
-/** The bars, each with its figure and verdict. */
+function outcomeLine({ bar, row, verdict, figure, close, why }: Outcome): string[] {
+  const range =
+    figure && figure.low !== figure.high
+      ? `${amount(figure.low, bar.unit)} to ${amount(figure.high, bar.unit)}`
+      : '';
+  return [
+    `  ${row}`,
+    figure ? amount(figure.value, bar.unit) : DASH,
+    verdict,
+    why ?? (close ? `${range}: too close to call` : range),
+  ];
+}
+
+/** The bars, each with its figures and verdicts. */
 export function barsTable(outcomes: readonly Outcome[]): string {
-  const lines = outcomes.map(({ bar, row, verdict, figure, close, why }) => {
-    const range =
-      figure && figure.low !== figure.high
-        ? `${amount(figure.low, bar.unit)} to ${amount(figure.high, bar.unit)}`
-        : '';
-    return [
-      bar.text,
-      row,
-      limit(bar),
-      figure ? amount(figure.value, bar.unit) : DASH,
-      verdict,
-      why ?? (close ? `${range}: too close to call` : range),
-    ];
-  });
+  const held = [...new Set(outcomes.map(({ bar }) => bar))];
+  const head = ['bars', 'figure', 'verdict', 'from 10 to 90 %'];
+  const table = plainTable(head, ['left', 'right', 'left', 'left']);
+  for (const bar of held) {
+    table.push([{ content: `${bar.text}: ${limit(bar)}`, colSpan: head.length }]);
+    for (const outcome of outcomes) if (outcome.bar === bar) table.push(outcomeLine(outcome));
+  }
   const count = (verdict: Outcome['verdict']): number =>
     outcomes.filter((outcome) => outcome.verdict === verdict).length;
   const skipped = count('skipped');
   return [
-    'bars',
-    columns(['what', 'row', 'bar', 'figure', 'verdict', 'found from 10 to 90 %'], lines, 2),
-    `${count('pass')} of ${outcomes.length - skipped} bars passed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
+    trimmed(table),
+    `${count('pass')} of ${outcomes.length - skipped} figures passed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
   ].join('\n');
 }

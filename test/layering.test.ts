@@ -44,7 +44,7 @@ const LAYERS: readonly Layer[] = [
   { folder: 'workers', files: ['src', 'harness/engines', 'workers'], packages: 'all' },
   { folder: 'harness/cli', files: ['src', 'workers', 'harness', 'bench'], packages: 'all' },
   { folder: 'harness', files: ['src', 'workers', 'harness'], packages: 'all' },
-  { folder: 'examples', files: [], packages: ['lockrig'] },
+  { folder: 'examples', files: [], packages: ['lockrig', 'multithreading', 'web-locks'] },
 ];
 const ONE_DOOR = ['src/memory', 'src/locking', 'src/rcu', 'src/mm'];
 

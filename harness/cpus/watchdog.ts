@@ -5,7 +5,7 @@
  * records unchanged (each counts its changes). For a CPU in `spinWhile` the word it waits for still has the value it waits on: it cannot leave. For a
  * CPU in `wait` a notify must come, and there is nobody left to send one; whether it is truly asleep, and not woken and waiting for a core, is
  * asked of the futex: notifying the word answers how many slept there. If that is every one of them the proof is complete, and stands however slow
- * the machine is. If not, the notify was a spurious wake-up, which a futex may always have, and the watch goes on.
+ * the machine is. It also wakes them, and a lock that has lost a wake-up may then go on, so a witness can look at them before. If not, the notify was a spurious wake-up, which a futex may always have, and the watch goes on.
  *
  * Stall. No CPU's heartbeat has moved for `stallAfter` while this thread's own timer was on time, and after one more confirming period still none has.
  * If the timer was late the whole process was stopped, or starved, and the count starts again.
@@ -89,11 +89,20 @@ const LOOK_APART = 100;
 /** A timer that comes this late tells of a stopped or starved process. */
 const LATE = 1000;
 
+/** What a watchdog can be told. */
+export interface WatchdogOptions {
+  /** Whether a machine whose CPUs are all blocked is just waiting for the main thread. */
+  readonly expected?: () => boolean;
+  /** Looks at CPUs that seem to be in a deadlock, before the proof wakes those that sleep. */
+  readonly witness?: (cpus: readonly CpuState[]) => Promise<unknown>;
+}
+
 /** Watches one machine. Call `look` from a timer every 20 to 50 ms. */
 export class Watchdog {
   private readonly machine: Machine;
   private readonly stallAfter: number;
-  private readonly suspicious: () => boolean;
+  private readonly options: WatchdogOptions;
+  private testimony: { readonly of: readonly CpuState[]; heard: boolean } | undefined;
   private lastLook: number;
   private lastLife: number;
   private beats: readonly number[] = [];
@@ -101,11 +110,11 @@ export class Watchdog {
   private frozenAt = 0;
   private confirming = false;
 
-  /** @param isExpected whether a machine whose CPUs are all blocked is just waiting for the main thread */
-  constructor(machine: Machine, stallAfter: number, isExpected: () => boolean = () => false) {
+  /** @param stallAfter milliseconds */
+  constructor(machine: Machine, stallAfter: number, options: WatchdogOptions = {}) {
     this.machine = machine;
     this.stallAfter = stallAfter;
-    this.suspicious = () => !isExpected();
+    this.options = options;
     this.lastLook = performance.now();
     this.lastLife = this.lastLook;
   }
@@ -137,7 +146,7 @@ export class Watchdog {
       return undefined;
     }
     const silent = now - this.lastLife;
-    if (this.suspicious() && this.proves(cpus, now)) {
+    if (!this.options.expected?.() && this.proves(cpus, now)) {
       return { kind: 'deadlock', asleep: cpus.some((state) => state.blocked === 'wait'), cpus, silent };
     }
     if (silent < this.stallAfter) return undefined;
@@ -167,9 +176,24 @@ export class Watchdog {
       this.frozenAt = now;
       return false;
     }
-    if (now - this.frozenAt < LOOK_APART) return false;
+    if (now - this.frozenAt < LOOK_APART || !this.heard(before)) return false;
     this.frozen = undefined;
     return this.allAsleep(cpus);
+  }
+
+  /** Whether the witness has looked at these CPUs. */
+  private heard(of: readonly CpuState[]): boolean {
+    const { witness } = this.options;
+    if (!witness) return true;
+    if (this.testimony?.of !== of) {
+      const testimony = { of, heard: false };
+      const hear = (): void => {
+        testimony.heard = true;
+      };
+      this.testimony = testimony;
+      witness(of).then(hear, hear);
+    }
+    return this.testimony.heard;
   }
 
   /** Asks the futex of each word how many slept there. */

@@ -9,7 +9,7 @@ import type { Machine } from '../../src/memory/index.ts';
 import { waitCycle, waitEdges } from '../cpus/graph.ts';
 import { ControlTimeout, CpuDied, CpuPool } from '../cpus/pool.ts';
 import { takeStacks } from '../cpus/stacks.ts';
-import { type Stall, stateOf, Watchdog } from '../cpus/watchdog.ts';
+import { type CpuState, type Stall, stateOf, Watchdog } from '../cpus/watchdog.ts';
 import { mapStack } from '../plugin/trace.ts';
 import { Control, GO_STOP } from './area.ts';
 import { acquisitions, allCounts, roundsBegun } from './counts.ts';
@@ -60,16 +60,17 @@ function programUrl(): string {
   return new URL(`./program.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url).href;
 }
 
+type Stacks = Awaited<ReturnType<typeof takeStacks>>;
+
 /** Turns what the watchdog found into a report with names and stacks. */
-async function reportStall(
+function reportStall(
   stall: Stall,
   setup: TortureSetup,
   machine: Machine,
   definition: Tortured,
-  stacks: boolean,
-): Promise<StallReport> {
+  stacks: Stacks,
+): StallReport {
   const name = namer(machine, setup, definition.layout);
-  const taken = stacks ? await takeStacks({ threadIds: stall.cpus.map(({ thread }) => thread) }) : new Map();
   const edges = waitEdges(stall.cpus);
   const cycle = waitCycle(edges);
   const names: Record<number, string> = {};
@@ -77,7 +78,7 @@ async function reportStall(
     for (const addr of [cpu.addr, cpu.waitsFor?.lock ?? 0, ...cpu.held.map(({ lock }) => lock)])
       if (addr !== 0) names[addr] = name(addr);
   const cpus = stall.cpus.map((cpu) => {
-    const stack = taken.get(cpu.thread);
+    const stack = stacks.get(cpu.thread);
     return {
       ...cpu,
       stack: Array.isArray(stack) ? stack : [],
@@ -165,7 +166,14 @@ export async function torture(
     machine.boot.notify(control + Control.stop, -1);
   };
   const hotplug = new Hotplug(pool, machine, setup, params);
-  const watchdog = new Watchdog(machine, params.stallAfter, () => hotplug.changing);
+  let stacks: Stacks = new Map();
+  const lookAt = async (cpus: readonly CpuState[]): Promise<void> => {
+    if (options.stacks ?? true) stacks = await takeStacks({ threadIds: cpus.map(({ thread }) => thread) });
+  };
+  const watchdog = new Watchdog(machine, params.stallAfter, {
+    expected: () => hotplug.changing,
+    ...((options.stacks ?? true) ? { witness: lookAt } : {}),
+  });
   const interrupt = (): void => {
     interrupted = true;
     stop();
@@ -226,15 +234,17 @@ export async function torture(
     const ended = !stall && !death && !threw;
     if (ended && definition.definition === 'scenario')
       outcomes = await collectScenario(definition, pool, machine.cpus);
-    if (stall) stallReport = await reportStall(stall, setup, machine, definition, options.stacks ?? true);
+    if (stall?.kind === 'stall') await lookAt(stall.cpus);
+    if (stall) stallReport = reportStall(stall, setup, machine, definition, stacks);
   } finally {
     await pool.destroy();
   }
   const counts = allCounts(machine, setup);
   const violations = readViolations(machine, setup, definition.layout, startedAt);
+  const thrown = threw && params.disabled.includes('exception') ? undefined : threw;
   const ignored = stallReport !== undefined && params.disabled.includes(stallReport.oracle);
   const verdict: Verdict =
-    violationCount() > 0 || threw
+    violationCount() > 0 || thrown
       ? 'failure'
       : death
         ? 'died'
@@ -251,11 +261,11 @@ export async function torture(
     promises: definition.definition === 'lock' ? definition.promises : {},
     params,
     verdict,
-    oracle: violations[0]?.oracle ?? (threw ? 'exception' : ignored ? undefined : stallReport?.oracle),
+    oracle: violations[0]?.oracle ?? (thrown ? 'exception' : ignored ? undefined : stallReport?.oracle),
     violations,
     violationCounts: readOracleCounts(machine, setup),
     stall: ignored ? undefined : stallReport,
-    exception: threw && { cpu: threw.cpu, message: threw.message, stack: mapStack(threw.stack ?? '') },
+    exception: thrown && { cpu: thrown.cpu, message: thrown.message, stack: mapStack(thrown.stack ?? '') },
     death: death && reportDeath(death, machine, setup, definition),
     seconds,
     rounds: roundsBegun(machine, setup),

@@ -1,6 +1,5 @@
 /** No read-modify-write loses that of another CPU. */
-
 import { atomicityRows } from './atomicity.ts';
 import { conform } from './conform.ts';
 
-conform('atomicity', atomicityRows, 10);
+conform('atomicity', atomicityRows);

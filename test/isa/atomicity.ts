@@ -3,7 +3,7 @@
  *
  * Each property is exact, so that one lost operation in a run is enough:
  *
- *   fetchAdd          both add 1: every old value is answered once, so their sum is known, and the word is the sum
+ *   fetchAdd          both add 1: every old value is answered once, so their sum is known
  *   fetchOr, fetchAnd each CPU sets and clears a bit of its own and must find it as it left it
  *   fetchXor          the same with toggling
  *   exchange          each CPU holds a token and trades it for the word's: no token is doubled or lost
@@ -100,6 +100,7 @@ function row(name: string, jobName: string, first: (rounds: number) => number, j
   return {
     name,
     mixed: true,
+    long: 10,
     async run(subject, { times }) {
       const rounds = Math.round(ROUNDS * times);
       const machine = createMachine({ cpus: 2 });

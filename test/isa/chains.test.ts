@@ -1,6 +1,5 @@
-/** No hand-off chain loses a wake-up. */
-
+/** No hand-off chain of two CPUs loses a wake-up. */
 import { chainRows } from './chains.ts';
 import { conform } from './conform.ts';
 
-conform('chains', chainRows, 100);
+conform('chains', chainRows);

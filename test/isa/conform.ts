@@ -1,6 +1,6 @@
 /**
- * Declares the tests of one topic: every row on every engine of the table. A failure prints the seed, which LOCKRIG_SEED sets; `--long` runs do
- * each row once more with its rounds multiplied.
+ * Declares the tests of one topic: every row on every engine of the table. A failure prints the seed, which
+ * LOCKRIG_SEED sets; `--long` runs do each row once more with its rounds multiplied.
  */
 import { longOnly, suite } from '../suite.ts';
 import type { Effort, Row } from './rows.ts';
@@ -19,11 +19,8 @@ export function seedFromEnvironment(): number {
   return seed;
 }
 
-/**
- * @param topic what the rows are about
- * @param times by how much a long run multiplies the rounds; 1: not at all
- */
-export function conform(topic: string, rows: readonly Row[], times: number): void {
+/** @param topic what the rows are about */
+export function conform(topic: string, rows: readonly Row[]): void {
   const seed = seedFromEnvironment();
   console.log(`seed ${seed}`);
   for (const subject of subjects) {
@@ -42,7 +39,9 @@ export function conform(topic: string, rows: readonly Row[], times: number): voi
       };
       const once = subject.engines.length > 1 ? MIXED : 1;
       test(row.name, run({ times: once, seed, patience: 10_000 }), { deadline: DEADLINE });
-      if (times > 1) long(`${row.name}, ${times} times over`, run({ times, seed, patience: 60_000 }));
+      if (row.long === undefined) continue;
+      const times = once * row.long;
+      long(`${row.name}, ${row.long} times over`, run({ times, seed, patience: 60_000 }));
     }
     test.run();
   }

@@ -1,4 +1,7 @@
-/** Crews: what goes wrong on a CPU arrives whole and leaves no worker behind, and the barrier holds with more CPUs than cores. */
+/**
+ * Crews: what goes wrong on a CPU arrives whole and leaves no worker behind, and the barrier holds with more
+ * CPUs than cores.
+ */
 import * as assert from 'uvu/assert';
 import { CrewLate, runCrew } from '../../bench/crew.ts';
 import { createMachine } from '../../src/memory/index.ts';
@@ -37,6 +40,15 @@ test('a CPU that does not come back is described', async () => {
   const error = await runCrew(crew).catch((thrown: unknown) => thrown);
   assert.instance(error, CrewLate);
   assert.match((error as Error).message, `CPU 0 waits for a change of word ${at}, which was 0 and is 0`);
+});
+
+test('a signal ends the crew with its reason', async () => {
+  const machine = createMachine({ cpus: 1 });
+  const abort = new AbortController();
+  const args = { at: machine.alloc(64) };
+  const running = runCrew({ machine, engine: 'wasm', job: job('sleeps'), args, signal: abort.signal });
+  setTimeout(() => abort.abort(new Error('enough')), 50);
+  assert.match(String(await running.catch((thrown: unknown) => thrown)), /enough/);
 });
 
 test('a job or an engine that is not there is named', async () => {

@@ -1,15 +1,24 @@
 /**
- * The engines that conformance rows run on besides the plain ones: with parks that have no timeout, and deliberately broken.
+ * The engines that conformance rows run on besides the plain ones: with parks that have no timeout, and
+ * deliberately broken.
  *
- * A park ends by its timeout if its wake-up is lost, so a lost one costs a millisecond and nothing else. Without the timeout it costs the
- * run, which is what a test for lost wake-ups needs. Only the sleep itself is replaced, under the same waiting loops.
+ * A park ends by its timeout if its wake-up is lost, so a lost one costs a millisecond and nothing else.
+ * Without the timeout it costs the run, which is what a test for lost wake-ups needs. Only the sleep itself
+ * is replaced, under the same waiting loops.
  */
 import type { EngineFactory, EngineRef, EngineSource } from '../../bench/crew.ts';
 import { attachHardware } from '../../harness/engines/hardware.ts';
 import type { Isa } from '../../src/arch/index.ts';
 import { type Primitives, Waiting } from '../../src/arch/waiting.ts';
 import { type AttachOptions, cpuArea, type Engine, type Machine } from '../../src/memory/index.ts';
-import { type MutantName, mutants } from './mutants.ts';
+import { accessMutants, type Mutation } from './mutants.ts';
+import { waitingMutants } from './mutants-waiting.ts';
+
+/** The broken engines by name. */
+const mutants = { ...accessMutants, ...waitingMutants } as const satisfies Record<string, Mutation>;
+/** The name of a broken engine. */
+export type MutantName = keyof typeof mutants;
+export const mutantNames = Object.keys(mutants) as MutantName[];
 
 interface EngineOrders {
   readonly engine: Engine;

@@ -2,4 +2,4 @@
 import { conform } from './conform.ts';
 import { futexRows } from './futex.ts';
 
-conform('futex', futexRows, 1);
+conform('futex', futexRows);

@@ -1,9 +1,9 @@
 /**
  * wait and notify: the futex.
  *
- * Whether a thread sleeps yet cannot be known from outside: its wait record says that it is on its way. So counts are judged by what they promise
- * each other (as many CPUs resume as the notifies answered) and order over pauses that grow until it shows. A spurious wake-up is
- * allowed anywhere, but not as a habit.
+ * Whether a thread sleeps yet cannot be known from outside: its wait record says that it is on its way. So
+ * counts are judged by what they promise each other (as many CPUs resume as the notifies answered) and order
+ * over pauses that grow until it shows. A spurious wake-up is allowed anywhere, but not as a habit.
  */
 import type { Job } from '../../bench/crew.ts';
 import { waitRecordOf } from '../../bench/crew.ts';

@@ -1,4 +1,7 @@
-/** The instruction benchmark: a row for every operation of every engine, with figures that can be, from loops that were not dropped. */
+/**
+ * The instruction benchmark: a row for every operation of every engine, with figures that can be, from loops
+ * that were not dropped.
+ */
 import * as assert from 'uvu/assert';
 import { benchInstructions } from '../../bench/instructions.ts';
 import { instructionNames } from '../../bench/instructions-cpu.ts';

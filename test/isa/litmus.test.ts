@@ -1,4 +1,7 @@
-/** The litmus runner itself: its tests mean what their names say, its counts add up, and it says what it cannot run. */
+/**
+ * The litmus runner itself: its tests mean what their names say, its counts add up, and it says what it
+ * cannot run.
+ */
 import * as assert from 'uvu/assert';
 import { type LitmusOptions, type LitmusResult, printLitmus, runLitmus } from '../../bench/litmus.ts';
 import {

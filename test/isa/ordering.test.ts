@@ -2,4 +2,4 @@
 import { conform } from './conform.ts';
 import { orderingRows } from './ordering.ts';
 
-conform('ordering', orderingRows, 10);
+conform('ordering', orderingRows);

@@ -1,6 +1,6 @@
 /**
- * What one CPU may see of another's accesses: the litmus rows of the table, and that an access which must be performed is performed, however
- * hot the loop it stands in.
+ * What one CPU may see of another's accesses: the litmus rows of the table, and that an access which must be
+ * performed is performed, however hot the loop it stands in.
  */
 import type { Job } from '../../bench/crew.ts';
 import { printLitmus, runLitmus } from '../../bench/litmus.ts';
@@ -8,7 +8,10 @@ import { createMachine } from '../../src/memory/index.ts';
 import { type Effort, engineFor, must, type Row, runToEnd } from './rows.ts';
 import { type LitmusRow, litmusRows, type Subject, verdictOf } from './table.ts';
 
-/** Milliseconds of growing budgets before what must be seen counts as never seen: CPUs that share their cores with many are seldom awake together. */
+/**
+ * Milliseconds of growing budgets before what must be seen counts as never seen: CPUs that share their cores
+ * with many are seldom awake together.
+ */
 const SEARCH = 150_000;
 
 /** 1, 4, 16 ... until {@link SEARCH} is over. */
@@ -17,7 +20,10 @@ function* growth(): Generator<number> {
   for (let times = 1; times === 1 || performance.now() - start < SEARCH; times *= 4) yield times;
 }
 
-/** Tests whose weak outcome takes a store that waits in its buffer: most likely where instances lie far apart and batches are short. */
+/**
+ * Tests whose weak outcome takes a store that waits in its buffer: most likely where instances lie far apart
+ * and batches are short.
+ */
 const BUFFERED: ReadonlySet<string> = new Set(['SB', 'R']);
 /** Instances in that layout, which is slow. */
 const BUFFERED_SHARE = 250_000;
@@ -76,7 +82,9 @@ interface LivenessOrders {
   readonly rounds: number;
 }
 
-/** CPU 0 counts the word up; CPU 1 reads it in a loop until it is there, and answers how many values it saw. */
+/**
+ * CPU 0 counts the word up; CPU 1 reads it in a loop until it is there, and answers how many values it saw.
+ */
 export const countAndLook: Job<LivenessOrders, number> = ({ isa, id, barrier, args: { op, at, rounds } }) => {
   const write = op === 'writeOnce' || op === 'store' || op === 'storeRelease' ? isa[op] : isa.store;
   const read = op === 'readOnce' || op === 'load' || op === 'loadAcquire' ? isa[op] : isa.load;
@@ -129,6 +137,7 @@ export const orderingRows: readonly Row[] = [
     (row): Row => ({
       name: `litmus ${nameOf(row)}`,
       mixed: MIXED.has(nameOf(row)),
+      long: 10,
       run: (subject, effort) => litmus(row, subject, effort),
     }),
   ),

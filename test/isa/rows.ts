@@ -1,6 +1,7 @@
 /**
- * A conformance row: a property of the instruction set, and a run on a subject that throws a `Violation` if an engine does not have it. Rows
- * are apart from the test files so that the same row judges the real engines and the deliberately broken ones.
+ * A conformance row: a property of the instruction set, and a run on a subject that throws a `Violation` if
+ * an engine does not have it. Rows are apart from the test files so that the same row judges the real engines
+ * and the deliberately broken ones.
  */
 import { CrewLate, type CrewOptions, type EngineRef, runCrew } from '../../bench/crew.ts';
 import type { Subject } from './table.ts';
@@ -38,6 +39,8 @@ export interface Effort {
 export interface Row {
   readonly name: string;
   readonly run: (subject: Subject, effort: Effort) => Promise<void>;
+  /** By how much a long run multiplies its rounds; not run again unless given. */
+  readonly long?: number;
   /** Whether it says something of CPUs on different engines, too. */
   readonly mixed?: boolean;
 }
@@ -76,7 +79,10 @@ export function stream(seed: number): () => number {
   };
 }
 
-/** The values at which 32-bit arithmetic goes wrong first; the last three are the unsigned spelling of negative words. */
+/**
+ * The values at which 32-bit arithmetic goes wrong first; the last three are the unsigned spelling of
+ * negative words.
+ */
 export const EDGES: readonly number[] = [
   0, 1, -1, 2, 0x55555555, -0x55555556, 0x7fffffff, -0x80000000, -0x7fffffff, 0x80000000, 0xaaaaaaaa,
   0xffffffff,

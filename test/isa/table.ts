@@ -1,10 +1,12 @@
 /**
  * What every engine must do, may do and must show: the conformance table.
  *
- * A litmus row has up to three verdicts. `everywhere` is the contract of the instruction set (the Linux kernel memory model for the weak
- * operations, sequential consistency for `load` and `store`). `tso` is what a processor that only delays its own stores (x86) keeps beyond it
- * for accesses that no JIT may move. `observed` names the engines on which such a processor, given two cores, must show the weak outcome:
- * there the machine is known to be weak, and a run that cannot see it would prove nothing about the rows that forbid it.
+ * A litmus row has up to three verdicts. `everywhere` is the contract of the instruction set (the Linux
+ * kernel memory model for the weak operations, sequential consistency for `load` and `store`). `tso` is what
+ * a processor that only delays its own stores (x86) keeps beyond it for accesses that no JIT may move.
+ * `observed` names the engines on which such a processor, given two cores, must show the weak outcome: there
+ * the machine is known to be weak, and a run that cannot see it would prove nothing about the rows that
+ * forbid it.
  *
  * A further engine is a row in `subjects`.
  */
@@ -88,6 +90,7 @@ export const litmusRows: readonly LitmusRow[] = [
   { test: 'SB', access: 'once+rmw', everywhere: 'forbidden', instances: 2 * MILLION },
   { test: 'SB', access: 'rmw', everywhere: 'forbidden', instances: 2 * MILLION },
   { test: 'SB', access: 'storeWake+load', everywhere: 'forbidden', instances: 2 * MILLION },
+  { test: 'SB', access: 'storeWakeOne+load', everywhere: 'forbidden', instances: 2 * MILLION },
 
   { test: 'MP', access: 'plain', everywhere: 'allowed', instances: MILLION },
   { test: 'MP', access: 'once', everywhere: 'allowed', tso: 'forbidden', instances: MILLION },

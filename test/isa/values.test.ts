@@ -2,4 +2,4 @@
 import { conform } from './conform.ts';
 import { valueRows } from './values.ts';
 
-conform('values', valueRows, 1);
+conform('values', valueRows);

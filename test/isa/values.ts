@@ -1,6 +1,7 @@
 /**
- * What every operation does to its word and what it answers: the old value as a signed number, wrap-around at 2^31 and 2^32, no other word.
- * Each check runs until the JIT has compiled the call, since the way from JavaScript into the engine is then another.
+ * What every operation does to its word and what it answers: the old value as a signed number, wrap-around at
+ * 2^31 and 2^32, no other word. Each check runs until the JIT has compiled the call, since the way from
+ * JavaScript into the engine is then another.
  */
 import { type Job, runCrew } from '../../bench/crew.ts';
 import type { Isa } from '../../src/arch/index.ts';
@@ -96,7 +97,8 @@ export const accessValues: Job<ValueOrders, void> = ({ isa, words, args: { seed,
     ['writeOnce', isa.writeOnce],
     ['store', isa.store],
     ['storeRelease', isa.storeRelease],
-    ['storeWake', isa.storeWake],
+    ['storeWake', (addr, value) => isa.storeWake(addr, value)],
+    ['storeWakeOne', (addr, value) => isa.storeWakeOne(addr, value)],
   ];
   for (let hot = 0; hot < HOT; hot += 1) {
     for (const [old, value] of pairs(seed)) {

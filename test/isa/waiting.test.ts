@@ -2,4 +2,4 @@
 import { conform } from './conform.ts';
 import { waitingRows } from './waiting.ts';
 
-conform('waiting', waitingRows, 10);
+conform('waiting', waitingRows);

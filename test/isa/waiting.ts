@@ -1,4 +1,7 @@
-/** spinWhile and spinWhileAny beside their wake-ups: what ends them, what they answer, and what an observer can see meanwhile. */
+/**
+ * spinWhile and spinWhileAny beside their wake-ups: what ends them, what they answer, and what an observer
+ * can see meanwhile.
+ */
 import { type Job, waitRecordOf } from '../../bench/crew.ts';
 import type { Addr, WaitingPolicy } from '../../src/arch/index.ts';
 import { createMachine } from '../../src/memory/index.ts';
@@ -51,7 +54,10 @@ export const spellings: WaitJob = (context) => {
   }
 };
 
-/** CPU 1 waits on three words. CPU 0 changes two of them before it looks, or one while it waits, with or without a wake-up. */
+/**
+ * CPU 1 waits on three words. CPU 0 changes two of them before it looks, or one while it waits, with or
+ * without a wake-up.
+ */
 export const anyOfThree: WaitJob = (context) => {
   const { isa, id, barrier, args } = context;
   const random = stream(args.seed);
@@ -99,7 +105,7 @@ export const forgetful: WaitJob = (context) => {
     barrier();
   }
   const { parks, overslept } = waitRecordOf(machine, 1);
-  const counted = `${overslept} of ${parks} parks are counted as overslept after ${args.rounds} forgotten wake-ups`;
+  const counted = `${overslept} of ${parks} parks are overslept after ${args.rounds} forgotten wake-ups`;
   must(overslept > 0 && overslept <= args.rounds, () => counted);
 };
 
@@ -159,6 +165,7 @@ function row(name: string, jobName: string, waiting: WaitingPolicy, rounds: numb
   return {
     name: `${name} (${waiting})`,
     mixed: true,
+    long: 10,
     async run(subject, effort: Effort) {
       const machine = createMachine({ cpus: 2 });
       const args: WaitOrders = {

@@ -79,7 +79,7 @@ test('a run pauses and goes on, however many CPUs there are', async () => {
 });
 
 test('long holds happen from the start, and are no stall', async () => {
-  const { cpus } = await run(any(mutex3), { cpus: 2, duration: 900, longHold: 600, stallAfter: 300 });
+  const { cpus } = await run(any(mutex3), { cpus: 2, duration: 2600, longHold: 2500, stallAfter: 1000 });
   assert.is(
     cpus.reduce((total, { longHolds }) => total + longHolds, 0),
     1,

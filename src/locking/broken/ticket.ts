@@ -10,7 +10,7 @@ export const earlyRelease = defineMutant(
     wrong: 'the lock is passed on before its holder has done its last write: the next one enters beside it',
     caughtBy: 'exclusion',
   },
-  (isa, _cpu, ops) => ({
+  (_isa, _cpu, ops) => ({
     acquire(lock) {
       ops.acquire(lock);
       ops.release(lock);
