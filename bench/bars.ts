@@ -1,8 +1,8 @@
 /**
  * The bars: what lockrig holds itself to. All of them are data in this one table; documents are made from it.
  *
- * A bar is about one figure of some rows of a section. A figure passes by its value alone; one that lies nearer to the bar than its own spread
- * is marked as close, because the next run may say otherwise.
+ * A bar is about one figure of some rows of a section. A figure passes by its value alone; one that lies
+ * nearer to the bar than its own spread is marked as close, because the next run may say otherwise.
  */
 import type { Row } from './section.ts';
 import { type Figure, tells } from './stats.ts';
@@ -14,7 +14,10 @@ export interface Bar {
   readonly text: string;
   /** Which of a row's figures. */
   readonly figure: string;
-  /** Rows by name; `all`: every one of lockrig's own locks; `fifo`: those that promise first come, first served. */
+  /**
+   * Rows by name; `all`: every one of lockrig's own locks; `fifo`: those that promise first come, first
+   * served.
+   */
   readonly rows: readonly string[] | 'all' | 'fifo';
   /** The figure is at most, or at least, this. */
   readonly most?: number;
@@ -186,7 +189,10 @@ export function hold(bar: Bar, row: Row, noPeers?: string): Outcome {
   };
 }
 
-/** Holds all bars against the rows of the sections that were run; a bar about rows that were not asked for is left out. */
+/**
+ * Holds all bars against the rows of the sections that were run; a bar about rows that were not asked for is
+ * left out.
+ */
 export function holdAll(
   sections: Readonly<Record<string, readonly Row[]>>,
   noPeers?: string,

@@ -1,9 +1,10 @@
 /**
  * Two CPUs that want the same lock all the time, each on a core of its own, beside the same in C.
  *
- * The loops are twins: same distances between the words, batches of 64 between two looks at the stop word, counts published on lines of
- * their own, one warm-up window before each measured one. C is shown with both stores that can free a lock: `release`, which is C at its best, and
- * `seqcst`, which is what WebAssembly has.
+ * The loops are twins: same distances between the words, batches of 64 between two looks at the stop word,
+ * counts published on lines of their own, one warm-up window before each measured one. C is shown with both
+ * stores that can free a lock: `release`, which is C at its best, and `seqcst`, which is what WebAssembly
+ * has.
  */
 import {
   type Case,

@@ -1,6 +1,7 @@
 /**
- * The sections that have a report of their own: what the hardware lets two CPUs see, what sharing a cache line costs, and whether the torture
- * catches what it must. Each brings its text, and the rows that bars are held against.
+ * The sections that have a report of their own: what the hardware lets two CPUs see, what sharing a cache
+ * line costs, and whether the torture catches what it must. Each brings its text, and the rows that bars are
+ * held against.
  */
 import { selfTest } from '../harness/torture/selftest.ts';
 import { benchInstructions } from './instructions.ts';

@@ -1,8 +1,9 @@
 /**
- * The benchmark: its sections in order, on one machine, in one run, with the native peers beside wherever C has the same lock.
+ * The benchmark: its sections in order, on one machine, in one run, with the native peers beside wherever C
+ * has the same lock.
  *
- * A section that cannot be finished (no C compiler, a lock that throws) says so and the rest goes on. An interrupted run reports the sections that
- * were complete.
+ * A section that cannot be finished (no C compiler, a lock that throws) says so and the rest goes on. An
+ * interrupted run reports the sections that were complete.
  */
 import { type Bar, bars, holdAll, type Outcome } from './bars.ts';
 import { contended } from './contended.ts';
@@ -16,7 +17,10 @@ import { contendedTable, noise, oversubscribedTable, startupTable, uncontendedTa
 import type { BenchSubject } from './team.ts';
 import { uncontended } from './uncontended.ts';
 
-/** The sections, in the order in which they run. The self-test alone takes longer than a quick run should: it is not part of one unless asked for. */
+/**
+ * The sections, in the order in which they run. The self-test alone takes longer than a quick run should: it
+ * is not part of one unless asked for.
+ */
 export const SECTIONS = [
   'uncontended',
   'contended',

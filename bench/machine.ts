@@ -15,7 +15,10 @@ export interface BenchMachine extends Environment {
   readonly pinning: true | string;
   /** The C compiler of the native peers; otherwise why there are none. */
   readonly compiler: { readonly name: string } | { readonly missing: string };
-  /** Processes that wanted a core in the last minute, before the benchmark began; 0 where the system does not say. */
+  /**
+   * Processes that wanted a core in the last minute, before the benchmark began; 0 where the system does not
+   * say.
+   */
   readonly load: number;
 }
 

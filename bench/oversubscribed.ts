@@ -1,9 +1,10 @@
 /**
  * More CPUs than cores: eight on two, or four for each core where threads cannot be bound to two.
  *
- * A lock that hands over in a fixed order must then wait for the scheduler again and again; one that lets others pass need not. For each lock the crowd
- * takes turns with the same lock under two CPUs, and with its twin in C. The counts are looked at every tenth of a second, which also shows
- * how long any CPU went without the lock.
+ * A lock that hands over in a fixed order must then wait for the scheduler again and again; one that lets
+ * others pass need not. For each lock the crowd takes turns with the same lock under two CPUs, and with its
+ * twin in C. The counts are looked at every tenth of a second, which also shows how long any CPU went without
+ * the lock.
  */
 import { PAIR_OF_CPUS } from './contended.ts';
 import {
@@ -105,7 +106,9 @@ async function team(
   };
 }
 
-/** @param fifo whether the lock hands over in order, so that a batch takes several time slices of everybody */
+/**
+ * @param fifo whether the lock hands over in order, so that a batch takes several time slices of everybody
+ */
 function native(
   { lock, name, fifo }: { lock: string; name: string; fifo: boolean },
   where: Crowding,

@@ -1,12 +1,14 @@
 /**
- * The program of a CPU that is measured. It makes the operations of one lock as a user of the library gets them, tracked or not, and one loop
- * over them.
+ * The program of a CPU that is measured. It makes the operations of one lock as a user of the library gets
+ * them, tracked or not, and one loop over them.
  *
- * Alone, a run is one block: a number of rounds, found in the first run, that takes the wanted time by this CPU's own clock.
+ * Alone, a run is one block: a number of rounds, found in the first run, that takes the wanted time by this
+ * CPU's own clock.
  *
- * Together, it is the twin of `crowd` in peers.c: when all are ready, batches of rounds, a look at the stop word after each, and the count published
- * for the main thread, which takes the time. Parties of a barrier must agree on the last batch: CPU 0 passes the stop word on before a
- * batch's last meeting, the others read it after; nobody can be a batch ahead of a reader.
+ * Together, it is the twin of `crowd` in peers.c: when all are ready, batches of rounds, a look at the stop
+ * word after each, and the count published for the main thread, which takes the time. Parties of a barrier
+ * must agree on the last batch: CPU 0 passes the stop word on before a batch's last meeting, the others read
+ * it after; nobody can be a batch ahead of a reader.
  */
 import type { BootContext, Runner } from '../harness/engines/program.ts';
 import { findSubject } from '../harness/torture/program.ts';
@@ -61,7 +63,10 @@ export interface BenchReport {
   readonly nanoseconds: number;
 }
 
-/** Rounds in a row while warming up, and how many there should be before the first block: by then V8 has optimised both JavaScript and wasm. */
+/**
+ * Rounds in a row while warming up, and how many there should be before the first block: by then V8 has
+ * optimised both JavaScript and wasm.
+ */
 const WARMUP_ROUNDS = 1000;
 const WARM_ROUNDS = 200_000;
 /** How much longer than wanted a slow lock may take for that. */

@@ -1,13 +1,17 @@
 /**
- * What a round is, for each kind of lock: the loop that is measured. The twin of peers.c's: acquire, one plain increment, release.
+ * What a round is, for each kind of lock: the loop that is measured. The twin of peers.c's: acquire, one
+ * plain increment, release.
  *
- *   pair     acquire, increment, release of a mutex; hold(increment) of an async one; with one permit of a semaphore
- *   write    the same of a writer                     read      a reader's pair around a plain read; of a seqlock, four words
- *   signal   of a condition nobody waits on           monitor   a lock made of a condition, a mutex and a word; its pair
- *   meet     a barrier, until all have come
+ *   pair      acquire, increment, release of a mutex; hold(increment) of an async one; one permit of a semaphore
+ *   write     the same of a writer
+ *   read      a reader's pair around a plain read; of a seqlock, around four words
+ *   signal    of a condition nobody waits on
+ *   monitor   the pair of a lock that is made of a condition, a mutex and a word
+ *   meet      a barrier, until all have come
  *
- * A loop is made once in a worker, by a factory: V8 then knows the operations as constants of the one closure there is, and inlines them. A worker
- * runs one loop over one lock through one engine, because code that has seen two shapes is slower for good.
+ * A loop is made once in a worker, by a factory: V8 then knows the operations as constants of the one closure
+ * there is, and inlines them. A worker runs one loop over one lock through one engine, because code that has
+ * seen two shapes is slower for good.
  */
 import type { Addr, Isa } from '../src/arch/index.ts';
 import type { AnyLock } from '../src/locking/define.ts';
@@ -32,7 +36,10 @@ export type Rounds = (n: number) => void | Promise<void>;
 export interface RoundsOn {
   readonly isa: Isa;
   readonly lock: Addr;
-  /** The word that is incremented, on a line of its own; the three words after it are read, too, by readers of a seqlock. */
+  /**
+   * The word that is incremented, on a line of its own; the three words after it are read, too, by readers of
+   * a seqlock.
+   */
   readonly counter: Addr;
   /** The mutex of a condition and its address. */
   readonly mutex: MutexOps;
@@ -43,7 +50,10 @@ export interface RoundsOn {
   readonly sink: Addr;
 }
 
-/** What the counter must show after rounds of a form: all of them, none, or one for each meeting of the parties. */
+/**
+ * What the counter must show after rounds of a form: all of them, none, or one for each meeting of the
+ * parties.
+ */
 export function counterAfter(form: Form, rounds: number, parties: number): number {
   if (form === 'read' || form === 'signal') return 0;
   return form === 'meet' ? rounds / parties : rounds;

@@ -1,5 +1,6 @@
 /**
- * What the sections of the benchmark have in common: where and for how long they measure, and the rows that they answer.
+ * What the sections of the benchmark have in common: where and for how long they measure, and the rows that
+ * they answer.
  */
 import type { NativePeers, NativeResult, NativeRun } from './native.ts';
 import type { Form } from './rounds.ts';
@@ -114,8 +115,8 @@ export interface Ends {
 }
 
 /**
- * Measures one row: `cast` starts what it needs and names the contestants, they take turns, `judge` makes the row. A failure becomes the row's problem;
- * an abort is thrown.
+ * Measures one row: `cast` starts what it needs and names the contestants, they take turns, `judge` makes the
+ * row. A failure becomes the row's problem; an abort is thrown.
  */
 export async function measureRow(
   { name, subject }: Case,
@@ -145,7 +146,9 @@ export function fairnessOf(shares: readonly number[]): Pick<Party, 'shares' | 'e
   return { shares, evenness: Math.min(...shares) / Math.max(...shares), jain: jain(shares) };
 }
 
-/** The names of C's locks that stand beside a lock: its own twin, if it has one, and the C library's mutex. */
+/**
+ * The names of C's locks that stand beside a lock: its own twin, if it has one, and the C library's mutex.
+ */
 export function peersOf(
   { peers }: Surroundings,
   { lock, url }: BenchSubject,

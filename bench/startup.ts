@@ -1,9 +1,9 @@
 /**
- * From the command to the first acquisition: what a user waits for before torture begins. It covers Node itself, the command line, and two CPUs
- * that come up, compile and meet.
+ * From the command to the first acquisition: what a user waits for before torture begins. It covers Node
+ * itself, the command line, and two CPUs that come up, compile and meet.
  *
- * The parent takes the time before it starts the child; the CPU that gets the lock first reports its own clock, as epoch milliseconds modulo 2^31.
- * Both clocks are the system's.
+ * The parent takes the time before it starts the child; the CPU that gets the lock first reports its own
+ * clock, as epoch milliseconds modulo 2^31. Both clocks are the system's.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -1,10 +1,10 @@
 /**
  * What may be said of a row of samples from a machine that others use, too.
  *
- * A sample is one block of many rounds. Contestants take their blocks in turn, so sample i of one and sample i of another were taken
- * side by side: a ratio is the median of the ratios of such pairs, and what slows the machine down for a while cancels out. The ratios' own 10th and
- * 90th percentile are its spread. A difference inside the spread is none: `tells` says so, and nothing here is ever rounded in
- * anybody's favour.
+ * A sample is one block of many rounds. Contestants take their blocks in turn, so sample i of one and sample
+ * i of another were taken side by side: a ratio is the median of the ratios of such pairs, and what slows the
+ * machine down for a while cancels out. The ratios' own 10th and 90th percentile are its spread. A difference
+ * inside the spread is none: `tells` says so, and nothing here is ever rounded in anybody's favour.
  */
 
 /** Samples of one thing, summed up. */
@@ -19,14 +19,20 @@ export interface Series {
   readonly spread: number;
 }
 
-/** A figure with the range in which it was found; for one that was taken once, or counted, all three are the same. */
+/**
+ * A figure with the range in which it was found; for one that was taken once, or counted, all three are the
+ * same.
+ */
 export interface Figure {
   readonly value: number;
   readonly low: number;
   readonly high: number;
 }
 
-/** The value below which a share `q` of the samples lies, between two of them in proportion; NaN of none. Infinite samples are samples. */
+/**
+ * The value below which a share `q` of the samples lies, between two of them in proportion; NaN of none.
+ * Infinite samples are samples.
+ */
 export function quantile(samples: readonly number[], q: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   const at = (sorted.length - 1) * q;
@@ -64,8 +70,8 @@ export function exactly(value: number): Figure {
 }
 
 /**
- * Median of the ratios of the pairs (top[i], bottom[i]), with their 10th and 90th percentile. Samples without a partner are left out, and so are
- * pairs of two zeroes, which say nothing.
+ * Median of the ratios of the pairs (top[i], bottom[i]), with their 10th and 90th percentile. Samples without
+ * a partner are left out, and so are pairs of two zeroes, which say nothing.
  */
 export function ratioOf(top: readonly number[], bottom: readonly number[]): Figure {
   const pairs = Math.min(top.length, bottom.length);
@@ -80,7 +86,10 @@ export function tells({ low, high }: Figure, other: number): boolean {
   return high < other || low > other;
 }
 
-/** Jain's fairness index (1984) of what each got: 1 when all got the same, 1/n when one got all; NaN when nobody got anything. */
+/**
+ * Jain's fairness index (1984) of what each got: 1 when all got the same, 1/n when one got all; NaN when
+ * nobody got anything.
+ */
 export function jain(shares: readonly number[]): number {
   const sum = shares.reduce((total, each) => total + each, 0);
   const squares = shares.reduce((total, each) => total + each * each, 0);
@@ -88,8 +97,9 @@ export function jain(shares: readonly number[]): number {
 }
 
 /**
- * The longest time, in ms, that any of them did not get on: the longest from one look at which its count had changed to the next. Known to
- * within two intervals between looks; where everyone gets on between any two looks it is one interval.
+ * The longest time, in ms, that any of them did not get on: the longest from one look at which its count had
+ * changed to the next. Known to within two intervals between looks; where everyone gets on between any two
+ * looks it is one interval.
  * @param looks counts by who, at `times[i]`; the first look counts as progress, the last one ends the run
  */
 export function longestSilence(times: readonly number[], looks: readonly (readonly number[])[]): number {

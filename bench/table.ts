@@ -1,6 +1,6 @@
 /**
- * The report as text. A ratio that does not differ from 1 by more than its spread is not printed: `≈ 1` stands for one that lies close around 1, `?` for
- * one whose spread hides whatever difference there may be.
+ * The report as text. A ratio that does not differ from 1 by more than its spread is not printed: `≈ 1`
+ * stands for one that lies close around 1, `?` for one whose spread hides whatever difference there may be.
  */
 import Table from 'cli-table3';
 import type { Outcome } from './bars.ts';

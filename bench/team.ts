@@ -1,8 +1,9 @@
 /**
  * A team: a machine with a lock and the CPUs that are measured on it, as the main thread handles them.
  *
- * Workers are new for every lock, form and engine, and are pinned where the system lets us. After every run the counter that the lock protects is
- * compared with what the CPUs say they did: a lock that lets two in is no faster lock.
+ * Workers are new for every lock, form and engine, and are pinned where the system lets us. After every run
+ * the counter that the lock protects is compared with what the CPUs say they did: a lock that lets two in is
+ * no faster lock.
  */
 import { CpuPool } from '../harness/cpus/pool.ts';
 import type { AnyLock } from '../src/locking/define.ts';
@@ -41,7 +42,10 @@ export interface Crowd {
   readonly counts: readonly (readonly number[])[];
 }
 
-/** Why a lock was not measured: it let two CPUs in, its CPUs did not come to an end, or could not be bound to their cores. */
+/**
+ * Why a lock was not measured: it let two CPUs in, its CPUs did not come to an end, or could not be bound to
+ * their cores.
+ */
 export class BenchFailure extends Error {
   readonly code: 'ECOUNTER' | 'ESTUCK' | 'EPIN';
   constructor(code: BenchFailure['code'], message: string) {
@@ -138,7 +142,8 @@ export class Team {
   }
 
   /**
-   * Lets all CPUs run, for `warmupMs` and then for `windowMs`, in which it looks at their counts every `lookMs`.
+   * Lets all CPUs run, for `warmupMs` and then for `windowMs`, in which it looks at their counts every
+   * `lookMs`.
    * @throws BenchFailure
    */
   async crowd(warmupMs: number, windowMs: number, lookMs: number = windowMs): Promise<Crowd> {

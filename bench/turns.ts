@@ -1,9 +1,11 @@
 /**
- * Contestants take turns: A B C A B C …, one block each, so that whatever drifts (clock, heat, neighbours) drifts under all of them.
+ * Contestants take turns: A B C A B C …, one block each, so that whatever drifts (clock, heat, neighbours)
+ * drifts under all of them.
  *
- * tinybench runs the blocks and keeps the statistics: each contestant is a task whose function answers what its own clock measured
- * (`overriddenDuration`). Tasks run concurrently for tinybench, but a ring lets only one of them at a time out of its turn, in the order in which
- * they were added. tinybench sorts its samples; the ring keeps them in order, for the pairs.
+ * tinybench runs the blocks and keeps the statistics: each contestant is a task whose function answers what
+ * its own clock measured (`overriddenDuration`). For tinybench the tasks run concurrently; a ring lets one of
+ * them run at a time, in the order in which they were added. tinybench sorts its samples, so they are kept
+ * here in the order in which they were taken, for the pairs.
  */
 import { Bench } from 'tinybench';
 
@@ -47,7 +49,8 @@ class Ring {
 
 /**
  * Measures `rounds` blocks of each contestant, in turn.
- * @returns nanoseconds a round by contestant, in the order in which they were taken: element i of each belongs to round i
+ * @returns nanoseconds a round by contestant, in the order in which they were taken: element i of each
+ * belongs to round i
  * @throws what a block throws, after which no further block begins; the signal's reason once it is aborted
  */
 export async function takeTurns(

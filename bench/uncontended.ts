@@ -1,8 +1,9 @@
 /**
  * One CPU, nobody else: what a lock costs when it is free.
  *
- * Five contestants take turns for every lock and form: both engines, each with and without tracking, and the C library's mutex. Each of ours is a
- * worker of its own, so that V8 sees one engine and one lock; each runs on the same core.
+ * Five contestants take turns for every lock and form: both engines, each with and without tracking, and the
+ * C library's mutex. Each of ours is a worker of its own, so that V8 sees one engine and one lock; each runs
+ * on the same core.
  */
 import {
   type Case,

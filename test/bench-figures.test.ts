@@ -1,11 +1,21 @@
 /**
- * What the benchmark says follows from its samples: ratios, spreads and refusals, the order of turns, the verdicts of the bars.
+ * What the benchmark says follows from its samples: ratios, spreads and refusals, the order of turns, the
+ * verdicts of the bars.
  */
 import * as assert from 'uvu/assert';
 import { type Bar, bars, hold, holdAll } from '../bench/bars.ts';
 import { caseName, formsOf } from '../bench/rounds.ts';
 import type { Row } from '../bench/section.ts';
-import { exactly, jain, longestSilence, quantile, ratesOf, ratioOf, seriesOf, tells } from '../bench/stats.ts';
+import {
+  exactly,
+  jain,
+  longestSilence,
+  quantile,
+  ratesOf,
+  ratioOf,
+  seriesOf,
+  tells,
+} from '../bench/stats.ts';
 import { barsTable, noise, ratio } from '../bench/table.ts';
 import { takeTurns } from '../bench/turns.ts';
 import { locks } from '../src/locking/index.ts';
@@ -193,4 +203,3 @@ verdicts('the noise is that of the blocks', () => {
 });
 
 verdicts.run();
-

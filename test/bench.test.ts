@@ -1,5 +1,6 @@
 /**
- * Every lock is measured and what it counted adds up; what cannot be measured is said. No figure of this machine is asserted.
+ * Every lock is measured and what it counted adds up; what cannot be measured is said. No figure of this
+ * machine is asserted.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

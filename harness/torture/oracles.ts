@@ -17,6 +17,7 @@ export interface Detail {
 export const DETAILS = {
   twoHolders: { oracle: 'exclusion', text: 'CPU {cpu} entered while CPU {other} was inside' },
   ownerChanged: { oracle: 'exclusion', text: 'CPU {other} entered while CPU {cpu} was inside' },
+  ownerGone: { oracle: 'exclusion', text: 'another CPU entered and left while CPU {cpu} was inside' },
   lostIncrement: {
     oracle: 'exclusion',
     text: 'CPU {cpu} was alone inside and still saw {word} at {got} instead of {expected}',

@@ -1,5 +1,6 @@
 /**
- * Condition variable: a futex on a sequence number (Drepper 2011, "Futexes are tricky", and most C libraries before 2016).
+ * Condition variable: a futex on a sequence number (as in Android's bionic and, since 1.62, in Rust's library; Bos 2023, "Rust Atomics and Locks",
+ * chapter 9, which also counts the waiters).
  *
  * sequence: changes with each signal that finds a waiter        waiters: CPUs between the two mutex operations of `wait`
  *

@@ -1,6 +1,6 @@
 /**
  * Reader-writer semaphore that sleeps (the rules of Linux's rwsem as of 2.6: a count, a queue under a spinlock, the lock handed over in the
- * order of the queue; the bits of the count as since Linux 5.2).
+ * order of the queue; the bits of the count as since Linux 5.3).
  *
  *   count   readers × 4 | somebody waits | a writer holds it
  *

@@ -71,7 +71,8 @@ export function leave(bench: Bench): void {
     }
   }
   const after = isa.readOnce(owner);
-  if (after !== cpu.id + 1)
+  if (after === 0) bench.report('ownerGone', { addr: owner, expected: cpu.id + 1, got: after });
+  else if (after !== cpu.id + 1)
     bench.report('ownerChanged', { other: after - 1, addr: owner, expected: cpu.id + 1, got: after });
   isa.writeOnce(owner, 0);
   const last = isa.read(bench.data + Data.head);
