@@ -14,6 +14,7 @@ import { types } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { type Addr, type Isa, WaitRecord } from '../src/arch/index.ts';
 import type { AttachOptions, Engine, Machine, MachineHandle } from '../src/memory/index.ts';
+import { cores, pinThread } from './pin.ts';
 
 /** Makes the engine of one CPU, on that CPU's thread. */
 export type EngineFactory = (machine: Machine, cpu: number, options: AttachOptions, args: unknown) => Isa;
@@ -56,6 +57,8 @@ export interface CrewOptions<Args> {
   /** As many as the machine has, unless given. */
   readonly cpus?: number;
   readonly attach?: Omit<AttachOptions, 'queued' | 'engine'>;
+  /** Whether to bind each CPU to a core of its own, where the system can; {@link Crew.pinned} says whether it did. */
+  readonly pin?: boolean;
   /** Milliseconds after which the crew is ended and the run fails; 60,000 unless given. */
   readonly deadline?: number;
   /** Ends the crew; the run fails with the signal's reason. */
@@ -73,7 +76,14 @@ export interface CrewOrders {
   readonly args: unknown;
   /** Index of the barrier's first word. */
   readonly barrier: number;
+  /** Whether to say which thread this is, and to wait for an answer before the job. */
+  readonly pin: boolean;
 }
+
+/** What crew-cpu sends: its thread, if it is to be pinned, and the result. */
+export type CrewReport =
+  | { readonly kind: 'thread'; readonly thread: number | undefined }
+  | { readonly kind: 'done'; readonly result: unknown };
 
 /** A crew did not finish in time. */
 export class CrewLate extends Error {
@@ -89,6 +99,8 @@ const entry = new URL(`./crew-cpu${extension}`, import.meta.url);
 
 /** Running workers. */
 export interface Crew<Result> {
+  /** Whether every CPU has a core of its own; settles before the job begins. */
+  readonly pinned: Promise<boolean>;
   /** By CPU; rejects when a job throws, a worker dies or the deadline passes, and then no worker is left. */
   readonly results: Promise<Result[]>;
   /** Ends the workers where they stand. */
@@ -107,31 +119,55 @@ function native(thrown: unknown): Error {
   return code === undefined ? error : Object.assign(error, { code });
 }
 
+/** Binds the threads to the cores in turn, then lets them go; nothing is bound where the cores do not suffice. */
+async function pinAll(workers: readonly Worker[]): Promise<boolean> {
+  const threads = await Promise.all(
+    workers.map(
+      (worker) =>
+        new Promise<number | undefined>((resolve) => {
+          worker.on('message', (report: CrewReport) => report.kind === 'thread' && resolve(report.thread));
+          worker.once('exit', () => resolve(undefined));
+        }),
+    ),
+  );
+  const own = cores();
+  const pinned = threads.length <= own.length && threads.every((thread, at) => pinThread(thread, own[at]!));
+  for (const worker of workers) worker.postMessage('go');
+  return pinned;
+}
+
+function resultOf(worker: Worker, id: number): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    worker.on('message', (report: CrewReport) => report.kind === 'done' && resolve(report.result));
+    worker.once('error', (thrown) => reject(native(thrown)));
+    worker.once('exit', (code) => reject(new Error(`CPU ${id} exited with ${code} before its job was done`)));
+  });
+}
+
 /** Starts the workers of a crew. */
 export function startCrew<Args, Result>(options: CrewOptions<Args>): Crew<Result> {
-  const { machine, job, args, attach = {}, cpus = machine.cpus, deadline = 60_000, signal } = options;
+  const {
+    machine,
+    job,
+    args,
+    attach = {},
+    cpus = machine.cpus,
+    pin = false,
+    deadline = 60_000,
+    signal,
+  } = options;
   signal?.throwIfAborted();
   const barrier = machine.alloc(BARRIER_BYTES) >>> 2;
   const workers = Array.from({ length: cpus }, (_, id) => {
     const engine = typeof options.engine === 'function' ? options.engine(id) : options.engine;
-    const orders: CrewOrders = { handle: machine.handle, id, cpus, engine, attach, job, args, barrier };
+    const orders: CrewOrders = { handle: machine.handle, id, cpus, engine, attach, job, args, barrier, pin };
     return new Worker(entry, { workerData: orders });
   });
   const stop = async (): Promise<void> => {
     await Promise.all(workers.map((worker) => worker.terminate()));
   };
-  const results = Promise.all(
-    workers.map(
-      (worker, id) =>
-        new Promise<Result>((resolve, reject) => {
-          worker.once('message', resolve);
-          worker.once('error', (thrown) => reject(native(thrown)));
-          worker.once('exit', (code) =>
-            reject(new Error(`CPU ${id} exited with ${code} before its job was done`)),
-          );
-        }),
-    ),
-  );
+  const results = Promise.all(workers.map(resultOf)) as Promise<Result[]>;
+  const pinned = pin ? pinAll(workers) : Promise.resolve(false);
   let timer: NodeJS.Timeout | undefined;
   let abort = (): void => {};
   const cut = new Promise<never>((_, reject) => {
@@ -144,7 +180,7 @@ export function startCrew<Args, Result>(options: CrewOptions<Args>): Crew<Result
     signal?.removeEventListener('abort', abort);
     await stop();
   });
-  return { results: ended, stop };
+  return { pinned, results: ended, stop };
 }
 
 /** Runs a crew to its end. */

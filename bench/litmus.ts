@@ -14,7 +14,7 @@
  * can fuse or hoist them, which SB does not ask about).
  */
 import { createMachine } from '../src/memory/index.ts';
-import { type EngineRef, runCrew } from './crew.ts';
+import { type EngineRef, startCrew } from './crew.ts';
 import { type LitmusOrders, type LitmusTally, WINDOW } from './litmus-cpu.ts';
 import {
   type Access,
@@ -63,6 +63,8 @@ export interface LitmusOptions {
   readonly layout?: keyof typeof layouts | Layout;
   /** `wasm` unless given; one for both CPUs or one each. */
   readonly engine?: EngineRef | readonly [EngineRef, EngineRef];
+  /** Whether to bind each CPU to a core of its own, where the system can; it does unless told not to. */
+  readonly pin?: boolean;
   /** Seed of the CPUs' skew. */
   readonly seed?: number;
   /** Milliseconds until the run is given up; 60,000 unless given. */
@@ -77,6 +79,8 @@ export interface LitmusResult {
   readonly access: string;
   readonly engine: string;
   readonly layout: string;
+  /** Whether each CPU had a core of its own. */
+  readonly pinned: boolean;
   readonly instances: number;
   /** Instances by outcome, in litmus7's notation. */
   readonly outcomes: Record<string, number>;
@@ -123,7 +127,15 @@ const nameOfEngine = (engine: EngineRef): string => (typeof engine === 'string' 
  * @throws RangeError for an unknown test, access or layout, and for a layout that cannot be
  */
 export async function runLitmus(options: LitmusOptions): Promise<LitmusResult> {
-  const { test: name, instances = 1_000_000, engine = 'wasm', seed = 1, deadline = 60_000, signal } = options;
+  const {
+    test: name,
+    instances = 1_000_000,
+    engine = 'wasm',
+    pin = true,
+    seed = 1,
+    deadline,
+    signal,
+  } = options;
   const test: LitmusTest = named('litmus test', name, litmusTests);
   const { access = 'once', layout: place = 'pairs' } = options;
   const recipe: Recipe = typeof access === 'string' ? named('access', access, recipes) : access;
@@ -152,14 +164,17 @@ export async function runLitmus(options: LitmusOptions): Promise<LitmusResult> {
     seed,
   };
   const engines = typeof engine === 'object' && 'length' in engine ? engine : ([engine, engine] as const);
-  const halves = await runCrew<LitmusOrders, LitmusTally>({
+  const crew = startCrew<LitmusOrders, LitmusTally>({
     machine,
     engine: (cpu) => engines[cpu === 0 ? 0 : 1],
     job,
     args,
-    deadline,
+    pin,
     signal,
+    ...(deadline === undefined ? {} : { deadline }),
   });
+  const halves = await crew.results;
+  const pinned = await crew.pinned;
 
   const outcomes: Record<string, number> = {};
   for (const { counts } of halves) {
@@ -179,6 +194,7 @@ export async function runLitmus(options: LitmusOptions): Promise<LitmusResult> {
     access: typeof access === 'string' ? access : JSON.stringify(access),
     engine: [...new Set(engines.map(nameOfEngine))].join('+'),
     layout: typeof place === 'string' ? place : JSON.stringify(layout),
+    pinned,
     instances: total,
     outcomes,
     weakOutcome: test.weak,
@@ -208,7 +224,7 @@ export function printLitmus(rows: readonly LitmusResult[]): string {
       const rest = row.instances - row.weak;
       const often = row.weak === 0 ? 'Never' : rest === 0 ? 'Always' : 'Sometimes';
       return [
-        `Test ${row.test} ${row.access} (engine ${row.engine}, layout ${row.layout})`,
+        `Test ${row.test} ${row.access} (engine ${row.engine}, layout ${row.layout}, ${row.pinned ? 'pinned' : 'not pinned'})`,
         `Histogram (${Object.keys(row.outcomes).length} states)`,
         ...histogram(row),
         '',

@@ -162,12 +162,12 @@ cpus('a CPU that is taken up again does not inherit what its last thread left be
   const machine = createMachine({ cpus: 1 });
   const before = machine.attach(0);
   before.irqDisable();
-  before.acquired(0x5000, MODE_WRITE);
+  before.tracking.acquired(0x5000, MODE_WRITE);
   before.node(0x5000);
-  before.waitsFor(0x6000, MODE_WRITE);
+  before.tracking.waitsFor(0x6000, MODE_WRITE);
   before.leave();
   const after = machine.attach(0);
-  assert.equal(after.held(), []);
+  assert.equal(after.tracking.held(), []);
   assert.is(machine.boot.load(after.area + WaitRecord.irqOff), 0, 'interrupts are on');
   assert.is(machine.boot.load(after.area + CpuArea.waitingFor), 0);
   assert.is(machine.boot.load(after.area + CpuArea.nodesUsed), 0);
@@ -258,12 +258,12 @@ for (const [name, order] of orders) {
     const cpu = createMachine({ cpus: 1 }).attach(0);
     const mode = (at: number): number => (at % 3 === 0 ? MODE_READ : MODE_WRITE);
     let held = Array.from({ length: MAX_HELD }, (_, at) => ({ lock: lockAt(at), mode: mode(at) }));
-    for (const { lock, mode: how } of held) cpu.acquired(lock, how);
-    assert.equal(cpu.held(), held);
+    for (const { lock, mode: how } of held) cpu.tracking.acquired(lock, how);
+    assert.equal(cpu.tracking.held(), held);
     for (const at of order(MAX_HELD)) {
-      assert.is(cpu.released(lockAt(at), mode(at)), true);
+      assert.is(cpu.tracking.released(lockAt(at), mode(at)), true);
       held = held.filter(({ lock }) => lock !== lockAt(at));
-      assert.equal(cpu.held(), held, 'the others, in order of acquisition');
+      assert.equal(cpu.tracking.held(), held, 'the others, in order of acquisition');
     }
   });
 }
@@ -272,12 +272,12 @@ books('a node too many, a lock too many is an error with the limit in it', () =>
   const cpu = createMachine({ cpus: 1 }).attach(0);
   for (let at = 0; at < MAX_HELD; at += 1) {
     cpu.node(lockAt(at));
-    cpu.acquired(lockAt(at), MODE_WRITE);
+    cpu.tracking.acquired(lockAt(at), MODE_WRITE);
   }
   const tooMany = (what: string) => (error: unknown) =>
     error instanceof TooManyLocks && error.message === `CPU 0 ${what} more than ${MAX_HELD} locks at once`;
   assert.throws(() => cpu.node(lockAt(MAX_HELD)), tooMany('queues for'));
-  assert.throws(() => cpu.acquired(lockAt(MAX_HELD), MODE_WRITE), tooMany('holds'));
+  assert.throws(() => cpu.tracking.acquired(lockAt(MAX_HELD), MODE_WRITE), tooMany('holds'));
   cpu.putNode(lockAt(3));
   const node = cpu.node(lockAt(MAX_HELD));
   assert.is(cpu.node(lockAt(MAX_HELD)), node);
@@ -285,22 +285,22 @@ books('a node too many, a lock too many is an error with the limit in it', () =>
 
 books('what is not held is not released', () => {
   const cpu = createMachine({ cpus: 1 }).attach(0);
-  cpu.acquired(lockAt(0), MODE_READ);
-  assert.is(cpu.released(lockAt(0), MODE_WRITE), false, 'held in another mode');
-  assert.is(cpu.released(lockAt(1), MODE_READ), false, 'another lock');
-  assert.equal(cpu.held(), [{ lock: lockAt(0), mode: MODE_READ }]);
-  assert.is(cpu.released(lockAt(0), MODE_READ), true);
-  assert.is(cpu.released(lockAt(0), MODE_READ), false, 'once is enough');
+  cpu.tracking.acquired(lockAt(0), MODE_READ);
+  assert.is(cpu.tracking.released(lockAt(0), MODE_WRITE), false, 'held in another mode');
+  assert.is(cpu.tracking.released(lockAt(1), MODE_READ), false, 'another lock');
+  assert.equal(cpu.tracking.held(), [{ lock: lockAt(0), mode: MODE_READ }]);
+  assert.is(cpu.tracking.released(lockAt(0), MODE_READ), true);
+  assert.is(cpu.tracking.released(lockAt(0), MODE_READ), false, 'once is enough');
 });
 
 books('a lock held twice is released once at a time', () => {
   const cpu = createMachine({ cpus: 1 }).attach(0);
-  cpu.acquired(lockAt(0), MODE_READ);
-  cpu.acquired(lockAt(1), MODE_WRITE);
-  cpu.acquired(lockAt(0), MODE_READ);
-  cpu.released(lockAt(0), MODE_READ);
+  cpu.tracking.acquired(lockAt(0), MODE_READ);
+  cpu.tracking.acquired(lockAt(1), MODE_WRITE);
+  cpu.tracking.acquired(lockAt(0), MODE_READ);
+  cpu.tracking.released(lockAt(0), MODE_READ);
   assert.equal(
-    cpu.held().map(({ lock }) => lock),
+    cpu.tracking.held().map(({ lock }) => lock),
     [lockAt(0), lockAt(1)],
   );
 });
@@ -309,13 +309,13 @@ books('what a CPU waits for is shown until it has it or gives up', () => {
   const machine = createMachine({ cpus: 1 });
   const cpu = machine.attach(0);
   const waiting = (): number => machine.boot.load(cpu.area + CpuArea.waitingFor);
-  cpu.waitsFor(lockAt(1), MODE_READ);
+  cpu.tracking.waitsFor(lockAt(1), MODE_READ);
   assert.is(waiting(), lockAt(1));
   assert.is(machine.boot.load(cpu.area + CpuArea.waitingMode), MODE_READ);
-  cpu.acquired(lockAt(1), MODE_READ);
+  cpu.tracking.acquired(lockAt(1), MODE_READ);
   assert.is(waiting(), 0);
-  cpu.waitsFor(lockAt(2), MODE_WRITE);
-  cpu.gaveUp();
+  cpu.tracking.waitsFor(lockAt(2), MODE_WRITE);
+  cpu.tracking.gaveUp();
   assert.is(waiting(), 0);
 });
 

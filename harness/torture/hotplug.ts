@@ -4,6 +4,7 @@
  */
 import type { Machine } from '../../src/memory/index.ts';
 import { CpuDied, type CpuPool } from '../cpus/pool.ts';
+import { reason, stackOf } from '../plugin/errors.ts';
 import { CpuLine, cpuLine } from './area.ts';
 import type { TortureParams } from './params.ts';
 import type { TortureSetup } from './setup.ts';
@@ -12,11 +13,12 @@ import type { TortureSetup } from './setup.ts';
 export class CpuThrew extends Error {
   readonly code = 'ECPUTHREW';
   readonly cpu: number;
-  constructor(cpu: number, error: Error) {
-    super(`CPU ${cpu} threw ${error.name}: ${error.message}`, { cause: error });
+  /** @param thrown whatever it was: a user's code may throw what is no error */
+  constructor(cpu: number, thrown: unknown) {
+    super(`CPU ${cpu} threw ${reason(thrown)}`, { cause: thrown });
     this.name = 'CpuThrew';
     this.cpu = cpu;
-    this.stack = error.stack ?? this.stack;
+    this.stack = stackOf(thrown);
   }
 }
 
@@ -57,7 +59,7 @@ export class Hotplug {
   }
 
   private start(cpu: number): void {
-    const run = this.pool.run(cpu).catch((error: Error) => {
+    const run = this.pool.run(cpu).catch((error: unknown) => {
       throw error instanceof CpuDied ? error : new CpuThrew(cpu, error);
     });
     this.running.set(cpu, run);

@@ -30,36 +30,40 @@ export const mcs = defineLock({
   kind: 'mutex',
   layout: Mcs,
   promises: { fifo: true },
-  create: (isa, cpu) => ({
-    acquire(lock) {
-      const node = cpu.node(lock);
-      isa.write(node + McsNode.next, 0);
-      const before = isa.exchange(lock + Mcs.tail, node);
-      isa.queued(lock);
-      if (before === 0) return;
-      isa.write(node + McsNode.locked, 1);
-      isa.storeWake(before + McsNode.next, node);
-      isa.spinWhile(node + McsNode.locked, 1);
-    },
-    tryAcquire(lock) {
-      const node = cpu.node(lock);
-      isa.write(node + McsNode.next, 0);
-      if (isa.compareExchange(lock + Mcs.tail, 0, node) === 0) return true;
-      cpu.putNode(lock);
-      return false;
-    },
-    release(lock) {
-      const node = cpu.node(lock);
-      let next = isa.loadAcquire(node + McsNode.next);
-      if (next === 0) {
-        if (isa.compareExchange(lock + Mcs.tail, node, 0) === node) {
-          cpu.putNode(lock);
-          return;
+  create: (isa, cpu) => {
+    const { tail } = Mcs;
+    const { next, locked } = McsNode;
+    return {
+      acquire(lock) {
+        const node = cpu.node(lock);
+        isa.write(node + next, 0);
+        const before = isa.exchange(lock + tail, node);
+        isa.queued(lock);
+        if (before === 0) return;
+        isa.write(node + locked, 1);
+        isa.storeWake(before + next, node);
+        isa.spinWhile(node + locked, 1);
+      },
+      tryAcquire(lock) {
+        const node = cpu.node(lock);
+        isa.write(node + next, 0);
+        if (isa.compareExchange(lock + tail, 0, node) === 0) return true;
+        cpu.putNode(lock);
+        return false;
+      },
+      release(lock) {
+        const node = cpu.node(lock);
+        let successor = isa.loadAcquire(node + next);
+        if (successor === 0) {
+          if (isa.compareExchange(lock + tail, node, 0) === node) {
+            cpu.putNode(lock);
+            return;
+          }
+          successor = isa.spinWhile(node + next, 0);
         }
-        next = isa.spinWhile(node + McsNode.next, 0);
-      }
-      isa.storeWake(next + McsNode.locked, 0);
-      cpu.putNode(lock);
-    },
-  }),
+        isa.storeWake(successor + locked, 0);
+        cpu.putNode(lock);
+      },
+    };
+  },
 });

@@ -39,19 +39,20 @@ export const mutex3 = defineLock({
   layout: Mutex3,
   promises: { sleeps: true, irqSafe: true },
   create: (isa) => {
-    function acquireHeld(word: number): void {
+    const { word } = Mutex3;
+    function acquireHeld(at: number): void {
       for (let looks = LOOKS; looks > 0; looks -= 1) {
-        if (isa.readOnce(word) === FREE && isa.compareExchange(word, FREE, HELD) === FREE) return;
+        if (isa.readOnce(at) === FREE && isa.compareExchange(at, FREE, HELD) === FREE) return;
       }
-      while (isa.exchange(word, CONTENDED) !== FREE) isa.wait(word, CONTENDED);
+      while (isa.exchange(at, CONTENDED) !== FREE) isa.wait(at, CONTENDED);
     }
     return {
       acquire(lock) {
-        if (isa.compareExchange(lock + Mutex3.word, FREE, HELD) !== FREE) acquireHeld(lock + Mutex3.word);
+        if (isa.compareExchange(lock + word, FREE, HELD) !== FREE) acquireHeld(lock + word);
       },
-      tryAcquire: (lock) => isa.compareExchange(lock + Mutex3.word, FREE, HELD) === FREE,
+      tryAcquire: (lock) => isa.compareExchange(lock + word, FREE, HELD) === FREE,
       release(lock) {
-        if (isa.exchange(lock + Mutex3.word, FREE) === CONTENDED) isa.notify(lock + Mutex3.word, 1);
+        if (isa.exchange(lock + word, FREE) === CONTENDED) isa.notify(lock + word, 1);
       },
     };
   },

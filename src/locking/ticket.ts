@@ -16,6 +16,7 @@
  * is written by holders only and passed on with the lock: plain accesses. tryAcquire has the lock if the gate of the ticket it is
  * about to draw is open already; the draw by compare-exchange fails if another has drawn it.
  */
+import type { Addr } from '../arch/index.ts';
 import { struct, u32, words } from '../memory/index.ts';
 import { defineLock } from './define.ts';
 
@@ -35,23 +36,27 @@ export const ticket = defineLock({
   kind: 'mutex',
   layout: Ticket,
   promises: { fifo: true },
-  create: (isa) => ({
-    acquire(lock) {
-      const mine = isa.fetchAdd(lock + Ticket.next, 1);
-      isa.queued(lock);
-      const gate = lock + gateOf(mine);
-      let now = isa.loadAcquire(gate);
-      while (now !== mine) now = isa.spinWhile(gate, now);
-    },
-    tryAcquire(lock) {
-      const mine = isa.loadAcquire(lock + Ticket.next);
-      if (isa.loadAcquire(lock + gateOf(mine)) !== mine) return false;
-      return isa.compareExchange(lock + Ticket.next, mine, (mine + 1) | 0) === mine;
-    },
-    release(lock) {
-      const following = (isa.read(lock + Ticket.owner) + 1) | 0;
-      isa.write(lock + Ticket.owner, following);
-      isa.storeWake(lock + gateOf(following), following);
-    },
-  }),
+  create: (isa) => {
+    const { next, owner, gates } = Ticket;
+    const gate = (lock: Addr, ticket: number): Addr => lock + gates + 4 * (ticket & (GATES - 1));
+    return {
+      acquire(lock) {
+        const mine = isa.fetchAdd(lock + next, 1);
+        isa.queued(lock);
+        const mineAt = gate(lock, mine);
+        let now = isa.loadAcquire(mineAt);
+        while (now !== mine) now = isa.spinWhile(mineAt, now);
+      },
+      tryAcquire(lock) {
+        const mine = isa.loadAcquire(lock + next);
+        if (isa.loadAcquire(gate(lock, mine)) !== mine) return false;
+        return isa.compareExchange(lock + next, mine, (mine + 1) | 0) === mine;
+      },
+      release(lock) {
+        const following = (isa.read(lock + owner) + 1) | 0;
+        isa.write(lock + owner, following);
+        isa.storeWake(gate(lock, following), following);
+      },
+    };
+  },
 });

@@ -11,74 +11,76 @@ import { type Cpu, MODE_READ, MODE_WRITE } from '../memory/index.ts';
 import type { ConditionOps, Kind, MutexOps, OpsByKind, RwOps, SemaphoreOps, SeqOps } from './kinds.ts';
 
 function trackMutex(cpu: Cpu, ops: MutexOps): MutexOps {
+  const { acquired, released, waitsFor } = cpu.tracking;
   const { tryAcquire } = ops;
   return {
     acquire(lock) {
-      cpu.waitsFor(lock, MODE_WRITE);
+      waitsFor(lock, MODE_WRITE);
       ops.acquire(lock);
-      cpu.acquired(lock, MODE_WRITE);
+      acquired(lock, MODE_WRITE);
     },
     ...(tryAcquire && {
       tryAcquire(lock: Addr) {
         if (!tryAcquire.call(ops, lock)) return false;
-        cpu.acquired(lock, MODE_WRITE);
+        acquired(lock, MODE_WRITE);
         return true;
       },
     }),
     release(lock) {
-      cpu.released(lock, MODE_WRITE);
+      released(lock, MODE_WRITE);
       ops.release(lock);
     },
   };
 }
 
 function trackRw(cpu: Cpu, ops: RwOps): RwOps {
+  const { acquired, released, waitsFor } = cpu.tracking;
   const { tryRead, tryWrite, downgrade, tryUpgrade } = ops;
   return {
     acquireRead(lock) {
-      cpu.waitsFor(lock, MODE_READ);
+      waitsFor(lock, MODE_READ);
       ops.acquireRead(lock);
-      cpu.acquired(lock, MODE_READ);
+      acquired(lock, MODE_READ);
     },
     releaseRead(lock) {
-      cpu.released(lock, MODE_READ);
+      released(lock, MODE_READ);
       ops.releaseRead(lock);
     },
     acquireWrite(lock) {
-      cpu.waitsFor(lock, MODE_WRITE);
+      waitsFor(lock, MODE_WRITE);
       ops.acquireWrite(lock);
-      cpu.acquired(lock, MODE_WRITE);
+      acquired(lock, MODE_WRITE);
     },
     releaseWrite(lock) {
-      cpu.released(lock, MODE_WRITE);
+      released(lock, MODE_WRITE);
       ops.releaseWrite(lock);
     },
     ...(tryRead && {
       tryRead(lock: Addr) {
         if (!tryRead.call(ops, lock)) return false;
-        cpu.acquired(lock, MODE_READ);
+        acquired(lock, MODE_READ);
         return true;
       },
     }),
     ...(tryWrite && {
       tryWrite(lock: Addr) {
         if (!tryWrite.call(ops, lock)) return false;
-        cpu.acquired(lock, MODE_WRITE);
+        acquired(lock, MODE_WRITE);
         return true;
       },
     }),
     ...(downgrade && {
       downgrade(lock: Addr) {
-        cpu.released(lock, MODE_WRITE);
-        cpu.acquired(lock, MODE_READ);
+        released(lock, MODE_WRITE);
+        acquired(lock, MODE_READ);
         downgrade.call(ops, lock);
       },
     }),
     ...(tryUpgrade && {
       tryUpgrade(lock: Addr) {
         if (!tryUpgrade.call(ops, lock)) return false;
-        cpu.released(lock, MODE_READ);
-        cpu.acquired(lock, MODE_WRITE);
+        released(lock, MODE_READ);
+        acquired(lock, MODE_WRITE);
         return true;
       },
     }),
@@ -86,49 +88,52 @@ function trackRw(cpu: Cpu, ops: RwOps): RwOps {
 }
 
 function trackSeq(cpu: Cpu, ops: SeqOps): SeqOps {
+  const { acquired, released, waitsFor } = cpu.tracking;
   return {
     readBegin: (lock) => ops.readBegin(lock),
     readRetry: (lock, seq) => ops.readRetry(lock, seq),
     writeBegin(lock) {
-      cpu.waitsFor(lock, MODE_WRITE);
+      waitsFor(lock, MODE_WRITE);
       ops.writeBegin(lock);
-      cpu.acquired(lock, MODE_WRITE);
+      acquired(lock, MODE_WRITE);
     },
     writeEnd(lock) {
-      cpu.released(lock, MODE_WRITE);
+      released(lock, MODE_WRITE);
       ops.writeEnd(lock);
     },
   };
 }
 
 function trackSemaphore(cpu: Cpu, ops: SemaphoreOps): SemaphoreOps {
+  const { acquired, released, waitsFor } = cpu.tracking;
   const { tryAcquire } = ops;
   return {
     acquire(lock, permits) {
-      cpu.waitsFor(lock, MODE_READ);
+      waitsFor(lock, MODE_READ);
       ops.acquire(lock, permits);
-      cpu.acquired(lock, MODE_READ);
+      acquired(lock, MODE_READ);
     },
     ...(tryAcquire && {
       tryAcquire(lock: Addr, permits: number) {
         if (!tryAcquire.call(ops, lock, permits)) return false;
-        cpu.acquired(lock, MODE_READ);
+        acquired(lock, MODE_READ);
         return true;
       },
     }),
     release(lock, permits) {
-      cpu.released(lock, MODE_READ);
+      released(lock, MODE_READ);
       ops.release(lock, permits);
     },
   };
 }
 
 function trackCondition(cpu: Cpu, ops: ConditionOps): ConditionOps {
+  const { gaveUp, waitsFor } = cpu.tracking;
   return {
     wait(lock, mutex) {
-      cpu.waitsFor(lock, MODE_WRITE);
+      waitsFor(lock, MODE_WRITE);
       ops.wait(lock, mutex);
-      cpu.gaveUp();
+      gaveUp();
     },
     signal: (lock) => ops.signal(lock),
     broadcast: (lock) => ops.broadcast(lock),

@@ -22,13 +22,16 @@ export const ttas = defineLock({
   kind: 'mutex',
   layout: Ttas,
   promises: { irqSafe: true },
-  create: (isa) => ({
-    acquire(lock) {
-      while (isa.exchange(lock + Ttas.word, 1) !== 0) isa.spinWhile(lock + Ttas.word, 1);
-    },
-    tryAcquire: (lock) => isa.readOnce(lock + Ttas.word) === 0 && isa.exchange(lock + Ttas.word, 1) === 0,
-    release(lock) {
-      isa.storeWakeOne(lock + Ttas.word, 0);
-    },
-  }),
+  create: (isa) => {
+    const { word } = Ttas;
+    return {
+      acquire(lock) {
+        while (isa.exchange(lock + word, 1) !== 0) isa.spinWhile(lock + word, 1);
+      },
+      tryAcquire: (lock) => isa.readOnce(lock + word) === 0 && isa.exchange(lock + word, 1) === 0,
+      release(lock) {
+        isa.storeWakeOne(lock + word, 0);
+      },
+    };
+  },
 });

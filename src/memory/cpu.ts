@@ -8,22 +8,7 @@
 import { type Addr, BLOCKED_NO, type Isa, WaitRecord } from '../arch/index.ts';
 import { type InterruptHandler, Interrupts } from './interrupts.ts';
 import { CPU_LEAVING, CPU_OFFLINE, CPU_ONLINE, CpuArea, cpuArea, LINE, MAX_HELD } from './layout.ts';
-
-/** Mode of a held lock: exclusive. */
-export const MODE_WRITE = 1;
-/** Mode of a held lock: shared. */
-export const MODE_READ = 2;
-/** {@link MODE_WRITE} or {@link MODE_READ}. */
-export type LockMode = number;
-
-/** A CPU holds, or queues for, more locks at once than its area has room for. */
-export class TooManyLocks extends Error {
-  readonly code = 'ETOOMANYLOCKS';
-  constructor(what: string, cpu: number) {
-    super(`CPU ${cpu} ${what} more than ${MAX_HELD} locks at once`);
-    this.name = 'TooManyLocks';
-  }
-}
+import { TooManyLocks, type Tracking, tracking } from './tracking.ts';
 
 /** One CPU, as its own thread sees it. */
 export class Cpu {
@@ -36,6 +21,8 @@ export class Cpu {
   readonly area: Addr;
   /** Byte offset of 2 KiB that are this CPU's to use. */
   readonly local: Addr;
+  /** Which locks it waits for and holds. */
+  readonly tracking: Tracking;
   /** The memory as words; for the CPU's own area only. */
   private readonly words: Int32Array<SharedArrayBuffer>;
   private readonly base: number;
@@ -53,6 +40,7 @@ export class Cpu {
     this.area = cpuArea(id);
     this.local = this.area + CpuArea.local;
     this.base = this.area >>> 2;
+    this.tracking = tracking(words, this.base, id);
     this.nodeKeys = this.base + (CpuArea.nodeKeys >>> 2);
     this.nodesUsed = this.base + (CpuArea.nodesUsed >>> 2);
     this.firstNode = this.area + CpuArea.nodes;
@@ -154,63 +142,6 @@ export class Cpu {
         return;
       }
     }
-  }
-
-  /** Tracking: this CPU begins to acquire `lock`. */
-  waitsFor(lock: Addr, mode: LockMode): void {
-    const at = this.base + (CpuArea.waitingFor >>> 2);
-    this.words[at + 1] = mode;
-    this.words[at] = lock;
-  }
-
-  /** Tracking: the attempt has ended without the lock. */
-  gaveUp(): void {
-    this.words[this.base + (CpuArea.waitingFor >>> 2)] = 0;
-  }
-
-  /**
-   * Tracking: this CPU has acquired `lock`.
-   * @throws TooManyLocks
-   */
-  acquired(lock: Addr, mode: LockMode): void {
-    const words = this.words;
-    const base = this.base;
-    const count = words[base + (CpuArea.held >>> 2)]!;
-    if (count >= MAX_HELD) throw new TooManyLocks('holds', this.id);
-    const at = base + (CpuArea.heldLocks >>> 2) + 2 * count;
-    words[at] = lock;
-    words[at + 1] = mode;
-    words[base + (CpuArea.held >>> 2)] = count + 1;
-    words[base + (CpuArea.waitingFor >>> 2)] = 0;
-  }
-
-  /** Tracking: this CPU is about to release `lock`. @returns whether it held it in that mode */
-  released(lock: Addr, mode: LockMode): boolean {
-    const words = this.words;
-    const base = this.base;
-    const last = words[base + (CpuArea.held >>> 2)]! - 1;
-    const first = base + (CpuArea.heldLocks >>> 2);
-    for (let at = last; at >= 0; at -= 1) {
-      if (words[first + 2 * at] === lock && words[first + 2 * at + 1] === mode) {
-        for (let move = at; move < last; move += 1) {
-          words[first + 2 * move] = words[first + 2 * move + 2]!;
-          words[first + 2 * move + 1] = words[first + 2 * move + 3]!;
-        }
-        words[base + (CpuArea.held >>> 2)] = last;
-        return true;
-      }
-    }
-    return false;
-  }
-
-  /** Locks held, the latest last. */
-  held(): { lock: Addr; mode: LockMode }[] {
-    const first = this.base + (CpuArea.heldLocks >>> 2);
-    const count = this.words[this.base + (CpuArea.held >>> 2)]!;
-    return Array.from({ length: count }, (_, at) => ({
-      lock: this.words[first + 2 * at]!,
-      mode: this.words[first + 2 * at + 1]!,
-    }));
   }
 
   /** No interrupt is delivered until the matching {@link irqEnable}; nests. */

@@ -11,8 +11,8 @@
  * That a guard is not met is a lead, not the finding of a race: the object may not be reachable for others yet, or no longer.
  */
 import type { Addr, Isa } from '../arch/index.ts';
-import { type LockMode, MODE_READ, MODE_WRITE } from './cpu.ts';
 import { infoOf, membersOf } from './struct.ts';
+import { type LockMode, MODE_READ, MODE_WRITE } from './tracking.ts';
 
 /** What must be the case when a field is accessed. Plain data: survives structured clone and JSON. */
 export type Guard =

@@ -1,5 +1,5 @@
 /** Memory of a machine: layouts, CPUs, allocation. */
-export { Cpu, type LockMode, MODE_READ, MODE_WRITE, TooManyLocks } from './cpu.ts';
+export { Cpu } from './cpu.ts';
 export { decode } from './decode.ts';
 export {
   createFrames,
@@ -92,3 +92,4 @@ export {
   union,
   words,
 } from './struct.ts';
+export { type LockMode, MODE_READ, MODE_WRITE, TooManyLocks, type Tracking } from './tracking.ts';

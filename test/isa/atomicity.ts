@@ -11,9 +11,9 @@
  *
  * The counts cross 2^31.
  */
-import { type Job, runCrew } from '../../bench/crew.ts';
+import type { Job } from '../../bench/crew.ts';
 import { createMachine } from '../../src/memory/index.ts';
-import { engineFor, must, type Row } from './rows.ts';
+import { engineFor, must, type Row, runToEnd } from './rows.ts';
 
 const suffixes = ['', 'Acquire', 'Release', 'Relaxed'] as const;
 const ROUNDS = 100_000;
@@ -101,19 +101,15 @@ function row(name: string, jobName: string, first: (rounds: number) => number, j
     name,
     mixed: true,
     long: 10,
-    async run(subject, { times }) {
-      const rounds = Math.round(ROUNDS * times);
+    async run(subject, effort) {
+      const rounds = Math.round(ROUNDS * effort.times);
       const machine = createMachine({ cpus: 2 });
       const at = machine.alloc(64 * suffixes.length);
       for (const [form] of suffixes.entries()) machine.words[(at + 64 * form) >>> 2] = first(rounds);
       const job = { module: import.meta.url, name: jobName };
       const args: AtomicityOrders = { rounds, at };
-      const found = await runCrew<AtomicityOrders, Findings>({
-        machine,
-        engine: engineFor(subject),
-        job,
-        args,
-      });
+      const crew = { machine, engine: engineFor(subject), job, args };
+      const found = await runToEnd<AtomicityOrders, Findings>(crew, effort);
       for (const [form, suffix] of suffixes.entries()) {
         const word = machine.words[(at + 64 * form) >>> 2]!;
         const each = found.map((forms) => forms[form]!);

@@ -191,6 +191,7 @@ async function chain(subject: Subject, effort: Effort, options: ChainOptions): P
     attach: cpus > availableParallelism() ? { waiting, spinRounds: 1 } : { waiting },
     job: { module: import.meta.url, name: job },
     args,
+    pin: true,
     deadline: 1_200_000,
   });
   await watch(machine, crew, args.counter, effort.patience);

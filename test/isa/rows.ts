@@ -50,13 +50,16 @@ export function engineFor(subject: Subject): (cpu: number) => EngineRef {
   return (cpu) => subject.engines[cpu % subject.engines.length]!;
 }
 
-/** Runs a crew whose CPUs wait for each other: one that does not come to an end breaks a promise, too. */
+/**
+ * Runs a crew whose CPUs wait for each other: one that does not come to an end breaks a promise, too. Each CPU
+ * gets a core of its own if there are enough: two that share one never meet.
+ */
 export async function runToEnd<Args, Result>(
   options: CrewOptions<Args>,
   { patience }: Effort,
 ): Promise<Result[]> {
   try {
-    return await runCrew<Args, Result>({ deadline: 6 * patience, ...options });
+    return await runCrew<Args, Result>({ deadline: 6 * patience, pin: true, ...options });
   } catch (error) {
     if (error instanceof CrewLate) throw new Violation(error.message);
     throw error;

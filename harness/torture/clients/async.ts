@@ -18,13 +18,13 @@ export function asyncClient(bench: Bench, options: ClientOptions<'async-mutex'>)
   const { isa, cpu, control } = bench;
 
   async function inside(): Promise<void> {
-    cpu.acquired(lock, 1);
+    cpu.tracking.acquired(lock, 1);
     enter(bench);
     if (bench.chance(0.1)) await turn();
     else if (bench.chance(0.01)) await sleep(1);
     bench.sawContention();
     leave(bench);
-    cpu.released(lock, 1);
+    cpu.tracking.released(lock, 1);
     bench.count(CpuLine.writes);
     cpu.beat();
   }
@@ -42,7 +42,7 @@ export function asyncClient(bench: Bench, options: ClientOptions<'async-mutex'>)
         if (params.failFast && isa.load(control + Control.violations) !== 0) return;
         if (params.rounds > 0 && step >= params.rounds * STEPS_OF_A_ROUND) return;
         bench.profile = cpu.random() & Profile.once;
-        cpu.waitsFor(lock, 1);
+        cpu.tracking.waitsFor(lock, 1);
         await ops.hold(lock, inside);
         if ((step & 15) === 0) await turn();
       }

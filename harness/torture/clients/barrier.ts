@@ -1,7 +1,7 @@
 /**
  * Torture client of barriers: each CPU writes its phase to its own line, waits at the barrier, and must then find every other CPU in the same phase or
- * one further (it may already have gone on). A CPU found behind was lapped, one further ahead laps. At rest the CPUs have been told to be leader once
- * a phase.
+ * one further (it may already have gone on). A CPU found behind was lapped, one further ahead laps. At rest one CPU a phase
+ * has been told to be the leader.
  */
 import type { BarrierOps } from '../../../src/locking/kinds.ts';
 import { CpuLine, cpuLine, Data } from '../area.ts';
@@ -30,7 +30,7 @@ export function barrierClient(bench: Bench, options: ClientOptions<'barrier'>): 
   }
 
   function rest(): void {
-    // Since the beginning: whoever led the last round may not be this CPU, but all have done the same phases.
+    // Counted over all rounds: another CPU may have led the last one, but all are in the same phase.
     const leaders = isa.load(data + Data.leaders);
     if (leaders !== phase)
       bench.report('leaders', { addr: data + Data.leaders, expected: phase, got: leaders });

@@ -1,0 +1,212 @@
+/** Bad input is answered in one sentence, help shows an example first, and the commands that run nothing say what they should. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { lockByName, locks, mutants } from '../../src/index.ts';
+import { each, folder, lockFile, lockrig, refused, said } from '../fixtures/torture/cli.ts';
+import { read } from '../project.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('cli: usage');
+const box = folder();
+
+const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
+  [['torture', 'tiket'], /no lock 'tiket'; the nearest are ticket,/],
+  [['torture', 'mutex4'], /no lock 'mutex4'; the nearest are mutex3,/],
+  [['torture', 'ticket', 'no-exlusion'], /no lock 'no-exlusion'; the nearest are busted\/no-exclusion/],
+  [['torture', 'zz*'], /no lock 'zz\*'/],
+  [['torture', ''], /argument '' is empty/],
+  [['torture', './missing.ts'], /missing\.ts does not exist/],
+  [['torture', './missing.ts#one'], /missing\.ts does not exist/],
+  [['torture', './good.ts#one'], /defines no 'one': it has good/],
+  [['torture', './good.txt'], /no lock '\.\/good\.txt'/],
+  ...['0', '-1', '1e9', 'two', '1.5', 'NaN', 'Infinity', '1025', '2,3'].map(
+    (cpus) =>
+      [
+        ['torture', 'ticket', '--cpus', cpus],
+        /--cpus .* is not right: a whole number from 1 to 1024/,
+      ] as const,
+  ),
+  [['torture', 'ticket', '--cpus', ''], /--cpus '' is empty/],
+  [['torture', 'ticket', '--try', ' '], /--try ' ' is empty/],
+  [['torture', 'ticket', '--cpus'], /--cpus <n>` value is missing/],
+  [['torture', 'ticket', '--cpus='], /--cpus <n>` value is missing/],
+  [['torture', 'ticket', '--no-cpus'], /unknown option `--no-cpus`/],
+  [['torture', 'ticket', '--cpus', '2', '--cpus', '3'], /--cpus 2,3 is not right/],
+  [['torture', 'ticket', '--cpus', '2', '--oversubscribe'], /--cpus and --oversubscribe/],
+  [['torture', 'ticket', '--frob-nicate'], /unknown option `--frob-nicate`.* lockrig torture --help/],
+  [['torture', '--fail-fast', 'tiket'], /no lock 'tiket'/],
+  [['tortur', 'ticket'], /no command 'tortur': one of torture, /],
+  [['torture', 'ticket', '--duration', 'x'], /--duration x is not right: a time such as/],
+  [['torture', 'ticket', '--duration', '-5s'], /--duration -5s is not right/],
+  [['torture', 'ticket', '--duration', '0'], /--duration 0 is not right/],
+  [['torture', 'ticket', '--duration', '40d'], /--duration 40d is not right/],
+  [['torture', 'ticket', '--duration', '1s', '--rounds', '2'], /--duration and --rounds both/],
+  [['torture', 'ticket', '--rounds', '0'], /--rounds 0 is not right: a whole number from 1/],
+  [['torture', 'ticket', '--seed', 'lucky'], /--seed lucky is not right/],
+  [['torture', 'ticket', '--try', '1.5'], /--try 1\.5 is not right: a share from 0 to 1/],
+  [['torture', 'ticket', '--nested', '9'], /--nested 9 is not right: a whole number from 0 to 8/],
+  [['torture', 'ticket', '--stall-after', '1ms'], /--stall-after 1ms is not right/],
+  [['torture', 'ticket', '--short-delay', '2s'], /--short-delay 2s is not right/],
+  [['torture', 'ticket', '--max-memory', '1'], /--max-memory 1 is not right/],
+  [['torture', 'rwlock', '--readers', '2', '--writers', '1'], /--readers 2 and --writers 1 .* 2 CPUs/],
+  [['torture', 'ticket', '--jit', 'wrong'], /--jit wrong is not right: interpreter or baseline or optimised/],
+  [['torture', 'tiket', '--jit', 'baseline'], /no lock 'tiket'/],
+  [['torture', 'ticket', '--isa', 'arm'], /--isa arm is not right: wasm or atomics/],
+  [
+    ['torture', 'ticket', '--waiting', 'sleep'],
+    /--waiting sleep is not right: spin or spin-then-park or park/,
+  ],
+  [['torture', 'ticket', 'barrier', '--hotplug', '1s'], /hotplug does not go with barriers/],
+  [['torture', '--self-test', 'ticket'], /--self-test takes no locks/],
+  [['torture', '--self-test', '--out', 'x'], /--self-test writes neither/],
+  [['torture', 'ticket', '--json', './good.ts/x.json'], /good\.ts\/x\.json cannot be written/],
+  [['torture', 'ticket', '--junit', './good.ts/x.xml'], /good\.ts\/x\.xml cannot be written/],
+  [['torture', 'ticket', '--out', './good.ts'], /good\.ts.* cannot be written/],
+  [['torture', '--self-test', '--json', './good.ts/x.json'], /good\.ts\/x\.json cannot be written/],
+  [['list', 'ticket'], /unused args: `ticket`/],
+  [['list', '--jsno'], /unknown option `--jsno`/],
+  [['new'], /missing required args.*lockrig new --help/],
+  [['new', 'mutex', 'x.ts'], /no template 'mutex': lock or scenario/],
+  [['new', 'lock', 'x.txt'], /x\.txt has the extension \.txt/],
+  [['new', 'lock', 'missing/x.ts'], /missing is not a folder/],
+  [['new', 'lock', 'good.ts'], /good\.ts exists already/],
+];
+
+test(
+  'bad input is one sentence that names it, and nothing is run',
+  async () => {
+    const good = lockFile('good');
+    box.write({ 'good.ts': good });
+    await each(BAD, async ([line, sentence]) => {
+      const ended = await lockrig(line, { cwd: box.path });
+      refused(ended, sentence);
+      assert.not.match(ended.stdout, /torture:/, said(ended));
+    });
+    assert.is(readFileSync(join(box.path, 'good.ts'), 'utf8'), good);
+  },
+  { deadline: 280_000 },
+);
+
+test('--verbose adds the stack, and only that', async () => {
+  const { code, stderr } = await lockrig(['torture', 'tiket', '--verbose']);
+  assert.is(code, 2);
+  assert.match(stderr, /^lockrig: there is no lock 'tiket'[^\n]*\n\w*Error: there is no lock[^\n]*\n +at /);
+});
+
+/** Every option that a command is documented to have. */
+const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  torture: [
+    ...[
+      'cpus',
+      'duration',
+      'rounds',
+      'seed',
+      'readers',
+      'writers',
+      'reads',
+      'try',
+      'downgrade',
+      'upgrade',
+      'nested',
+    ],
+    ...[
+      'long-hold',
+      'short-delay',
+      'stutter',
+      'hotplug',
+      'oversubscribe',
+      'waiting',
+      'isa',
+      'jit',
+      'stall-after',
+    ],
+    ...['max-memory', 'fail-fast', 'self-test', 'json', 'junit', 'out', 'verbose', 'help'],
+  ],
+  bench: ['against', 'quick', 'json', 'strict', 'verbose', 'help'],
+  list: ['json', 'verbose', 'help'],
+  new: ['force', 'verbose', 'help'],
+};
+
+test('--help of every command shows an example first, and every option with what it is for', async () => {
+  const { code, stdout: overview } = await lockrig([]);
+  assert.is(code, 0);
+  const commands = [...overview.matchAll(/^ {2}\$ lockrig (\w+) --help$/gm)].map(([, name]) => name ?? '');
+  assert.equal([...commands].sort(), Object.keys(OPTIONS).sort());
+  await each(commands, async (command) => {
+    const ended = await lockrig([command, '--help']);
+    assert.is(ended.code, 0, said(ended));
+    assert.is(ended.stderr, '');
+    const example = ended.stdout.search(new RegExp(`^lockrig ${command} `, 'm'));
+    const usage = ended.stdout.indexOf('Usage:');
+    assert.ok(example > 0 && example < usage, ended.stdout);
+    const listed = [...ended.stdout.slice(usage).matchAll(/^ {2}(?:-\w, )?--([a-z-]+).*? {2,}(\S.*)$/gm)];
+    assert.equal(listed.map(([, name]) => name).sort(), [...(OPTIONS[command] ?? [])].sort());
+  });
+});
+
+test('what the examples in the help name exists', async () => {
+  for (const command of ['torture', 'bench']) {
+    const { stdout } = await lockrig([command, '--help']);
+    const words = stdout.slice(0, stdout.indexOf('Usage:')).match(/\b(ticket|mcs|tas|mutex3)\b/g) ?? [];
+    assert.ok(words.length > 0 && words.every((name) => lockByName(name)), stdout);
+  }
+});
+
+test('--version is that of the package', async () => {
+  const { version } = JSON.parse(read('package.json')) as { version: string };
+  const { code, stdout } = await lockrig(['--version']);
+  assert.is(code, 0);
+  assert.match(stdout, `lockrig/${version} `);
+});
+
+test('list names every lock and every mutant, as text and as JSON', async () => {
+  const { code, stdout } = await lockrig(['list']);
+  assert.is(code, 0);
+  const first = stdout.split('\n').map((line) => line.split(' ')[0]);
+  for (const { name } of [...locks, ...mutants]) assert.ok(first.includes(name), name);
+  const json = await lockrig(['list', '--json']);
+  const listed = JSON.parse(json.stdout) as {
+    schemaVersion: number;
+    locks: { name: string; kind: string }[];
+    mutants: { name: string; mutant: { caughtBy: string } }[];
+  };
+  assert.is(listed.schemaVersion, 1);
+  assert.equal(
+    listed.locks.map(({ name, kind }) => [name, kind]),
+    locks.map(({ name, kind }) => [name, kind]),
+  );
+  assert.equal(
+    listed.mutants.map(({ name, mutant }) => [name, mutant.caughtBy]),
+    mutants.map(({ name, mutant }) => [name, mutant?.caughtBy]),
+  );
+});
+
+test('new writes what works as it is: locks that hold, a race that is found', async () => {
+  for (const name of ['my-lock.ts', 'myLock.mjs']) {
+    const made = await lockrig(['new', 'lock', name], { cwd: box.path });
+    assert.is(made.code, 0, said(made));
+    assert.match(made.stdout, `next: npx lockrig torture ./${name}`);
+    const held = await lockrig(['torture', `./${name}`, '--rounds', '20'], { cwd: box.path });
+    assert.is(held.code, 0, said(held));
+    assert.match(held.stdout, /^torture:my-lock cpus=2 .* SUCCESS$/m);
+  }
+  const made = await lockrig(['new', 'scenario', 'my-race.ts'], { cwd: box.path });
+  assert.is(made.code, 0, said(made));
+  const raced = await lockrig(['torture', './my-race.ts', '--duration', '30s', '--fail-fast'], {
+    cwd: box.path,
+  });
+  assert.is(raced.code, 1, said(raced));
+  assert.match(raced.stdout, /an increment was lost/);
+  assert.match(raced.stdout, /FAILURE \(check\)\n$/);
+});
+
+test('new replaces a file only on demand', async () => {
+  box.write({ 'mine.ts': 'export const precious = 1;\n' });
+  refused(await lockrig(['new', 'lock', 'mine.ts'], { cwd: box.path }), /mine\.ts exists already.*--force/);
+  assert.is(readFileSync(join(box.path, 'mine.ts'), 'utf8'), 'export const precious = 1;\n');
+  assert.is((await lockrig(['new', 'lock', 'mine.ts', '--force'], { cwd: box.path })).code, 0);
+  assert.match(readFileSync(join(box.path, 'mine.ts'), 'utf8'), /defineLock\(/);
+});
+
+test.run();
