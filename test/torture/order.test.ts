@@ -38,9 +38,13 @@ for (const [lock, oracle, text] of [
 }
 
 test('a lock that promises no order is not judged on it, but how far it went is counted', async () => {
-  const result = await run(any(claimsNothing), { cpus: 3, rounds: 60 }, true);
-  assert.is(result.verdict, 'success', summarize(result).join('\n'));
-  assert.ok(Math.max(...result.cpus.map(({ overtakenMax }) => overtakenMax)) > 3);
+  let most = 0;
+  for (let runs = 0; runs < 20 && most <= 3; runs += 1) {
+    const result = await run(any(claimsNothing), { cpus: 3, rounds: 60 }, true);
+    assert.is(result.verdict, 'success', summarize(result).join('\n'));
+    most = Math.max(most, ...result.cpus.map(({ overtakenMax }) => overtakenMax));
+  }
+  assert.ok(most > 3, `at most ${most} others were let pass`);
 });
 
 test('locks that promise order or a bound keep it with 2, 4 and 8 CPUs', async () => {
