@@ -23,7 +23,7 @@ export default defineLock({
   create: () => {
     const channel = new BroadcastChannel('web-locks');
     locks.send = (message) => channel.postMessage(message);
-    channel.onmessage = ({ data }: MessageEvent) => locks.receive(data as object);
+    channel.onmessage = (event) => locks.receive((event as { data: object }).data);
     return {
       async hold(lock, fn) {
         let result: Awaited<ReturnType<typeof fn>> | undefined;

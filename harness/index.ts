@@ -1,7 +1,12 @@
 /**
  * lockrig/harness: what drives CPUs and judges locks, for tests and tools that call it themselves.
  */
+
+export type { WaitEdge } from './cpus/graph.ts';
 export { CpuDied } from './cpus/pool.ts';
+export type { StackFrame } from './cpus/source-map.ts';
+export type { CpuState, HeldLock } from './cpus/watchdog.ts';
+export type { OutcomeRow, ScenarioOutcomes } from './torture/outcomes.ts';
 export { DEFAULTS, echo, ParameterError, type TortureParams } from './torture/params.ts';
 export type {
   CpuCounts,
@@ -14,4 +19,5 @@ export type {
 } from './torture/result.ts';
 export { type Progress, type TortureOptions, torture } from './torture/run.ts';
 export { type MutantOutcome, type SelfTest, type SelfTestOptions, selfTest } from './torture/selftest.ts';
+export type { Tortured } from './torture/setup.ts';
 export { summarize } from './torture/summary.ts';

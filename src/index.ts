@@ -3,9 +3,15 @@
  *
  * Everything here runs on any engine, in Node and in browsers. What drives, tortures and measures it is `lockrig/harness`.
  */
+
+export type { WasmMemory } from './arch/index.ts';
 export {
   type Addr,
+  type Cas,
   type Isa,
+  type Load,
+  type Rmw,
+  type Store,
   ult,
   WAIT_NOT_EQUAL,
   WAIT_TIMED_OUT,

@@ -65,10 +65,13 @@ export interface ScenarioDefinition<Tools = unknown> {
   readonly layout: object | undefined;
   readonly bytes: number;
   readonly stride: number;
+  /** What the callbacks get as `tools` on one CPU. */
   readonly create: (isa: Isa, cpu: Cpu) => Tools;
   readonly init: Actor<Tools> | undefined;
   readonly actors: Actor<Tools> | readonly Actor<Tools>[];
+  /** Judges one episode. */
   readonly check: ((context: CheckContext<Tools>) => void) | undefined;
+  /** Names what came out of one episode. */
   readonly outcome: ((context: ScenarioContext<Tools>) => string) | undefined;
   readonly grades: Readonly<Record<string, Grade | readonly [Grade, string]>> | undefined;
 }

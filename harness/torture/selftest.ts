@@ -39,6 +39,7 @@ export interface SelfTestOptions {
   readonly patience?: number;
   readonly disabled?: readonly OracleName[];
   readonly signal?: AbortSignal;
+  /** Told of each mutant when it is through. */
   readonly onOutcome?: (outcome: MutantOutcome) => void;
   /** Whether to run the second half, without oracles. */
   readonly control?: boolean;

@@ -2,7 +2,11 @@
 export { AtomicsIsa } from './atomics.ts';
 export {
   type Addr,
+  type Cas,
   type Isa,
+  type Load,
+  type Rmw,
+  type Store,
   ult,
   WAIT_NOT_EQUAL,
   WAIT_TIMED_OUT,

@@ -34,10 +34,14 @@ export type WaitResult = number;
 /** How a CPU waits in `spinWhile`: never sleep; spin for a bounded time, then sleep; sleep at once. */
 export type WaitingPolicy = 'spin' | 'spin-then-park' | 'park';
 
-type Load = (addr: Addr) => number;
-type Store = (addr: Addr, value: number) => void;
-type Rmw = (addr: Addr, operand: number) => number;
-type Cas = (addr: Addr, expected: number, value: number) => number;
+/** Reads a word. */
+export type Load = (addr: Addr) => number;
+/** Writes a word. */
+export type Store = (addr: Addr, value: number) => void;
+/** Changes a word by an operand; returns the old value. */
+export type Rmw = (addr: Addr, operand: number) => number;
+/** Writes a word that has the expected value; returns the old value. */
+export type Cas = (addr: Addr, expected: number, value: number) => number;
 
 /** The instruction set of one CPU. Every operation takes byte addresses and 32-bit values; see the head of `isa.ts` for the ordering of each. */
 export interface Isa {

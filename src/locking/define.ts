@@ -75,12 +75,16 @@ export interface LockDefinition<K extends Kind = Kind> {
   readonly definition: 'lock';
   readonly name: string;
   readonly kind: K;
+  /** Bytes of one lock. */
   readonly size: (cpus: number) => number;
   readonly layout: object | undefined;
   readonly perCpu: number;
   readonly promises: Promises;
+  /** Sets one lock up. */
   readonly init: (isa: Isa, lock: Addr, cpus: number, value: number) => void;
+  /** Makes what all CPUs share beside the machine's memory. */
   readonly share: ((cpus: number, value: number) => unknown) | undefined;
+  /** The operations of one CPU. */
   readonly create: (isa: Isa, cpu: Cpu, env?: Partial<LockEnv>) => OpsByKind[K];
   /** Set on locks that are broken on purpose. */
   readonly mutant: MutantNote | undefined;

@@ -25,19 +25,27 @@ export interface Promises {
 
 /** `mutex`: one holder. */
 export interface MutexOps {
+  /** Waits until this CPU holds it. */
   acquire(lock: Addr): void;
   /** @returns whether this CPU now holds it; never waits for a holder */
   tryAcquire?(lock: Addr): boolean;
+  /** Gives it up; only its holder may. */
   release(lock: Addr): void;
 }
 
 /** `rwlock` and `rwsem`: many readers or one writer. */
 export interface RwOps {
+  /** Waits until this CPU may read. */
   acquireRead(lock: Addr): void;
+  /** Ends a read. */
   releaseRead(lock: Addr): void;
+  /** Waits until this CPU alone is inside. */
   acquireWrite(lock: Addr): void;
+  /** Ends a write. */
   releaseWrite(lock: Addr): void;
+  /** @returns whether this CPU may now read; never waits for a holder */
   tryRead?(lock: Addr): boolean;
+  /** @returns whether this CPU alone is now inside; never waits for a holder */
   tryWrite?(lock: Addr): boolean;
   /** The writer becomes a reader; no other writer gets in between. */
   downgrade?(lock: Addr): void;
@@ -47,18 +55,23 @@ export interface RwOps {
 
 /** `seq`: readers retry what a writer has disturbed. Writers exclude each other. */
 export interface SeqOps {
+  /** @returns what `readRetry` must be given */
   readBegin(lock: Addr): number;
   /** @returns whether what was read since `readBegin` answered `seq` must be thrown away */
   readRetry(lock: Addr, seq: number): boolean;
+  /** Waits for other writers and tells readers to retry. */
   writeBegin(lock: Addr): void;
+  /** Ends a write. */
   writeEnd(lock: Addr): void;
 }
 
 /** `semaphore`: a number of permits; the torture sets it through `init`'s `value`. */
 export interface SemaphoreOps {
-  /** @param permits at least 1 */
+  /** Waits until it has the permits. @param permits at least 1 */
   acquire(lock: Addr, permits: number): void;
+  /** @returns whether it has the permits; never waits */
   tryAcquire?(lock: Addr, permits: number): boolean;
+  /** Gives permits back. */
   release(lock: Addr, permits: number): void;
 }
 
@@ -66,7 +79,9 @@ export interface SemaphoreOps {
 export interface ConditionOps {
   /** Releases `mutex`, waits for a signal, acquires `mutex`. */
   wait(lock: Addr, mutex: Addr): void;
+  /** Wakes at least one CPU that waited before. */
   signal(lock: Addr): void;
+  /** Wakes every CPU that waited before. */
   broadcast(lock: Addr): void;
 }
 

@@ -74,7 +74,9 @@ export const CpuArea = {
 /** Bytes of `cpu.local`. */
 export const CPU_LOCAL_BYTES = CPU_AREA_BYTES - CpuArea.local;
 
+/** State of a CPU: no thread is this CPU. */
 export const CPU_OFFLINE = 0;
+/** State of a CPU: a thread is this CPU. */
 export const CPU_ONLINE = 1;
 /** Serving its mailbox for the last time. */
 export const CPU_LEAVING = 2;

@@ -38,6 +38,7 @@ export class ListError extends Error {
 export interface Lists {
   /** Makes a list of none. */
   init(head: Addr): void;
+  /** Whether the list has no entry. */
   isEmpty(head: Addr): boolean;
   /** The first entry; 0 when empty. */
   first(head: Addr): Addr;

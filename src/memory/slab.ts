@@ -120,7 +120,7 @@ function plan({ layout, objects, cache = 0, packed = false }: SlabSpec, cpus: nu
   };
 }
 
-/** Bytes that a slab takes, with what the alignment of its objects to {@link SLAB_PAGE} may cost. */
+/** Bytes that a slab takes, with what the alignment of its objects to 4 KiB may cost. */
 export function slabBytes(spec: SlabSpec, cpus: number): number {
   const { head, body } = plan(spec, cpus);
   return head + SLAB_PAGE + body;

@@ -41,7 +41,8 @@ export interface BitsField<Names extends string = string> extends Field {
   ownLine(): BitsField<Names>;
 }
 
-type Forms = Readonly<Record<string, Readonly<Record<string, Field>>>>;
+/** The forms of an overlay: fields by the state that owns them. */
+export type Forms = Readonly<Record<string, Readonly<Record<string, Field>>>>;
 
 /** A field made by {@link union}. */
 export interface UnionField<F extends Forms = Forms> extends Field {
@@ -160,10 +161,13 @@ export type StructLayout<Names extends string = string, Fields = unknown> = {
   readonly [declared]?: Fields;
 };
 
-type Fields = Readonly<Record<string, Field>>;
+/** The fields of a struct by name. */
+export type Fields = Readonly<Record<string, Field>>;
 type KeysOfEach<T> = T extends unknown ? keyof T & string : never;
-type Overlays<F> = F extends UnionField<infer U> ? KeysOfEach<U[keyof U]> : never;
-type NamesIn<F extends Fields> = (keyof F & string) | Overlays<F[keyof F]>;
+/** The names of the fields in the overlays of a struct. */
+export type Overlays<F> = F extends UnionField<infer U> ? KeysOfEach<U[keyof U]> : never;
+/** The names of all fields of a struct, those of overlays among them. */
+export type NamesIn<F extends Fields> = (keyof F & string) | Overlays<F[keyof F]>;
 
 /** One field of a layout; a union's entry stands for all of its forms. */
 export interface FieldInfo {
