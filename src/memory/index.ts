@@ -80,6 +80,7 @@ export {
   fieldAt,
   i32,
   infoOf,
+  type KeysOfEach,
   LayoutError,
   type MemberInfo,
   membersOf,

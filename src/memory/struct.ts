@@ -163,7 +163,8 @@ export type StructLayout<Names extends string = string, Fields = unknown> = {
 
 /** The fields of a struct by name. */
 export type Fields = Readonly<Record<string, Field>>;
-type KeysOfEach<T> = T extends unknown ? keyof T & string : never;
+/** The keys of each member of a union type. */
+export type KeysOfEach<T> = T extends unknown ? keyof T & string : never;
 /** The names of the fields in the overlays of a struct. */
 export type Overlays<F> = F extends UnionField<infer U> ? KeysOfEach<U[keyof U]> : never;
 /** The names of all fields of a struct, those of overlays among them. */
