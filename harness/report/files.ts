@@ -34,7 +34,11 @@ export function writeWhole(file: string, text: string): void {
     writeFileSync(temporary, text);
     renameSync(temporary, target);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    try {
+      rmSync(temporary, { force: true });
+    } catch {
+      // Where nothing could be written there is nothing to remove; the first error is the one to tell.
+    }
     throw new OutputError(file, error as Error);
   }
 }

@@ -135,7 +135,10 @@ test('--junit is XML with a case a lock, whatever the locks are called', async (
   box.write({
     'odd.ts': lockFile(odd),
     'bad.ts': lockFile('bad', {
-      create: `() => ({ acquire() {}, release() { throw new Error('</failure> & \\u0001\\u001b[31m') } })`,
+      create: `(isa) => ({
+        acquire(lock) { while (isa.compareExchange(lock, 0, 1) !== 0) isa.spinWhile(lock, 1); },
+        release() { throw new Error('</failure> & \\u0001\\u001b[31m') },
+      })`,
     }),
   });
   const ended = await lockrig(
