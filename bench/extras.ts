@@ -21,17 +21,21 @@ function row(name: string, figures: Record<string, Figure>): Row {
   return { name, judged: true, fifo: false, parties: {}, figures };
 }
 
-/** Store buffering (SB) by plain and by sequentially consistent accesses. */
+/** Store buffering (SB) by plain, by relaxed atomic and by sequentially consistent accesses. */
 export async function litmus({ budget, signal, progress }: Surroundings): Promise<Printed> {
-  const { instances } = budget.litmus;
   const results = [];
-  for (const access of ['plain', 'seqcst'] as const) {
+  for (const access of ['plain', 'once', 'seqcst'] as const) {
+    const instances = access === 'seqcst' ? budget.litmus.ordered : budget.litmus.instances;
     signal?.throwIfAborted();
     progress(`litmus: SB ${access}`);
     results.push(await runLitmus({ test: 'SB', access, instances }));
   }
-  const rows = results.map(({ test, access, weak, perSecond }) =>
-    row(`${test} ${access}`, { weak: exactly(weak), 'outcomes/s': exactly(perSecond) }),
+  const rows = results.map(({ test, access, weak, instances, perSecond }) =>
+    row(`${test} ${access}`, {
+      weak: exactly(weak),
+      share: exactly(weak / instances),
+      'outcomes/s': exactly(perSecond),
+    }),
   );
   return { rows, text: printLitmus(results).trimEnd() };
 }

@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { loadavg } from 'node:os';
 import { type Environment, environment } from '../harness/torture/result.ts';
-import type { NativePeers } from './native.ts';
+import type { CallCosts, NativePeers } from './native.ts';
 import { cores, currentThreadId } from './pin.ts';
 
 /** Where a benchmark ran. */
@@ -15,6 +15,8 @@ export interface BenchMachine extends Environment {
   readonly pinning: true | string;
   /** The C compiler of the native peers; otherwise why there are none. */
   readonly compiler: { readonly name: string } | { readonly missing: string };
+  /** What calls take in C, where there is a compiler. */
+  readonly calls?: CallCosts;
   /**
    * Processes that wanted a core in the last minute, before the benchmark began; 0 where the system does not
    * say.
@@ -31,11 +33,13 @@ function pinning(): true | string {
 
 /** Looks at the machine. */
 export function describeMachine(peers: NativePeers): BenchMachine {
+  const calls = peers.available ? peers.calls() : undefined;
   return {
     ...environment(),
     usable: cores(),
     pinning: pinning(),
     compiler: peers.available ? { name: peers.compiler } : { missing: peers.reason },
+    ...(calls ? { calls } : {}),
     load: loadavg()[0] ?? 0,
   };
 }
@@ -51,6 +55,12 @@ export function banner(machine: BenchMachine): string {
       ? `pinning: yes, to cores ${usable.slice(0, 2).join(' and ')}`
       : `pinning: no, ${machine.pinning}`,
   ];
+  if (machine.calls) {
+    const { direct, indirect } = machine.calls;
+    lines.push(
+      `a call in C: ${direct.toFixed(1)} ns, an indirect one ${indirect.toFixed(1)} ns (every call from JavaScript to wasm or to Atomics is one)`,
+    );
+  }
   if (load > 0.5 * usable.length)
     lines.push(`others were using this machine when the run began: load ${load.toFixed(1)}`);
   return lines.join('\n');

@@ -68,8 +68,21 @@ export interface NativeResult {
 
 /** The native peers if they can be had here, or why not. */
 export type NativePeers =
-  | { available: true; run: (options: NativeRun) => Promise<NativeResult>; compiler: string; locks: string[] }
+  | {
+      available: true;
+      run: (options: NativeRun) => Promise<NativeResult>;
+      /** What calls take here; undefined where the program does not say. */
+      calls: () => CallCosts | undefined;
+      compiler: string;
+      locks: string[];
+    }
   | { available: false; reason: string };
+
+/** Nanoseconds of a call of an empty C function. */
+export interface CallCosts {
+  readonly direct: number;
+  readonly indirect: number;
+}
 
 /** Where to build from and with what; every field has its default. */
 export interface NativeBuild {
@@ -114,7 +127,13 @@ export function nativePeers(build: NativeBuild = {}): NativePeers {
     ownFolder(cache);
     const program = join(cache, `peers-${buildKey(sources, command, compiler)}`);
     const locks = lockNames(program) ?? compile(command, sources, program);
-    return { available: true, run: (options) => runPeers(program, options), compiler, locks };
+    return {
+      available: true,
+      run: (options) => runPeers(program, options),
+      calls: () => callCosts(program),
+      compiler,
+      locks,
+    };
   } catch (error) {
     return { available: false, reason: error instanceof Error ? error.message : String(error) };
   }
@@ -190,6 +209,11 @@ function compile([cc = 'cc', ...args]: string[], sources: string, program: strin
 function lockNames(program: string): string[] | undefined {
   const { status, stdout } = spawnSync(program, ['--list'], { encoding: 'utf8', timeout: 10_000 });
   return status === 0 ? (JSON.parse(stdout) as string[]) : undefined;
+}
+
+function callCosts(program: string): CallCosts | undefined {
+  const { status, stdout } = spawnSync(program, ['--calls'], { encoding: 'utf8', timeout: 10_000 });
+  return status === 0 ? (JSON.parse(stdout) as CallCosts) : undefined;
 }
 
 function runPeers(program: string, options: NativeRun): Promise<NativeResult> {

@@ -24,7 +24,8 @@ export interface Budget {
     readonly cpus?: number;
   };
   readonly startup: { readonly runs: number };
-  readonly litmus: { readonly instances: number };
+  /** Instances where weak outcomes are looked for, and where there must be none. */
+  readonly litmus: { readonly instances: number; readonly ordered: number };
   readonly instructions: { readonly time: number };
   readonly padding: { readonly time: number };
   /** Whether the self-test also runs with every oracle off. */

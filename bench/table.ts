@@ -168,9 +168,9 @@ export function oversubscribedTable(
 /** Start-up. */
 export function startupTable(rows: readonly Row[]): string {
   return [
-    ...measured(rows).map(({ name, parties: { lockrig } }) =>
-      lockrig
-        ? `lockrig ${name}: first acquisition after ${lockrig.median.toFixed(0)} ms (least ${lockrig.least.toFixed(0)}, ${lockrig.samples.length} runs)`
+    ...measured(rows).map(({ name, parties: { lockrig, node } }) =>
+      lockrig && node
+        ? `lockrig ${name}: first acquisition after ${lockrig.median.toFixed(0)} ms (least ${lockrig.least.toFixed(0)}, ${lockrig.samples.length} runs); Node alone takes ${node.median.toFixed(0)} ms to start and end`
         : name,
     ),
     ...problems(rows),
@@ -209,6 +209,7 @@ function amount(value: number, unit: Outcome['bar']['unit']): string {
   if (value === Number.POSITIVE_INFINITY) return '∞';
   if (unit === '/s') return `${rate(value)}/s`;
   if (unit === 'ms') return `${value.toFixed(0)} ms`;
+  if (unit === '%') return `${Number((100 * value).toPrecision(3))} %`;
   return unit === '' ? String(Number(value.toFixed(3))) : times(value);
 }
 

@@ -21,7 +21,7 @@ const TINY: Budget = {
   contended: { rounds: 2, warmup: 5, block: 5 },
   oversubscribed: { rounds: 1, warmup: 4, many: 20, two: 10, cpus: 3 },
   startup: { runs: 1 },
-  litmus: { instances: 2048 },
+  litmus: { instances: 2048, ordered: 4096 },
   instructions: { time: 1 },
   padding: { time: 10 },
   selftest: { control: false },

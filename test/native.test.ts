@@ -59,6 +59,11 @@ function native(name: string, body: (peers: Available) => Promise<void>): void {
   } else test.skip(name, compiler.reason);
 }
 
+native('says what calls take here', async ({ calls }) => {
+  const { direct, indirect } = calls() ?? { direct: 0, indirect: 0 };
+  assert.ok(direct > 0 && indirect > 0 && direct < 1e4 && indirect < 1e4, `${direct} and ${indirect} ns`);
+});
+
 const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 
 async function countsAddUp({ run }: Available, options: NativeRun): Promise<void> {

@@ -4,10 +4,8 @@
 import type { CAC } from 'cac';
 import type { BenchReport, SectionName } from '../../bench/index.ts';
 import type { BenchSubject } from '../../bench/team.ts';
-import { locks } from '../../src/locking/index.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { Interrupt } from './interrupt.ts';
-import { findSubjects } from './subjects.ts';
 import type { Raw } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
@@ -30,6 +28,7 @@ export function addBench(cli: CAC, finish: (code: Promise<number>) => void): voi
 }
 
 async function findLocks(names: readonly string[]): Promise<BenchSubject[]> {
+  const { findSubjects } = await import('./subjects.ts');
   return (await findSubjects(names)).map(({ lock, url }) => {
     if (lock.definition !== 'lock')
       throw new UsageError(`${lock.name} is a scenario: bench measures locks, torture runs scenarios`);
@@ -60,6 +59,7 @@ async function run(what: string[], options: Options): Promise<number> {
         );
   if (names.length > 0 && !wanted.some((name) => needsLocks.has(name)))
     throw new UsageError(`${wanted.join(' and ')} takes no locks: leave ${names.join(', ')} out`);
+  const { locks } = await import('../../src/locking/index.ts');
   const subjects = names.length > 0 ? await findLocks(names) : locks.map((lock) => ({ lock }));
   if (options.against === true) throw new UsageError('--against needs names of locks, with commas between');
   const against =

@@ -1,7 +1,6 @@
 /** `lockrig list`: the locks, what they promise, and the broken ones. */
 import type { CAC } from 'cac';
 import type { AnyLock } from '../../src/locking/define.ts';
-import { locks, mutants } from '../../src/locking/index.ts';
 import { EXIT } from './errors.ts';
 
 function promises(lock: AnyLock): string {
@@ -22,6 +21,7 @@ export function addList(cli: CAC, finish: (code: Promise<number>) => void): void
     .action((options: { json?: boolean }) =>
       finish(
         (async () => {
+          const { locks, mutants } = await import('../../src/locking/index.ts');
           if (options.json) {
             const plain = (lock: AnyLock): object => ({
               name: lock.name,

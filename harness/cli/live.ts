@@ -1,18 +1,25 @@
 /**
  * The live line on a terminal: what runs, how fast, how long still, how many have passed and failed. Piped output has none.
  */
-import { createLogUpdate } from 'log-update';
 import type { Progress } from '../torture/run.ts';
 import { group } from '../torture/summary.ts';
 
 /** Shows progress on stderr where that is a terminal. */
 export class Live {
-  private readonly update: ReturnType<typeof createLogUpdate> | undefined;
+  private update: ReturnType<typeof import('log-update').createLogUpdate> | undefined;
   passed = 0;
   failed = 0;
 
-  constructor(enabled: boolean) {
-    this.update = enabled && process.stderr.isTTY ? createLogUpdate(process.stderr) : undefined;
+  private constructor() {}
+
+  /** Loads what a terminal needs, if there is one. */
+  static async open(enabled: boolean): Promise<Live> {
+    const live = new Live();
+    if (enabled && process.stderr.isTTY) {
+      const { createLogUpdate } = await import('log-update');
+      live.update = createLogUpdate(process.stderr);
+    }
+    return live;
   }
 
   /** Shows a look at a run. @param left seconds that it still has */

@@ -2,10 +2,8 @@
  * What a command is about: names, globs and files from the command line become lock definitions.
  */
 import { existsSync } from 'node:fs';
-import { distance } from 'fastest-levenshtein';
-import picomatch from 'picomatch';
+import { loadLock, lockNames, mutantNames } from '../../src/locking/catalog.ts';
 import type { AnyLock } from '../../src/locking/define.ts';
-import { locks, mutants } from '../../src/locking/index.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
 import type { Tortured } from '../torture/setup.ts';
 import { UsageError } from './errors.ts';
@@ -59,15 +57,24 @@ async function fromFile(argument: string): Promise<Subject[]> {
   return named;
 }
 
-function nearest(name: string): string[] {
-  return [...locks, ...mutants]
-    .map((lock) => ({
-      name: lock.name,
-      far: Math.min(distance(name, lock.name), distance(name, lock.name.replace('busted/', ''))),
+async function nearest(name: string): Promise<string[]> {
+  const { distance } = await import('fastest-levenshtein');
+  return [...lockNames, ...mutantNames]
+    .map((known) => ({
+      name: known,
+      far: Math.min(distance(name, known), distance(name, known.replace('busted/', ''))),
     }))
     .sort((a, b) => a.far - b.far)
     .slice(0, 3)
     .map((each) => each.name);
+}
+
+/** The names that a glob stands for. */
+async function matching(glob: string): Promise<string[]> {
+  const { default: picomatch } = await import('picomatch');
+  if (!picomatch.scan(glob).isGlob) return [];
+  const matches = picomatch(glob);
+  return [...lockNames, ...mutantNames].filter((name) => matches(name));
 }
 
 /**
@@ -77,18 +84,16 @@ function nearest(name: string): string[] {
 export async function findSubjects(names: readonly string[]): Promise<Subject[]> {
   const found: Subject[] = [];
   for (const name of names) {
-    const exact = [...locks, ...mutants].find((lock) => lock.name === name);
+    const exact = await loadLock(name);
     if (exact) found.push({ lock: exact });
     else if (FILE_AND_NAME.test(name) || existsSync(name)) found.push(...(await fromFile(name)));
     else {
-      const matches = picomatch.scan(name).isGlob
-        ? [...locks, ...mutants].filter((lock) => picomatch(name)(lock.name))
-        : [];
+      const matches = await matching(name);
       if (matches.length === 0)
         throw new UsageError(
-          `there is no lock '${name}'; the nearest are ${nearest(name).join(', ')} (lockrig list shows all; a file is named with its ending, as in ./my-lock.ts)`,
+          `there is no lock '${name}'; the nearest are ${(await nearest(name)).join(', ')} (lockrig list shows all; a file is named with its ending, as in ./my-lock.ts)`,
         );
-      found.push(...matches.map((lock) => ({ lock })));
+      for (const match of matches) found.push({ lock: (await loadLock(match)) as AnyLock });
     }
   }
   return [

@@ -5,7 +5,7 @@ import { group, heading, summarize } from '../torture/summary.ts';
 import { tour } from '../torture/tour.ts';
 import { EXIT } from './errors.ts';
 import { Live } from './live.ts';
-import { outputOf } from './torture.ts';
+import { outputOf } from './run-torture.ts';
 import type { Raw } from './values.ts';
 
 /** Runs the tour. @returns the exit code: 0 when every correct lock held and every broken one was caught */
@@ -20,7 +20,7 @@ export async function runTour(
   };
   const stops = tour();
   const whole = stops.reduce((sum, stop) => sum + (stop.broken ? 0 : stop.duration), 0);
-  const live = new Live(!events);
+  const live = await Live.open(!events);
   let wrong = 0;
   let caught = 0;
   let stuck = false;

@@ -1,17 +1,16 @@
 /**
- * The CPUs: a piscina pool with exactly one thread a CPU, each running one task for as long as the CPU is online.
+ * The CPUs: each a task on a thread of its own for as long as the CPU is online.
  *
- * The balancer sends the task of CPU n to the n-th thread, so a CPU that leaves and comes back is the same thread. A thread that dies ends
- * everything: piscina would put a new one in its place, which would take over a half-done machine. So the first death is remembered with its
+ * A thread that dies ends everything: piscina would put a new one in its place, which would take over a half-done machine. So the first death is remembered with its
  * cause, every pending control call is rejected with it (comlink would wait for ever), and the pool is destroyed.
  */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { type Remote, releaseProxy, wrap } from 'comlink';
-import { Piscina } from 'piscina';
 import type { Machine } from '../../src/memory/index.ts';
 import { endpoint } from '../../workers/endpoint.ts';
 import type { HardwareOptions } from '../engines/hardware.ts';
 import type { Control } from '../engines/program.ts';
+import { CpuThreads } from './threads.ts';
 
 /** A CPU's thread ended or never came up. */
 export class CpuDied extends Error {
@@ -46,6 +45,8 @@ export interface PoolOptions {
   hardware?: Partial<HardwareOptions>;
   /** Memory of a thread in MiB; the host's default unless given. */
   maxMemory?: number;
+  /** Threads that are booting already: as many as the machine has CPUs. The pool ends them. */
+  threads?: CpuThreads;
   /** CPUs to start with; all of the machine unless given. */
   online?: readonly number[];
 }
@@ -60,20 +61,10 @@ interface Line {
 const CONTROL_DEADLINE = 30_000;
 const CONTROL_SHARE = 1_000;
 
-function extension(): string {
-  return import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-}
-
-/** What piscina shows its balancer of a thread. */
-interface Seat {
-  id: number;
-  currentUsage: number;
-}
-
 /** A running set of CPUs. */
 export class CpuPool {
   private readonly options: PoolOptions;
-  private readonly piscina: Piscina;
+  private readonly hosts: CpuThreads;
   private readonly lines = new Map<number, Line>();
   private readonly dead: Promise<never>;
   private die: (error: CpuDied) => void = () => {};
@@ -98,27 +89,8 @@ export class CpuPool {
       this.abandon = reject;
     });
     this.destroyed.catch(() => {});
-    const entry = new URL(`../../workers/cpu.${extension()}`, import.meta.url).href;
-    this.piscina = new Piscina({
-      filename: entry,
-      name: 'cpu',
-      minThreads: machine.cpus,
-      maxThreads: machine.cpus,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      atomics: 'disabled',
-      recordTiming: false,
-      workerHistogram: false,
-      ...(maxMemory === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxMemory } }),
-      loadBalancer: (task, workers) => {
-        const wanted =
-          (task as unknown as Record<symbol, { cpu: number }>)[Piscina.queueOptionsSymbol]?.cpu ?? 0;
-        const seats = [...(workers as unknown as Seat[])].sort((a, b) => a.id - b.id);
-        const seat = seats[wanted];
-        return (seat && seat.currentUsage === 0 ? seat : null) as never;
-      },
-    });
-    // A throw after the task has settled arrives here; without a listener it would end the process.
-    this.piscina.on('error', (error: Error) => this.die(new CpuDied(-1, error.message)));
+    this.hosts = options.threads ?? new CpuThreads(machine.cpus, maxMemory);
+    this.hosts.onError((error) => this.die(new CpuDied(-1, error.message)));
   }
 
   /**
@@ -139,7 +111,7 @@ export class CpuPool {
 
   /** Threads by CPU, in the order of their ids; for the debugger. */
   get threads(): readonly Worker[] {
-    return [...this.piscina.threads].sort((a, b) => a.threadId - b.threadId);
+    return this.hosts.threads;
   }
 
   /** Brings a CPU online and boots the program on it. */
@@ -151,9 +123,8 @@ export class CpuPool {
       id,
       port: port2,
       options: hardware ?? {},
-      [Piscina.queueOptionsSymbol]: { cpu: id },
     };
-    const done = this.piscina.run(task, { transferList: [port2] }).then(
+    const done = this.hosts.run(task).then(
       () => {
         this.lines.delete(id);
       },
@@ -218,6 +189,6 @@ export class CpuPool {
       port.close();
     }
     this.lines.clear();
-    await this.piscina.destroy().catch(() => {});
+    await this.hosts.destroy();
   }
 }

@@ -9,7 +9,8 @@
 import { readFileSync } from 'node:fs';
 import { isAbsolute, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { FlattenMap, LEAST_UPPER_BOUND, originalPositionFor, type TraceMap } from '@jridgewell/trace-mapping';
+import type { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
+import { mapping } from '../plugin/mapping.ts';
 
 /** One call on a thread's stack. */
 export interface StackFrame {
@@ -86,6 +87,7 @@ function origin(
 ): ReturnType<typeof originalPositionFor> | undefined {
   const needle = { line: Math.max(1, line), column: Math.max(0, column - 1) };
   try {
+    const { LEAST_UPPER_BOUND, originalPositionFor } = mapping();
     const found = originalPositionFor(map, needle);
     // If nothing is mapped up to here on this line, the next mapped place on it belongs to the same statement.
     return found.source === null ? originalPositionFor(map, { ...needle, bias: LEAST_UPPER_BOUND }) : found;
@@ -110,6 +112,7 @@ function mapOf(file: string): TraceMap | undefined {
 function readMap(file: string): TraceMap | undefined {
   if (!isAbsolute(file)) return undefined;
   try {
+    const { FlattenMap } = mapping();
     const url = pathToFileURL(file);
     const target = [...readFileSync(url, 'utf8').matchAll(COMMENT)].at(-1)?.[1];
     if (target === undefined) return undefined;

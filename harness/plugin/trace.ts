@@ -7,7 +7,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
+import type { TraceMap } from '@jridgewell/trace-mapping';
+import { mapping } from './mapping.ts';
 
 /** The folder of every bundle begins with this; that is how a stack trace shows that it runs through one. */
 export const FOLDER_PREFIX = 'lockrig-plugin-';
@@ -34,7 +35,9 @@ function mapOf(url: string): TraceMap | undefined {
     const text = readFileSync(fileURLToPath(url), 'utf8');
     const from = text.lastIndexOf(MAP_COMMENT);
     if (from >= 0)
-      map = new TraceMap(Buffer.from(text.slice(from + MAP_COMMENT.length), 'base64').toString('utf8'));
+      map = new (mapping().TraceMap)(
+        Buffer.from(text.slice(from + MAP_COMMENT.length), 'base64').toString('utf8'),
+      );
   } catch {
     // The bundle is gone or is not ours: the trace stays as it is.
   }
@@ -53,7 +56,7 @@ function mapOf(url: string): TraceMap | undefined {
 export function originalPlace(url: string, line: number, column: number): Place | undefined {
   const map = mapOf(url);
   if (map === undefined || line < 1) return undefined;
-  const found = originalPositionFor(map, { line, column: Math.max(0, column - 1) });
+  const found = mapping().originalPositionFor(map, { line, column: Math.max(0, column - 1) });
   if (found.source === null) return undefined;
   const file = found.source.startsWith('file:') ? fileURLToPath(found.source) : found.source;
   return { file, line: found.line, column: found.column + 1 };

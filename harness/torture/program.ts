@@ -1,41 +1,36 @@
 /**
  * The program of a torture CPU: takes up the CPU, creates the lock's operations and the client of its kind, and runs rounds.
  */
+import { loadLock } from '../../src/locking/catalog.ts';
 import type { LockDefinition } from '../../src/locking/define.ts';
-import { lockByName } from '../../src/locking/index.ts';
 import type { Kind, OpsByKind } from '../../src/locking/kinds.ts';
 import { mutex3 } from '../../src/locking/mutex3.ts';
 import { track } from '../../src/locking/track.ts';
 import type { BootContext, Runner } from '../engines/program.ts';
-import { asyncClient } from './clients/async.ts';
-import { barrierClient } from './clients/barrier.ts';
-import { conditionClient } from './clients/condition.ts';
 import { Bench, type Client, type ClientOptions } from './clients/context.ts';
-import { mutexClient } from './clients/mutex.ts';
-import { rwClient } from './clients/rw.ts';
-import { scenarioClient } from './clients/scenario.ts';
-import { semaphoreClient } from './clients/semaphore.ts';
-import { seqClient } from './clients/seq.ts';
 import { Rounds } from './rounds.ts';
 import type { Tortured, TortureSetup } from './setup.ts';
 
+/** The client of each kind, loaded when a CPU needs it. */
 const CLIENTS: {
-  readonly [K in Exclude<Kind, 'async-mutex'>]: (bench: Bench, options: ClientOptions<K>) => Client;
+  readonly [K in Exclude<Kind, 'async-mutex'>]: () => Promise<
+    (bench: Bench, options: ClientOptions<K>) => Client
+  >;
 } = {
-  mutex: mutexClient,
-  rwlock: rwClient,
-  rwsem: rwClient,
-  seq: seqClient,
-  semaphore: semaphoreClient,
-  condition: conditionClient,
-  barrier: barrierClient,
+  mutex: async () => (await import('./clients/mutex.ts')).mutexClient,
+  rwlock: async () => (await import('./clients/rw.ts')).rwClient,
+  rwsem: async () => (await import('./clients/rw.ts')).rwClient,
+  seq: async () => (await import('./clients/seq.ts')).seqClient,
+  semaphore: async () => (await import('./clients/semaphore.ts')).semaphoreClient,
+  condition: async () => (await import('./clients/condition.ts')).conditionClient,
+  barrier: async () => (await import('./clients/barrier.ts')).barrierClient,
 };
 
 /** Finds a definition on this thread: lockrig's own by name, a user's in its bundled module. */
 export async function findSubject(reference: TortureSetup['subject']): Promise<Tortured> {
   const { name, url, definition } = reference;
   if (url === undefined) {
-    const found = lockByName(name);
+    const found = await loadLock(name);
     if (found) return found;
     throw new Error(`no lock is called '${name}'`);
   }
@@ -51,6 +46,20 @@ export async function findSubject(reference: TortureSetup['subject']): Promise<T
 
 /** Stands in for the lock where a scenario is tortured: it has none, and promises nothing. */
 const NO_LOCK = { kind: 'mutex', promises: {}, create: () => ({}) } as unknown as LockDefinition;
+
+async function clientOf(
+  found: Tortured,
+  bench: Bench,
+  options: ClientOptions,
+  stateStride: number,
+): Promise<Client> {
+  if (found.definition === 'scenario') {
+    const { scenarioClient } = await import('./clients/scenario.ts');
+    return scenarioClient(bench, found, options.params.cpus, options.lock, stateStride);
+  }
+  const make = await CLIENTS[options.definition.kind as Exclude<Kind, 'async-mutex'>]();
+  return (make as (bench: Bench, options: ClientOptions) => Client)(bench, options);
+}
 
 /** Boots one CPU of a torture run. */
 export async function boot({ id, setup, attach }: BootContext): Promise<Runner> {
@@ -88,11 +97,11 @@ export async function boot({ id, setup, attach }: BootContext): Promise<Runner> 
     value,
   } as ClientOptions;
   bench = new Bench(options);
-  if (definition.kind === 'async-mutex') return asyncClient(bench, options as ClientOptions<'async-mutex'>);
-  const client =
-    found.definition === 'scenario'
-      ? scenarioClient(bench, found, params.cpus, lock, stateStride)
-      : (CLIENTS[definition.kind] as (bench: Bench, options: ClientOptions) => Client)(bench, options);
+  if (definition.kind === 'async-mutex') {
+    const { asyncClient } = await import('./clients/async.ts');
+    return asyncClient(bench, options as ClientOptions<'async-mutex'>);
+  }
+  const client = await clientOf(found, bench, options, stateStride);
   const judged = definition.promises.fifo === true || definition.promises.bypass !== undefined;
   const rounds = new Rounds(bench, client, judged);
   return { run: () => rounds.run(), collect: () => client.collect?.() };

@@ -8,7 +8,8 @@ import type { OracleName } from '../../src/locking/define.ts';
 import type { Machine } from '../../src/memory/index.ts';
 import { waitCycle, waitEdges } from '../cpus/graph.ts';
 import { ControlTimeout, CpuDied, CpuPool } from '../cpus/pool.ts';
-import { takeStacks } from '../cpus/stacks.ts';
+import type { takeStacks } from '../cpus/stacks.ts';
+import type { CpuThreads } from '../cpus/threads.ts';
 import { type CpuState, type Stall, stateOf, Watchdog } from '../cpus/watchdog.ts';
 import { mapStack } from '../plugin/trace.ts';
 import { Control, GO_STOP } from './area.ts';
@@ -49,6 +50,8 @@ export interface TortureOptions {
   readonly stacks?: boolean;
   /** Memory of a CPU thread in MiB. */
   readonly maxMemory?: number;
+  /** Threads that boot already; the run ends them, be they what it needs or not. */
+  readonly threads?: CpuThreads;
 }
 
 const TICK = 20;
@@ -126,6 +129,42 @@ function startError(error: Error, definition: Tortured, url: string | undefined)
   return new SubjectError(`${subject} cannot be created on a CPU`, error);
 }
 
+interface Started {
+  readonly params: TortureParams;
+  readonly machine: Machine;
+  readonly setup: TortureSetup;
+  readonly pool: CpuPool;
+}
+
+async function start(
+  definition: Tortured,
+  given: Partial<TortureParams>,
+  { url, maxMemory, threads }: TortureOptions,
+): Promise<Started> {
+  let booting = threads;
+  try {
+    const params = withDefaults(paramsFor(definition, given));
+    const { machine, setup } = await prepare(definition, params, url);
+    if (booting && (booting.cpus !== machine.cpus || booting.maxMemory !== maxMemory)) {
+      await booting.destroy();
+      booting = undefined;
+    }
+    const pool = await CpuPool.start({
+      machine,
+      program: programUrl(),
+      setup,
+      ...(maxMemory === undefined ? {} : { maxMemory }),
+      ...(booting === undefined ? {} : { threads: booting }),
+    }).catch((error: Error) => {
+      throw startError(error, definition, url);
+    });
+    return { params, machine, setup, pool };
+  } catch (error) {
+    await booting?.destroy();
+    throw error;
+  }
+}
+
 /**
  * Tortures one lock, or runs the episodes of one scenario.
  * @throws ParameterError when parameters make no sense; SubjectError when a user's definition throws before the run; CpuDied when the
@@ -136,17 +175,8 @@ export async function torture(
   given: Partial<TortureParams> = {},
   options: TortureOptions = {},
 ): Promise<TortureResult> {
-  const params = withDefaults(paramsFor(definition, given));
-  const { machine, setup } = await prepare(definition, params, options.url);
+  const { params, machine, setup, pool } = await start(definition, given, options);
   const { control } = setup.area;
-  const pool = await CpuPool.start({
-    machine,
-    program: programUrl(),
-    setup,
-    ...(options.maxMemory === undefined ? {} : { maxMemory: options.maxMemory }),
-  }).catch((error: Error) => {
-    throw startError(error, definition, options.url);
-  });
   const startedAt = performance.now();
   const elapsed = (): number => performance.now() - startedAt;
   const violationCount = (): number => Atomics.load(machine.words, (control + Control.violations) >>> 2);
@@ -168,7 +198,9 @@ export async function torture(
   const hotplug = new Hotplug(pool, machine, setup, params);
   let stacks: Stacks = new Map();
   const lookAt = async (cpus: readonly CpuState[]): Promise<void> => {
-    if (options.stacks ?? true) stacks = await takeStacks({ threadIds: cpus.map(({ thread }) => thread) });
+    if (!(options.stacks ?? true)) return;
+    const { takeStacks } = await import('../cpus/stacks.ts');
+    stacks = await takeStacks({ threadIds: cpus.map(({ thread }) => thread) });
   };
   const watchdog = new Watchdog(machine, params.stallAfter, {
     expected: () => hotplug.changing,

@@ -8,11 +8,9 @@ import { outcomeTable } from './outcomes.ts';
 import { echo } from './params.ts';
 import type { CpuCounts, StallReport, TortureResult, Violation } from './result.ts';
 
-const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
-
-/** A number with its thousands apart. */
+/** A number, rounded, with its thousands apart. Not by Intl: that loads for as long as a thread takes to start. */
 export function group(value: number): string {
-  return grouped.format(value);
+  return value.toFixed(0).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 function role(label: string, values: readonly number[], fail: number): string {

@@ -5,8 +5,8 @@
  * accesses that the JIT inlines. The exports are copied into own fields of one class: of the shapes an engine object can have this is the
  * one that V8 calls fastest. All read-modify-writes are the full operation whatever their suffix: wasm has no weaker one.
  *
- * `rmb` and `wmb` are bare calls where the processor keeps loads and stores in order by itself (a call to wasm is a barrier for the JIT),
- * fences elsewhere.
+ * `rmb` and `wmb` are an atomic load of a word that nobody writes where the processor keeps loads and stores in order by itself: it only holds
+ * the JIT back, called or inlined. Elsewhere they are fences.
  */
 import type { Addr, Isa, WaitResult } from './isa.ts';
 import { isaBytes } from './isa-bytes.ts';

@@ -44,13 +44,12 @@ export {
   MAX_HELD,
   roundUp,
 } from './layout.ts';
+export { MAX_CPUS, MAX_MACHINE_BYTES } from './limits.ts';
 export { LIST_POISON_NEXT, LIST_POISON_PREV, ListError, type Lists, listHead, lists } from './list.ts';
 export {
   type AttachOptions,
   createMachine,
   type Engine,
-  MAX_CPUS,
-  MAX_MACHINE_BYTES,
   Machine,
   type MachineHandle,
   OutOfMemory,

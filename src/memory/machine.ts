@@ -16,13 +16,9 @@ import {
 } from '../arch/index.ts';
 import { Cpu } from './cpu.ts';
 import { cpuArea, Header, heapStart, LINE, MAGIC, roundUp } from './layout.ts';
+import { MAX_CPUS, MAX_MACHINE_BYTES } from './limits.ts';
 
 const PAGE = 65536;
-/** Addresses stay below this, so that they are positive in every engine. */
-export const MAX_MACHINE_BYTES = 2 ** 30;
-/** The most CPUs of a machine. */
-export const MAX_CPUS = 1024;
-
 const CROWDED_ROUNDS = 1;
 
 function hostCores(): number {

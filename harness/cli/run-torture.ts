@@ -1,0 +1,139 @@
+/**
+ * What `lockrig torture` does: reads the options, finds the locks, tortures one after the other, writes down how it went.
+ *
+ * A short run is mostly start, so everything that this one may not need is loaded where it is needed.
+ */
+import type { CpuThreads } from '../cpus/threads.ts';
+import { Output } from '../report/files.ts';
+import type { TortureParams } from '../torture/params.ts';
+import type { TortureResult } from '../torture/result.ts';
+import { type Progress, paramsFor, torture } from '../torture/run.ts';
+import { heading, summarize } from '../torture/summary.ts';
+import { EXIT, UsageError } from './errors.ts';
+import { Interrupt } from './interrupt.ts';
+import { Live } from './live.ts';
+import { findSubjects, type Subject } from './subjects.ts';
+import type { Raw } from './values.ts';
+
+type Options = Readonly<Record<string, Raw>>;
+
+function exitCode(results: readonly TortureResult[], interrupted: boolean): number {
+  const any = (...verdicts: string[]): boolean => results.some(({ verdict }) => verdicts.includes(verdict));
+  if (any('failure')) return EXIT.violation;
+  if (any('died')) return EXIT.died;
+  if (any('stall')) return EXIT.stall;
+  return interrupted ? EXIT.interrupted : EXIT.clean;
+}
+
+/** What the command has been told. */
+export interface Told {
+  readonly names: readonly string[];
+  readonly options: Options;
+  readonly params: Partial<TortureParams>;
+  readonly maxMemory: number | undefined;
+  /** Threads that boot already, for the first lock. */
+  readonly threads: CpuThreads | undefined;
+}
+
+/** Runs the command. @returns the exit code */
+export async function runTorture(told: Told): Promise<number> {
+  const { names, options, params } = told;
+  const interrupt = new Interrupt();
+  try {
+    if (options.selfTest) {
+      if (names.length > 0) throw new UsageError('--self-test takes no locks: it runs every broken one');
+      if (options.junit !== undefined || options.out !== undefined)
+        throw new UsageError('--self-test writes neither --junit nor --out: give it --json FILE');
+      const { runSelfTest } = await import('./selftest.ts');
+      return await runSelfTest(params.seed ?? 1, interrupt.signal, options);
+    }
+    if (
+      names.length === 0 &&
+      options.duration === undefined &&
+      options.rounds === undefined &&
+      options.cpus === undefined
+    ) {
+      const { runTour } = await import('./tour.ts');
+      return await runTour(params, interrupt.signal, options);
+    }
+    const subjects = await findSubjects(names.length > 0 ? names : ['*']);
+    return await tortureAll(subjects, told, interrupt.signal);
+  } finally {
+    interrupt.dispose();
+  }
+}
+
+/** Where results go. @throws OutputError */
+export function outputOf(options: Options): { output: Output; events: boolean } {
+  const events = options.json === true || options.json === '-';
+  const file = (raw: Raw): string | undefined =>
+    typeof raw === 'string' && raw !== '-' ? raw : typeof raw === 'number' ? String(raw) : undefined;
+  return {
+    output: new Output('torture', {
+      json: file(options.json),
+      junit: file(options.junit),
+      dir: file(options.out),
+    }),
+    events,
+  };
+}
+
+async function tortureAll(
+  subjects: readonly Subject[],
+  { params, options, maxMemory, threads }: Told,
+  signal: AbortSignal,
+): Promise<number> {
+  const { withDefaults } = await import('../torture/params.ts');
+  const { refuse } = await import('../torture/setup.ts');
+  // All of them, so that a bad one is not found an hour later.
+  for (const { lock } of subjects) refuse(lock, withDefaults(paramsFor(lock, params)));
+  const { output, events } = outputOf(options);
+  const say = (text: string): void => {
+    if (!events) process.stdout.write(`${text}\n`);
+  };
+  const tell = (event: object): void => {
+    if (events) process.stdout.write(`${JSON.stringify(event)}\n`);
+  };
+  const live = await Live.open(!events);
+  const results: TortureResult[] = [];
+  let complete = false;
+  try {
+    for (const { lock, url } of subjects) {
+      if (signal.aborted) break;
+      const full = withDefaults(paramsFor(lock, params));
+      say(heading({ lock: lock.name, params: full }));
+      tell({ event: 'start', lock: lock.name, params: full });
+      const onProgress = (progress: Progress): void => {
+        live.show(progress, full.duration / 1000 - progress.seconds);
+        output.counters(progress);
+        tell({ event: 'progress', ...progress });
+      };
+      const result = await torture(lock, params, {
+        signal,
+        onProgress,
+        ...(url === undefined ? {} : { url }),
+        ...(maxMemory === undefined ? {} : { maxMemory }),
+        ...(threads === undefined || results.length > 0 ? {} : { threads }),
+      });
+      live.clear();
+      await output.add(result);
+      results.push(result);
+      if (result.verdict === 'success') live.passed += 1;
+      else live.failed += 1;
+      for (const line of summarize(result)) say(line);
+      tell({ event: 'result', result });
+      if (params.failFast && (result.verdict === 'failure' || result.verdict === 'stall')) break;
+    }
+    complete = !signal.aborted;
+  } finally {
+    live.clear();
+    await output.finish(complete);
+  }
+  const code = exitCode(results, signal.aborted);
+  if (subjects.length > 1)
+    say(
+      `${live.passed} of ${subjects.length} locks held${live.failed > 0 ? `, ${live.failed} did not` : ''}`,
+    );
+  tell({ event: 'end', exitCode: code });
+  return code;
+}
