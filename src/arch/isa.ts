@@ -43,14 +43,19 @@ export type Rmw = (addr: Addr, operand: number) => number;
 /** Writes a word that has the expected value; returns the old value. */
 export type Cas = (addr: Addr, expected: number, value: number) => number;
 
+/** What a plain read answers of a word that is not there. */
+export function outside(addr: Addr): never {
+  throw new RangeError(`address ${addr} is outside the memory`);
+}
+
 /** The instruction set of one CPU. Every operation takes byte addresses and 32-bit values; see the head of `isa.ts` for the ordering of each. */
 export interface Isa {
   /** The engine's name: `wasm` or `atomics`. */
   readonly engine: string;
 
-  /** Plain read. */
+  /** Plain read. @throws RangeError outside the memory */
   read(addr: Addr): number;
-  /** Plain write. */
+  /** Plain write. Outside the memory it is lost, as in any typed array: a check would be the dearer part of it. */
   write(addr: Addr, value: number): void;
   /** READ_ONCE: relaxed, never hoisted or fused. */
   readonly readOnce: Load;

@@ -18,8 +18,8 @@ import type { Access, LitmusName } from '../../bench/litmus-tests.ts';
 export interface AddressFaults {
   /** `down`: the word that the address lies in; `bytes`: the four bytes from there; else the error's name. */
   readonly misaligned: 'down' | 'bytes' | 'RuntimeError' | 'RangeError';
-  /** `nothing`: reads undefined and writes nothing; else the error's name. */
-  readonly outside: 'nothing' | 'RuntimeError' | 'RangeError';
+  /** The name of the error of a read. */
+  readonly outside: 'RuntimeError' | 'RangeError';
 }
 
 /** An engine, or several on one memory, under test. */
@@ -37,7 +37,7 @@ export interface Subject {
   readonly relaxedOnce: boolean;
 }
 
-const array: AddressFaults = { misaligned: 'down', outside: 'nothing' };
+const array: AddressFaults = { misaligned: 'down', outside: 'RangeError' };
 const atomics: AddressFaults = { misaligned: 'down', outside: 'RangeError' };
 const trap: AddressFaults = { misaligned: 'RuntimeError', outside: 'RuntimeError' };
 
