@@ -57,6 +57,7 @@ export class AtomicsIsa implements Isa {
   readonly consumed: (addr: Addr) => void = ignore;
   readonly gracePeriod: (id: number) => void = ignore;
   private readonly spin: Primitives['spin'];
+  private readonly briefLoads: number;
   private readonly waiting: Waiting;
 
   constructor(host: IsaHost) {
@@ -105,6 +106,7 @@ export class AtomicsIsa implements Isa {
       RESULT[Atomics.wait(words, addr >>> 2, value, timeout < 0 ? Number.POSITIVE_INFINITY : timeout / 1e6)]!;
     const primitives: Primitives = { load: this.load, fetchAdd: this.fetchAdd, spin: this.spin, futexWait };
     this.waiting = new Waiting(words, primitives, host);
+    this.briefLoads = this.waiting.briefLoads;
   }
 
   read(addr: Addr): number {
@@ -138,6 +140,10 @@ export class AtomicsIsa implements Isa {
 
   spinWhileAny(pairs: readonly number[]): number {
     return this.waiting.spinWhileAny(pairs);
+  }
+
+  spinBriefly(addr: Addr, value: number): number {
+    return this.spin(addr, value | 0, this.briefLoads);
   }
 
   wait(addr: Addr, value: number, timeout?: number): WaitResult {

@@ -120,6 +120,12 @@ export interface Isa {
    */
   spinWhileAny(pairs: readonly number[]): number;
   /**
+   * Spins while the word equals `value`, but no longer than a sleep and its wake-up would take; one look where the waiting policy is `park`
+   * or there are more CPUs than cores. For locks that sleep: they spin before they `wait` (optimistic spinning).
+   * @returns the value that it saw last, read with acquire ordering
+   */
+  spinBriefly(addr: Addr, value: number): number;
+  /**
    * Futex wait: sleeps if the word equals `value`, until `notify` on it, the timeout, or spuriously.
    * @param timeout nanoseconds; without it the wait has no end of its own
    */

@@ -16,7 +16,7 @@
  * hung, and a sleep that ended by its timeout although the word had already changed is counted as overslept: for a lock that wakes, that
  * takes a waker that was preempted between its store and its notify.
  *
- * wait is the plain futex: it has no timeout that its caller did not ask for, so a lost wake-up stays lost, and is found as such.
+ * spinBriefly is the spin without the rest. wait is the plain futex: it has no timeout that its caller did not ask for, so a lost wake-up stays lost, and is found as such.
  *
  * An interrupt sender sets the pending word, then reads the wait record and notifies the word it names. A target that had checked just
  * before and sleeps just after misses that notify; the sender repeats it until the target has acknowledged.
@@ -119,6 +119,11 @@ export class Waiting {
           ? 0
           : (host.spinRounds ?? SPIN_ROUNDS);
     this.#serve = host.serve ?? ignore;
+  }
+
+  /** Loads of a spin that a sleep follows. */
+  get briefLoads(): number {
+    return this.#rounds > 1 ? SPIN_LOADS : 1;
   }
 
   #block(kind: number, addr: Addr, value: number, endless: number): void {

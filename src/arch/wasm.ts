@@ -87,6 +87,7 @@ export class WasmIsa implements Isa {
   private readonly parked: Exports['parked'];
   private readonly storeParked: Exports['storeParked'];
   private readonly spin: Exports['spin'];
+  private readonly briefLoads: number;
   private readonly waiting: Waiting;
 
   /** @throws TypeError when the host's memory is not a shared `WebAssembly.Memory` */
@@ -123,6 +124,7 @@ export class WasmIsa implements Isa {
       futexWait: to.wait,
     };
     this.waiting = new Waiting(this.words, primitives, host);
+    this.briefLoads = this.waiting.briefLoads;
   }
 
   read(addr: Addr): number {
@@ -154,6 +156,10 @@ export class WasmIsa implements Isa {
 
   spinWhileAny(pairs: readonly number[]): number {
     return this.waiting.spinWhileAny(pairs);
+  }
+
+  spinBriefly(addr: Addr, value: number): number {
+    return this.spin(addr, value | 0, this.briefLoads);
   }
 
   wait(addr: Addr, value: number, timeout?: number): WaitResult {

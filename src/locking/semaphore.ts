@@ -12,7 +12,7 @@
  * waiter, that one gets its permits and is taken off. So nobody overtakes a queued waiter, a big request is not starved by small ones, and
  * a release that makes room for several wakes them all.
  *
- * No wake-up is lost: a grant is a store to `granted`, then a notify; the waiter sleeps only if `granted` was still 0 inside the futex. The granter
+ * No wake-up is lost: a grant is a store to `granted`, then a notify; the waiter, after a brief spin, sleeps only if `granted` was still 0 inside the futex. The granter
  * does not look at the node after that store: the waiter may have returned and reused it. A notify that comes too late is a
  * spurious wake-up for whoever sleeps there.
  *
@@ -93,7 +93,8 @@ export function semaphoreOps(isa: Isa, cpu: Cpu, form: SemaphoreForm): Semaphore
     isa.queued(lock);
     if (form.looksAgain && last === 0) serve(lock);
     isa.storeWake(lock + Semaphore.wait_lock, 0);
-    while (isa.loadAcquire(node + SemaphoreWaiter.granted) === 0) isa.wait(node + SemaphoreWaiter.granted, 0);
+    const granted = node + SemaphoreWaiter.granted;
+    if (isa.spinBriefly(granted, 0) === 0) while (isa.loadAcquire(granted) === 0) isa.wait(granted, 0);
     cpu.putNode(lock);
   }
 

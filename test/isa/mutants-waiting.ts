@@ -122,6 +122,9 @@ export const waitingMutants = {
       return value;
     };
   },
+  'spinBriefly answers what it waited for': ({ isa }) => {
+    isa.spinBriefly = (_addr, value) => value | 0;
+  },
   'spinWhile does not know unsigned values': ({ isa }) => {
     const spinWhile = isa.spinWhile.bind(isa);
     isa.spinWhile = (addr, value) => {

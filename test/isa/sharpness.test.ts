@@ -155,6 +155,10 @@ const catches: Readonly<Record<MutantName, Catch | readonly Catch[]>> = {
     row: 'a ring of 2 CPUs, park',
     evidence: /spinWhile for (\d+) answers \1, not/,
   },
+  'spinBriefly answers what it waited for': {
+    row: 'an access reads and writes its word and no other',
+    evidence: /^spinBriefly\(.* answers/,
+  },
   'spinWhile does not know unsigned values': {
     row: 'spinWhile takes its value in either spelling (park)',
     evidence: /spinWhile for \d+ ended while the word was still -/,

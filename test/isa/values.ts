@@ -119,6 +119,13 @@ export const accessValues: Job<ValueOrders, void> = ({ isa, words, args: { seed,
           value | 0,
         );
       }
+      check(
+        () => `spinBriefly(${hex(value)}) on ${hex(old)}`,
+        old,
+        () => isa.spinBriefly(at, value),
+        old,
+        old,
+      );
       // A word that differs ends the wait at once, whatever the spelling of the value.
       const signed = value | 0;
       if (old === signed) continue;
