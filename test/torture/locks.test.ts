@@ -8,7 +8,7 @@ import type { CpuCounts, TortureParams, TortureResult } from '../../harness/inde
 import { summarize, torture } from '../../harness/index.ts';
 import { COUNTED_QUOTA } from '../../harness/torture/rounds.ts';
 import { type AnyLock, locks } from '../../src/index.ts';
-import { counting, forget, Noted, notes, url } from '../fixtures/torture/locks.ts';
+import { counting, forget, Noted, notes, untried, url } from '../fixtures/torture/locks.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('torture: locks');
@@ -60,6 +60,13 @@ for (const lock of locks) {
     { deadline: DEADLINE },
   );
 }
+
+test('a lock that cannot be tried is not said to let others pass because it was looked at when at rest', async () => {
+  for (const lock of untried) {
+    const result = await run(lock as unknown as AnyLock, { cpus: 2, rounds: 40 }, url);
+    assert.equal(result.violations, [], lock.name);
+  }
+});
 
 test('what is counted is what the lock was used for', async () => {
   for (const engine of ['wasm', 'atomics'] as const) {

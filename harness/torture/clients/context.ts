@@ -184,7 +184,7 @@ export class Bench {
     if (!this.judged) this.queue();
   }
 
-  /** After a trylock that failed: this CPU is not in the order any more. */
+  /** After a trylock that failed, or an acquisition that is not judged: this CPU is not in the order any more. */
   gaveUp(): void {
     if ((this.profile & Profile.order) !== 0) this.isa.store(this.line + CpuLine.queued, 0);
   }

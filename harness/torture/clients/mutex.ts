@@ -74,6 +74,7 @@ export function mutexClient(bench: Bench, options: ClientOptions<'mutex'>): Clie
     leave(bench);
     if (definition.promises.recursive && bench.chance(0.1)) {
       ops.acquire(lock);
+      bench.gaveUp();
       ops.release(lock);
     }
     try {
@@ -94,7 +95,10 @@ export function mutexClient(bench: Bench, options: ClientOptions<'mutex'>): Clie
           bench.report('notFree', { addr: each });
           continue;
         }
-      } else bare.acquire(each);
+      } else {
+        bare.acquire(each);
+        bench.gaveUp();
+      }
       bare.release(each);
     }
   }

@@ -167,7 +167,10 @@ export function rwClient(bench: Bench, options: ClientOptions<'rwlock'> | Client
           bench.report('notFree', { addr: each });
           continue;
         }
-      } else bare.acquireWrite(each);
+      } else {
+        bare.acquireWrite(each);
+        bench.gaveUp();
+      }
       bare.releaseWrite(each);
     }
   }

@@ -137,7 +137,10 @@ export function semaphoreClient(bench: Bench, options: ClientOptions<'semaphore'
         bench.report('notFree', { addr: lock });
         return;
       }
-    } else bare.acquire(lock, permits);
+    } else {
+      bare.acquire(lock, permits);
+      bench.gaveUp();
+    }
     bare.release(lock, permits);
   }
 
