@@ -22,6 +22,11 @@ function version(): string {
   return 'unknown';
 }
 
+// Whoever reads stdout may stop, as `head` does: the run goes on, for its files and its exit code.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 const cli = cac('lockrig');
 const verbose = process.argv.includes('--verbose');
 let pending: Promise<number> | undefined;

@@ -117,8 +117,8 @@ function lockText({ name, word }: Parts): string {
 //   promises    what the lock says of itself below, and nothing else
 //
 // What the code has to keep to:
-//   - Shared memory is touched through \`isa\` only. That is how lockrig can run the same code at full speed, watch it, or
-//     decide which CPU goes next.
+//   - Shared memory is touched through \`isa\` only: that is how the same code runs on either engine (--isa), how waiters
+//     can sleep and be woken, and how a stuck machine can be explained.
 //   - The state of the lock is in that memory. JavaScript variables keep nothing from one call to the next.
 //   - Whoever ends a wait says so: \`storeWake\` stores a value and wakes those who spin on that word.
 import { defineLock } from 'lockrig';
@@ -144,7 +144,7 @@ export default defineLock({
     tryAcquire: (lock) => isa.compareExchange(lock, 0, 1) === 0,
 
     release(lock) {
-      // A store and a wake-up in one. With isa.writeOnce here, a waiter could sleep beside a free lock.
+      // A store and a wake-up in one. With isa.store here, a waiter would sleep on beside a free lock: lockrig says so (wakeup).
       isa.storeWake(lock, 0);
     },
   }),
@@ -158,8 +158,8 @@ function scenarioText({ name, word }: Parts): string {
 //   ${command(word)}
 //
 // A scenario is an episode that is repeated many times: the state is zeroed, init runs if there is one, the actors run at
-// once, one on each CPU, and check looks at what they left. A failure comes with the accesses of each CPU side by side and
-// with a command that replays it.
+// once, one on each CPU, and check looks at what they left. A failure comes with what check said and with the state, field
+// by field.
 //
 // What the code has to keep to:
 //   - Shared memory is touched through \`isa\` only.

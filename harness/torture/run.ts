@@ -15,7 +15,7 @@ import { mapStack } from '../plugin/trace.ts';
 import { Control, GO_STOP } from './area.ts';
 import { acquisitions, allCounts, roundsBegun } from './counts.ts';
 import { CpuThrew, Hotplug } from './hotplug.ts';
-import { notesOn } from './notes.ts';
+import { forgotten, notesOn } from './notes.ts';
 import { collectScenario } from './outcomes.ts';
 import { type TortureParams, withDefaults } from './params.ts';
 import {
@@ -26,6 +26,7 @@ import {
   type StallReport,
   type TortureResult,
   type Verdict,
+  type Violation,
 } from './result.ts';
 import { prepare, SubjectError, type Tortured, type TortureSetup } from './setup.ts';
 
@@ -107,6 +108,16 @@ function reportDeath(
     lastHeartbeat: state.heartbeat,
     held: state.held.map(({ lock, mode }) => ({ lock: name(lock), mode })),
   };
+}
+
+function forgottenSleepers(
+  { overslept, parks }: { overslept: number; parks: number },
+  afterMs: number,
+  round: number,
+): Violation {
+  const text = `${overslept} of ${parks} sleeps ended by their timeout although the word had changed: what ends a spinWhile must wake, by storeWake or by store and wake`;
+  const nobody = { cpu: -1, other: -1, word: '', expected: 0, got: overslept };
+  return { oracle: 'wakeup', text, ...nobody, round, afterMs, lock: '' };
 }
 
 /** A scenario says itself how many CPUs it is for. */
@@ -212,6 +223,7 @@ export async function torture(
   };
   options.signal?.addEventListener('abort', interrupt, { once: true });
   if (options.signal?.aborted) interrupt();
+  const judgesSleep = !params.disabled.includes('wakeup');
   let shown = 0;
   const timer = setInterval(() => {
     const now = elapsed();
@@ -219,6 +231,8 @@ export async function torture(
       detectedMs = readViolations(machine, setup, definition.layout, startedAt)[0]?.afterMs ?? now;
       caughtAt = now;
     }
+    if (params.failFast && judgesSleep && detectedMs === undefined && forgotten(allCounts(machine, setup)))
+      detectedMs = caughtAt = now;
     if (params.failFast && detectedMs !== undefined) {
       stop();
       if (now - caughtAt > GRACE) wakeUp();
@@ -273,10 +287,16 @@ export async function torture(
   }
   const counts = allCounts(machine, setup);
   const violations = readViolations(machine, setup, definition.layout, startedAt);
+  const violationCounts = readOracleCounts(machine, setup);
+  const sleepers = judgesSleep ? forgotten(counts) : undefined;
+  if (sleepers) {
+    violations.push(forgottenSleepers(sleepers, detectedMs ?? elapsed(), roundsBegun(machine, setup)));
+    violationCounts.wakeup = 1;
+  }
   const thrown = threw && params.disabled.includes('exception') ? undefined : threw;
   const ignored = stallReport !== undefined && params.disabled.includes(stallReport.oracle);
   const verdict: Verdict =
-    violationCount() > 0 || thrown
+    violations.length > 0 || violationCount() > 0 || thrown
       ? 'failure'
       : death
         ? 'died'
@@ -295,7 +315,7 @@ export async function torture(
     verdict,
     oracle: violations[0]?.oracle ?? (thrown ? 'exception' : ignored ? undefined : stallReport?.oracle),
     violations,
-    violationCounts: readOracleCounts(machine, setup),
+    violationCounts,
     stall: ignored ? undefined : stallReport,
     exception: thrown && { cpu: thrown.cpu, message: thrown.message, stack: mapStack(thrown.stack ?? '') },
     death: death && reportDeath(death, machine, setup, definition),
@@ -307,6 +327,6 @@ export async function torture(
     detectedMs: violations[0]?.afterMs ?? detectedMs,
     firstAcquisition: Atomics.load(machine.words, (control + Control.firstAcquisition) >>> 2),
     outcomes,
-    notes: notesOn(definition, params, counts),
+    notes: notesOn(params, counts),
   };
 }

@@ -17,7 +17,7 @@ function role(label: string, values: readonly number[], fail: number): string {
   const total = values.reduce((sum, value) => sum + value, 0);
   const most = Math.max(0, ...values);
   const least = values.length === 0 ? 0 : Math.min(...values);
-  return `  ${label}:  Total: ${group(total)}  Max/Min: ${group(most)}/${group(least)}${values.length > 0 && unfair(values) ? ' ???' : ''}  Fail: ${fail}${fail > 0 ? ' !!!' : ''}`;
+  return `  ${label}:  Total: ${group(total)}  Max/Min: ${group(most)}/${group(least)}${values.length > 0 && unfair(values) ? ' ???' : ''}  Fail: ${group(fail)}${fail > 0 ? ' !!!' : ''}`;
 }
 
 function sum(counts: readonly CpuCounts[], pick: (cpu: CpuCounts) => number): number {
@@ -111,7 +111,7 @@ function evidence(result: TortureResult, fails: number): string[] {
 
 function summarizeScenario(result: TortureResult, fails: number): string[] {
   const lines = [
-    `  Episodes:  Total: ${group(result.acquisitions)}  Fail: ${fails}${fails > 0 ? ' !!!' : ''}`,
+    `  Episodes:  Total: ${group(result.acquisitions)}  Fail: ${group(fails)}${fails > 0 ? ' !!!' : ''}`,
     `  ${group(result.perSecond)} episodes/s over ${result.seconds.toFixed(1)} s in ${group(result.rounds)} rounds`,
   ];
   if (result.outcomes) {

@@ -31,6 +31,23 @@ export const testThenSet = defineMutant(
   }),
 );
 
+/** Wakes nobody. */
+export const ttasForgetsWake = defineMutant(
+  ttas,
+  {
+    name: 'busted/ttas-forgets-wake',
+    wrong:
+      'release stores and wakes nobody: a waiter that has parked sleeps on beside a free lock until its park times out',
+    caughtBy: 'wakeup',
+    cpus: 4,
+  },
+  (isa) => ({
+    release(lock) {
+      isa.store(lock + Ttas.word, 0);
+    },
+  }),
+);
+
 /** A trylock that two CPUs win. */
 export const trylockTwice = defineMutant(
   ttas,
