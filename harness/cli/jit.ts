@@ -14,6 +14,16 @@ export const TIERS = ['interpreter', 'baseline', 'optimised'] as const;
 /** One of {@link TIERS}. */
 export type Tier = (typeof TIERS)[number];
 
+/** What makes the top tier come early: V8 counts budgets of bytecode up to 11, invocations since. */
+const EARLY =
+  Number.parseInt(process.versions.v8, 10) < 12
+    ? ['--interrupt-budget=2000']
+    : [
+        '--invocation-count-for-maglev=10',
+        '--invocation-count-for-turbofan=20',
+        '--invocation-count-for-osr=20',
+      ];
+
 const FLAGS: Readonly<Record<Tier, readonly string[]>> = {
   interpreter: ['--no-sparkplug', '--no-maglev', '--no-opt', '--liftoff', '--no-wasm-tier-up'],
   baseline: [
@@ -24,7 +34,7 @@ const FLAGS: Readonly<Record<Tier, readonly string[]>> = {
     '--liftoff',
     '--no-wasm-tier-up',
   ],
-  optimised: ['--no-lazy-feedback-allocation', '--interrupt-budget=2000', '--no-liftoff'],
+  optimised: ['--no-lazy-feedback-allocation', '--no-liftoff', ...EARLY],
 };
 /** Marks the child, so that it does not start one of its own. */
 const MARK = 'LOCKRIG_JIT';
