@@ -11,6 +11,9 @@ import type { Control, CpuTask, Program, Runner } from '../harness/engines/progr
 import type { Cpu } from '../src/memory/index.ts';
 import { endpoint } from './endpoint.ts';
 
+/** Says that the thread has loaded this module. */
+export function ready(): void {}
+
 /** Runs one CPU until it leaves. */
 export function cpu(task: CpuTask): Promise<void> {
   const machine = machineOf(task.machine);

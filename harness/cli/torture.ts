@@ -8,6 +8,9 @@ import type { Raw } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
 
+/** CPUs whose threads are started before it is known whether they are needed. */
+const EARLY_CPUS = 16;
+
 /** Adds the command. `finish` receives the exit code. */
 export function addTorture(cli: CAC, finish: (code: Promise<number>) => void): void {
   cli
@@ -61,8 +64,9 @@ async function run(names: string[], options: Options): Promise<number> {
       return runPinned(tier);
     }
   }
-  const first = names.length > 0 && !options.selfTest;
-  const threads = first ? await boot(params.cpus ?? 2, maxMemory) : undefined;
+  const cpus = params.cpus ?? 2;
+  const early = names.length > 0 && !options.selfTest && cpus <= EARLY_CPUS;
+  const threads = early ? await boot(cpus, maxMemory) : undefined;
   try {
     const { runTorture } = await import('./run-torture.ts');
     return await runTorture({ names, options, params, maxMemory, threads });

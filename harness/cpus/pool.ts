@@ -4,6 +4,7 @@
  * A thread that dies ends everything: piscina would put a new one in its place, which would take over a half-done machine. So the first death is remembered with its
  * cause, every pending control call is rejected with it (comlink would wait for ever), and the pool is destroyed.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { type Remote, releaseProxy, wrap } from 'comlink';
 import type { Machine } from '../../src/memory/index.ts';
@@ -60,12 +61,15 @@ interface Line {
 /** Milliseconds that a control call may take, and what each CPU adds to it: all start at once, on as many cores as there are. */
 const CONTROL_DEADLINE = 30_000;
 const CONTROL_SHARE = 1_000;
+/** Milliseconds that the CPUs that come up have when another one has failed to. */
+const LOADING_GRACE = 1_000;
 
 /** A running set of CPUs. */
 export class CpuPool {
   private readonly options: PoolOptions;
   private readonly hosts: CpuThreads;
   private readonly lines = new Map<number, Line>();
+  private readonly loading: Promise<void>[] = [];
   private readonly dead: Promise<never>;
   private die: (error: CpuDied) => void = () => {};
   private readonly destroyed: Promise<never>;
@@ -103,6 +107,8 @@ export class CpuPool {
     try {
       await Promise.all(online.map((id) => pool.join(id)));
     } catch (error) {
+      // The others may still be loading; ending them there is not safe, see CpuThreads.
+      await Promise.race([Promise.allSettled(pool.loading), sleep(LOADING_GRACE, undefined, { ref: false })]);
       await pool.destroy();
       throw error;
     }
@@ -135,7 +141,9 @@ export class CpuPool {
     );
     const control = wrap<Control>(endpoint(port1));
     this.lines.set(id, { port: port1, control, done });
-    await this.answer(id, 'load', control.load(program, setup));
+    const loaded = control.load(program, setup);
+    this.loading.push(loaded);
+    await this.answer(id, 'load', loaded);
   }
 
   /** Takes a CPU offline: its task returns. */

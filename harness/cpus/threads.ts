@@ -31,6 +31,7 @@ export class CpuThreads {
   private readonly piscina: Piscina;
   private failure: Error | undefined;
   private ending: Promise<void> | undefined;
+  private used = false;
   private listener: ((error: Error) => void) | undefined;
 
   constructor(cpus: number, maxMemory?: number) {
@@ -68,13 +69,27 @@ export class CpuThreads {
 
   /** Runs a CPU's task on its thread until the CPU leaves. */
   run(task: CpuTask): Promise<unknown> {
+    this.used = true;
     const queued = { ...task, [Piscina.queueOptionsSymbol]: { cpu: task.id } };
     return this.piscina.run(queued, { transferList: [task.port] });
   }
 
   /** Ends them all, whatever they are doing; more than once does no harm. */
   async destroy(): Promise<void> {
-    this.ending ??= this.piscina.destroy().catch(() => {});
+    this.ending ??= this.end();
     await this.ending;
+  }
+
+  /**
+   * A thread that is ended while it loads its modules can take the process with it (V8 12.4 aborts: "must be used on an instantiated module"). Threads
+   * that have a task are past that; the others are asked for a sign of life first.
+   */
+  private async end(): Promise<void> {
+    if (!this.used) {
+      const ready = (cpu: number): Promise<unknown> =>
+        this.piscina.run({ [Piscina.queueOptionsSymbol]: { cpu } }, { name: 'ready' });
+      await Promise.allSettled(Array.from({ length: this.cpus }, (_, cpu) => ready(cpu)));
+    }
+    await this.piscina.destroy().catch(() => {});
   }
 }
