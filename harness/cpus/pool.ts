@@ -108,7 +108,10 @@ export class CpuPool {
       await Promise.all(online.map((id) => pool.join(id)));
     } catch (error) {
       // The others may still be loading; ending them there is not safe, see CpuThreads.
-      await Promise.race([Promise.allSettled(pool.loading), sleep(LOADING_GRACE, undefined, { ref: false })]);
+      const enough = new AbortController();
+      const { signal } = enough;
+      await Promise.race([Promise.allSettled(pool.loading), sleep(LOADING_GRACE, undefined, { signal })]);
+      enough.abort();
       await pool.destroy();
       throw error;
     }
