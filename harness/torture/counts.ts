@@ -29,6 +29,8 @@ export function countsOf(machine: Machine, setup: TortureSetup, cpu: number): Cp
     upgrades: one(CpuLine.upgrades),
     longHolds: one(CpuLine.longHolds),
     parks: Atomics.load(words, (record + WaitRecord.parks) >>> 2) >>> 0,
+    woken: Atomics.load(words, (record + WaitRecord.woken) >>> 2) >>> 0,
+    wakes: Atomics.load(words, (record + WaitRecord.wakes) >>> 2) >>> 0,
     overslept: Atomics.load(words, (record + WaitRecord.overslept) >>> 2) >>> 0,
   };
 }

@@ -14,14 +14,25 @@ const OVERSLEPT = 20;
 const OVERSLEPT_SHARE = 0.05;
 
 /**
- * Whether waiters are forgotten: they sleep beside words that have changed, and go on only because no park lasts for ever. For a lock that wakes that
- * takes a CPU that is preempted between its store and its notify: one sleep in a thousand at most.
+ * Whether waiters are forgotten: they sleep beside words that have changed, go on only because no park lasts for ever, and hardly a wake-up is sent.
+ *
+ * Oversleeping alone does not tell. Where a lock wakes one of several waiters, the others sleep on with good reason while the word changes, and on
+ * a busy machine their parks then end by the clock. But such a lock sends wake-ups, one for each release that finds somebody parked.
+ * @param rounds each ends with a wake-up, and with a sleep of every CPU but one, that are not the lock's
  * @returns how many overslept, and of how many; undefined when it is not so
  */
-export function forgotten(counts: readonly CpuCounts[]): { overslept: number; parks: number } | undefined {
-  const overslept = counts.reduce((sum, cpu) => sum + cpu.overslept, 0);
-  const parks = counts.reduce((sum, cpu) => sum + cpu.parks, 0);
-  return overslept >= OVERSLEPT && overslept >= OVERSLEPT_SHARE * parks ? { overslept, parks } : undefined;
+export function forgotten(
+  counts: readonly CpuCounts[],
+  rounds: number,
+): { overslept: number; parks: number } | undefined {
+  const sum = (pick: (cpu: CpuCounts) => number): number =>
+    counts.reduce((total, cpu) => total + pick(cpu), 0);
+  const overslept = sum((cpu) => cpu.overslept);
+  const parks = sum((cpu) => cpu.parks);
+  if (overslept < OVERSLEPT || overslept < OVERSLEPT_SHARE * parks) return undefined;
+  const wakes = sum((cpu) => cpu.wakes) - rounds;
+  const woken = sum((cpu) => cpu.woken) - rounds * counts.length;
+  return 4 * wakes < overslept && woken < overslept ? { overslept, parks } : undefined;
 }
 
 /** The notes on a run. */

@@ -61,6 +61,9 @@ export interface CpuCounts {
   readonly upgrades: number;
   readonly longHolds: number;
   readonly parks: number;
+  /** Parks that a wake-up ended, and wake-ups sent to where somebody was parked; those at the end of a round included. */
+  readonly woken: number;
+  readonly wakes: number;
   readonly overslept: number;
 }
 

@@ -224,6 +224,8 @@ export async function torture(
   options.signal?.addEventListener('abort', interrupt, { once: true });
   if (options.signal?.aborted) interrupt();
   const judgesSleep = !params.disabled.includes('wakeup');
+  const sleepers = (): ReturnType<typeof forgotten> =>
+    forgotten(allCounts(machine, setup), roundsBegun(machine, setup));
   let shown = 0;
   const timer = setInterval(() => {
     const now = elapsed();
@@ -231,8 +233,7 @@ export async function torture(
       detectedMs = readViolations(machine, setup, definition.layout, startedAt)[0]?.afterMs ?? now;
       caughtAt = now;
     }
-    if (params.failFast && judgesSleep && detectedMs === undefined && forgotten(allCounts(machine, setup)))
-      detectedMs = caughtAt = now;
+    if (params.failFast && judgesSleep && detectedMs === undefined && sleepers()) detectedMs = caughtAt = now;
     if (params.failFast && detectedMs !== undefined) {
       stop();
       if (now - caughtAt > GRACE) wakeUp();
@@ -288,9 +289,9 @@ export async function torture(
   const counts = allCounts(machine, setup);
   const violations = readViolations(machine, setup, definition.layout, startedAt);
   const violationCounts = readOracleCounts(machine, setup);
-  const sleepers = judgesSleep ? forgotten(counts) : undefined;
-  if (sleepers) {
-    violations.push(forgottenSleepers(sleepers, detectedMs ?? elapsed(), roundsBegun(machine, setup)));
+  const overslept = judgesSleep ? sleepers() : undefined;
+  if (overslept) {
+    violations.push(forgottenSleepers(overslept, detectedMs ?? elapsed(), roundsBegun(machine, setup)));
     violationCounts.wakeup = 1;
   }
   const thrown = threw && params.disabled.includes('exception') ? undefined : threw;

@@ -119,7 +119,9 @@ export class AtomicsIsa implements Isa {
   }
 
   wake(addr: Addr, count: number): void {
-    if (Atomics.load(this.words, parkersOf(addr) >>> 2) !== 0) this.notify(addr, count);
+    if (Atomics.load(this.words, parkersOf(addr) >>> 2) === 0) return;
+    this.notify(addr, count);
+    this.waiting.sentWake();
   }
 
   storeWake(addr: Addr, value: number): void {

@@ -50,6 +50,8 @@ export const WaitRecord = {
   overslept: 28,
   /** Whether the futex wait has no timeout. */
   endless: 32,
+  /** Wake-ups that this CPU has sent to words that somebody was parked on. */
+  wakes: 36,
   /** On a line of its own: others write it. One bit an interrupt vector. */
   irqPending: 64,
 } as const;
@@ -145,6 +147,11 @@ export class Waiting {
   #pending(): boolean {
     const words = this.#memory;
     return Atomics.load(words, this.#record + 16) !== 0 && words[this.#record + 4] === 0;
+  }
+
+  /** Counts a wake-up that was sent. */
+  sentWake(): void {
+    this.#memory[this.#record + 9]! += 1;
   }
 
   /** Serves what is pending; says whether it did. */

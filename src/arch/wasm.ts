@@ -137,15 +137,20 @@ export class WasmIsa implements Isa {
   }
 
   wake(addr: Addr, count: number): void {
-    if (this.parked(addr) !== 0) this.notify(addr, count);
+    if (this.parked(addr) !== 0) this.send(addr, count);
   }
 
   storeWake(addr: Addr, value: number): void {
-    if (this.storeParked(addr, value) !== 0) this.notify(addr, -1);
+    if (this.storeParked(addr, value) !== 0) this.send(addr, -1);
   }
 
   storeWakeOne(addr: Addr, value: number): void {
-    if (this.storeParked(addr, value) !== 0) this.notify(addr, 1);
+    if (this.storeParked(addr, value) !== 0) this.send(addr, 1);
+  }
+
+  private send(addr: Addr, count: number): void {
+    this.notify(addr, count);
+    this.waiting.sentWake();
   }
 
   spinWhile(addr: Addr, value: number): number {
