@@ -1,7 +1,7 @@
 /**
  * Exit codes, and how errors become one sentence.
  */
-import { CpuDied } from '../cpus/pool.ts';
+import { ControlTimeout, CpuDied } from '../cpus/pool.ts';
 import { oneLine } from '../plugin/errors.ts';
 
 /** The exit codes of every command. */
@@ -38,6 +38,7 @@ export function explain(error: unknown, verbose: boolean): number {
   const known = error as (Error & { code?: string }) | undefined;
   const usage = USAGE_CODES.has(known?.code ?? '') || known?.name === 'CACError';
   process.stderr.write(`lockrig: ${oneLine(known?.message ?? String(error))}\n`);
-  if (verbose || !(usage || error instanceof CpuDied)) process.stderr.write(`${known?.stack ?? ''}\n`);
+  const told = usage || error instanceof CpuDied || error instanceof ControlTimeout;
+  if (verbose || !told) process.stderr.write(`${known?.stack ?? ''}\n`);
   return usage ? EXIT.usage : EXIT.died;
 }

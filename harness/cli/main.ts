@@ -23,8 +23,11 @@ function version(): string {
 }
 
 // Whoever reads stdout may stop, as `head` does: the run goes on, for its files and its exit code.
+let unsaid = false;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code === 'EPIPE' || unsaid) return;
+  unsaid = true;
+  process.stderr.write(`lockrig: stdout cannot be written: ${error.message}\n`);
 });
 
 const cli = cac('lockrig');
@@ -75,10 +78,15 @@ function parserError(error: unknown): unknown {
   return new UsageError(`${plain}: ${help} shows what is expected`);
 }
 
+// What a plugin throws in a callback of its own, outside of every call. The results so far are on disk.
+process.on('uncaughtException', (error) => {
+  process.exit(explain(error, verbose));
+});
+
 let code: number;
 try {
   code = await main();
 } catch (error) {
   code = explain(parserError(error), verbose);
 }
-process.exitCode = code;
+process.exitCode = unsaid && code === EXIT.clean ? EXIT.died : code;

@@ -31,7 +31,11 @@ export class CpuDied extends Error {
 export class ControlTimeout extends Error {
   readonly code = 'ECONTROLTIMEOUT';
   constructor(cpu: number, call: string, ms: number) {
-    super(`CPU ${cpu} did not answer '${call}' within ${ms} ms`);
+    super(
+      call === 'load'
+        ? `CPU ${cpu} has not come up within ${ms / 1000} s: the file of the lock, or its create, does not return`
+        : `CPU ${cpu} did not answer '${call}' within ${ms / 1000} s`,
+    );
     this.name = 'ControlTimeout';
   }
 }
@@ -59,7 +63,7 @@ interface Line {
 }
 
 /** Milliseconds that a control call may take, and what each CPU adds to it: all start at once, on as many cores as there are. */
-const CONTROL_DEADLINE = 30_000;
+const CONTROL_DEADLINE = 10_000;
 const CONTROL_SHARE = 1_000;
 /** Milliseconds that the CPUs that come up have when another one has failed to. */
 const LOADING_GRACE = 1_000;

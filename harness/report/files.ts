@@ -1,7 +1,7 @@
 /**
  * Result files: written under a temporary name and renamed, so that a reader, or a crash, never meets half a file.
  */
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { environment, type TortureResult } from '../torture/result.ts';
 
@@ -25,11 +25,22 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** Writes a file whole or not at all. @throws OutputError */
+/**
+ * Writes a file whole or not at all; where a link leads, and into a device as it is: renaming would put a file in its place.
+ * @throws OutputError
+ */
 export function writeWhole(file: string, text: string): void {
-  const target = resolve(file);
-  const temporary = `${target}.${process.pid}.tmp`;
+  let target = resolve(file);
+  let temporary = `${target}.${process.pid}.tmp`;
   try {
+    const there = statSync(target, { throwIfNoEntry: false });
+    if (there?.isCharacterDevice()) {
+      writeFileSync(target, text);
+      return;
+    }
+    if (there?.isFIFO() || there?.isSocket()) throw new Error('it is no regular file');
+    if (there) target = realpathSync(target);
+    temporary = `${target}.${process.pid}.tmp`;
     makeFolder(dirname(target));
     writeFileSync(temporary, text);
     renameSync(temporary, target);
@@ -71,6 +82,8 @@ export class Output {
     this.json = options.json;
     this.junit = options.junit;
     this.dir = options.dir;
+    if (this.json && this.junit && resolve(this.json) === resolve(this.junit))
+      throw new OutputError(this.json, new Error('--json and --junit both name it'));
     if (this.json) writeWhole(this.json, resultDocument(command, [], false));
     if (this.junit) writeWhole(this.junit, '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites/>\n');
     if (this.dir) writeWhole(join(this.dir, 'results.json'), resultDocument(command, [], false));
@@ -99,6 +112,13 @@ export class Output {
       writeWhole(join(this.dir, 'results.json'), resultDocument(this.command, this.results, false));
     }
     if (this.json) writeWhole(this.json, resultDocument(this.command, this.results, false));
+    await this.writeJunit();
+  }
+
+  private async writeJunit(): Promise<void> {
+    if (!this.junit) return;
+    const { junitDocument } = await import('./junit.ts');
+    writeWhole(this.junit, junitDocument(this.results));
   }
 
   /** Two locks may have one name: a built-in and a user's. */
@@ -108,14 +128,11 @@ export class Output {
     return times === 1 ? name : `${name}-${times}`;
   }
 
-  /** Writes the JUnit file and the last documents. @param complete whether the run came to its end */
+  /** Writes the last documents. @param complete whether the run came to its end */
   async finish(complete: boolean): Promise<void> {
     const whole = resultDocument(this.command, this.results, complete);
     if (this.json) writeWhole(this.json, whole);
     if (this.dir) writeWhole(join(this.dir, 'results.json'), whole);
-    if (this.junit) {
-      const { junitDocument } = await import('./junit.ts');
-      writeWhole(this.junit, junitDocument(this.results));
-    }
+    await this.writeJunit();
   }
 }

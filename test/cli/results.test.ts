@@ -1,5 +1,13 @@
 /** What a run says and leaves behind: verdicts and exit codes, documents, events, files that are whole whatever happens. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -36,6 +44,8 @@ const KEEPS = lockFile('keeps', {
   create:
     '(isa) => ({ acquire(l) { while (isa.compareExchange(l, 0, 1) !== 0) isa.spinWhile(l, 1); }, release() {} })',
 });
+const KEEPS_TAS =
+  '(isa) => ({ acquire(l) { while (isa.compareExchange(l, 0, 1) !== 0) isa.spinWhile(l, 1); }, release(l) { isa.storeWake(l, 0); } })';
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for them
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
 
@@ -244,6 +254,32 @@ test('a result that cannot be written ends in a sentence', async () => {
   const ended = await lockrig(['torture', BROKEN, '--duration', '30s', '--fail-fast', '--out', 'full'], at);
   assert.is(ended.code, 2, said(ended));
   assert.match(ended.stderr, /^lockrig: .*failure-busted_no-exclusion\.json cannot be written: [^\n]*\n$/);
+});
+
+test('results go where a link leads, into no device, and not two into one file', async () => {
+  writeFileSync(join(box.path, 'real.json'), 'old');
+  symlinkSync('real.json', join(box.path, 'link.json'));
+  const linked = await lockrig(['torture', 'ticket', '--duration', '200ms', '--json', 'link.json'], at);
+  assert.is(linked.code, 0, said(linked));
+  assert.ok(lstatSync(join(box.path, 'link.json')).isSymbolicLink());
+  assert.is(load('real.json').results.length, 1);
+  const same = await lockrig(['torture', 'ticket', '--json', 'one', '--junit', './one'], at);
+  assert.is(same.code, 2, said(same));
+  assert.match(same.stderr, /^lockrig: one cannot be written: --json and --junit both name it\n$/);
+  if (existsSync('/dev/null')) {
+    const device = await lockrig(['torture', 'ticket', '--duration', '200ms', '--json', '/dev/null'], at);
+    assert.is(device.code, 0, said(device));
+    assert.ok(lstatSync('/dev/null').isCharacterDevice());
+  }
+});
+
+test('what a plugin throws in a callback of its own ends in a sentence and exit code 4', async () => {
+  box.write({
+    'later.ts': `setTimeout(() => { throw new Error('much later'); }, 200);\n${lockFile('later', { create: KEEPS_TAS })}`,
+  });
+  const ended = await lockrig(['torture', './later.ts', '--duration', '30s'], at);
+  assert.is(ended.code, 4, said(ended));
+  assert.match(ended.stderr, /^lockrig: .*much later/m);
 });
 
 test('--jit runs the torture once, in a process with the flags of the tier', async () => {
