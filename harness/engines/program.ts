@@ -2,6 +2,7 @@
  * What a CPU runs: the contract between the worker entry, which knows no program, and the programs (torture clients, benchmarks), which know
  * no worker. A program is a module with an exported `boot`; the pool names it by URL.
  */
+import type { MessagePort } from 'node:worker_threads';
 import type { Cpu, Machine } from '../../src/memory/index.ts';
 import type { HardwareOptions } from './hardware.ts';
 

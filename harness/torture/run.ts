@@ -9,7 +9,7 @@ import type { Machine } from '../../src/memory/index.ts';
 import { waitCycle, waitEdges } from '../cpus/graph.ts';
 import { ControlTimeout, CpuDied, CpuPool } from '../cpus/pool.ts';
 import type { takeStacks } from '../cpus/stacks.ts';
-import type { CpuThreads } from '../cpus/threads.ts';
+import { CpuThreads } from '../cpus/threads.ts';
 import { type CpuState, type Stall, stateOf, Watchdog } from '../cpus/watchdog.ts';
 import { mapStack } from '../plugin/trace.ts';
 import { Control, GO_STOP } from './area.ts';
@@ -51,8 +51,8 @@ export interface TortureOptions {
   readonly stacks?: boolean;
   /** Memory of a CPU thread in MiB. */
   readonly maxMemory?: number;
-  /** Threads that boot already; the run ends them, be they what it needs or not. */
-  readonly threads?: CpuThreads;
+  /** Threads that boot already, of lockrig's own command line; the run ends them, be they what it needs or not. */
+  readonly threads?: object;
 }
 
 const TICK = 20;
@@ -152,7 +152,7 @@ async function start(
   given: Partial<TortureParams>,
   { url, maxMemory, threads }: TortureOptions,
 ): Promise<Started> {
-  let booting = threads;
+  let booting = threads instanceof CpuThreads ? threads : undefined;
   try {
     const params = withDefaults(paramsFor(definition, given));
     const { machine, setup } = await prepare(definition, params, url);
