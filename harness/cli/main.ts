@@ -83,6 +83,20 @@ process.on('uncaughtException', (error) => {
   process.exit(explain(error, verbose));
 });
 
+/** Ends the process although a thread of it cannot be ended: by becoming a program that does, where Node can, else by a signal. */
+function leave(code: number): void {
+  process.stderr.write(
+    'lockrig: the thread of a CPU cannot be ended: it is in a loop that nothing interrupts\n',
+  );
+  const { execve } = process as { execve?: (file: string, args: readonly string[]) => never };
+  process.removeAllListeners('warning');
+  try {
+    execve?.call(process, '/bin/sh', ['sh', '-c', `exit ${code}`]);
+  } finally {
+    process.kill(process.pid, 'SIGKILL');
+  }
+}
+
 let code: number;
 try {
   code = await main();
@@ -90,3 +104,5 @@ try {
   code = explain(parserError(error), verbose);
 }
 process.exitCode = unsaid && code === EXIT.clean ? EXIT.died : code;
+const { threadsLeft } = await import('../cpus/threads.ts');
+if (threadsLeft()) leave(Number(process.exitCode));

@@ -3,7 +3,7 @@
  *
  * A short run is mostly start, so everything that this one may not need is loaded where it is needed.
  */
-import type { CpuThreads } from '../cpus/threads.ts';
+import { type CpuThreads, threadsLeft } from '../cpus/threads.ts';
 import { Output } from '../report/files.ts';
 import type { TortureParams } from '../torture/params.ts';
 import type { TortureResult } from '../torture/result.ts';
@@ -122,6 +122,11 @@ async function tortureAll(
       else live.failed += 1;
       for (const line of summarize(result)) say(line);
       tell({ event: 'result', result });
+      if (threadsLeft()) {
+        if (results.length < subjects.length)
+          say('A CPU is in a loop that nothing interrupts: no other lock can be tortured beside it.');
+        break;
+      }
       if (params.failFast && (result.verdict === 'failure' || result.verdict === 'stall')) break;
     }
     complete = !signal.aborted;

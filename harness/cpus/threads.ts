@@ -23,6 +23,17 @@ function balance(task: object, workers: readonly unknown[]): never {
   return (seat && seat.currentUsage === 0 ? seat : null) as never;
 }
 
+/** Milliseconds that threads may take to end. */
+const END_AFTER = 3000;
+
+let left = false;
+
+/**
+ * Whether a thread could not be ended. V8 interrupts a loop where it calls a function of JavaScript, and some loops that call none nowhere: such a thread
+ * runs until the process ends, and neither `exit` nor a limit of its memory ends it.
+ */
+export const threadsLeft = (): boolean => left;
+
 /** Threads for so many CPUs; one pool of CPUs uses them, once. */
 export class CpuThreads {
   readonly cpus: number;
@@ -90,6 +101,12 @@ export class CpuThreads {
         this.piscina.run({ [Piscina.queueOptionsSymbol]: { cpu } }, { name: 'ready' });
       await Promise.allSettled(Array.from({ length: this.cpus }, (_, cpu) => ready(cpu)));
     }
-    await this.piscina.destroy().catch(() => {});
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<true>((resolve) => {
+      timer = setTimeout(resolve, END_AFTER, true);
+    });
+    const ended = this.piscina.destroy().catch(() => {});
+    if (await Promise.race([ended, late])) left = true;
+    clearTimeout(timer);
   }
 }

