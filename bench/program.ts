@@ -172,6 +172,11 @@ export async function boot({ id, setup: given, attach }: BootContext): Promise<R
   const ops = dress(kind, create(isa, cpu, { area: areaOf(id), areaOf, shared, mutex }));
   const { counter, lock, busy, mutex: mutexAddr } = at;
   const sink = at.counts + 64 * id + 4;
-  const loop = roundsOf(kind, form, { isa, lock, counter, mutex, mutexAddr, busy, sink }, ops);
+  const loop = roundsOf(
+    kind,
+    form,
+    { isa, lock, counter, mutex, mutexAddr, busy, sink, cpu: id, alone: cpu.count === 1 },
+    ops,
+  );
   return setup.batch === 0 ? alone(loop, setup) : together(cpu, kind, loop, setup);
 }

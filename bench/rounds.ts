@@ -8,6 +8,8 @@
  *   signal    of a condition nobody waits on
  *   monitor   the pair of a lock that is made of a condition, a mutex and a word
  *   meet      a barrier, until all have come
+ *   transfer  one item through a queue: put and taken by the same CPU alone and where all may do both; else CPU 0 puts and CPU 1 takes or steals
+ *   pass      a completion, completed (for one where that can be, else for all) and waited for
  *
  * A loop is made once in a worker, by a factory: V8 then knows the operations as constants of the one closure
  * there is, and inlines them. A worker runs one loop over one lock through one engine, because code that has
@@ -17,17 +19,19 @@ import type { Addr, Isa } from '../src/arch/index.ts';
 import type { AnyLock } from '../src/locking/define.ts';
 import type {
   BarrierOps,
+  CompletionOps,
   ConditionOps,
   Kind,
   MutexOps,
   OpsByKind,
+  QueueOps,
   RwOps,
   SemaphoreOps,
   SeqOps,
 } from '../src/locking/kinds.ts';
 
 /** The forms of a round. */
-export type Form = 'pair' | 'read' | 'write' | 'signal' | 'monitor' | 'meet';
+export type Form = 'pair' | 'read' | 'write' | 'signal' | 'monitor' | 'meet' | 'pass' | 'transfer';
 
 /** Does `n` rounds; a promise only for async locks. */
 export type Rounds = (n: number) => void | Promise<void>;
@@ -46,6 +50,9 @@ export interface RoundsOn {
   readonly mutexAddr: Addr;
   /** The monitor's word. */
   readonly busy: Addr;
+  /** This CPU's number, and whether there is no other. */
+  readonly cpu: number;
+  readonly alone: boolean;
   /** Where a reader leaves what it has read, so that the reads are not for nothing. */
   readonly sink: Addr;
 }
@@ -55,7 +62,7 @@ export interface RoundsOn {
  * parties.
  */
 export function counterAfter(form: Form, rounds: number, parties: number): number {
-  if (form === 'read' || form === 'signal') return 0;
+  if (form === 'read' || form === 'signal' || form === 'pass' || form === 'transfer') return 0;
   return form === 'meet' ? rounds / parties : rounds;
 }
 
@@ -68,6 +75,8 @@ const FORMS: {
   seq: { alone: ['read', 'write'], together: ['write'] },
   semaphore: { alone: ['pair'], together: ['pair'] },
   condition: { alone: ['signal'], together: ['monitor'] },
+  completion: { alone: ['pass'], together: ['pass'] },
+  queue: { alone: ['transfer'], together: ['transfer'] },
   barrier: { alone: ['meet'], together: ['meet'] },
   'async-mutex': { alone: ['pair'], together: ['pair'] },
 };
@@ -172,6 +181,31 @@ function monitors({ isa, lock, counter, mutex, mutexAddr, busy }: RoundsOn, ops:
   };
 }
 
+function passes({ lock }: RoundsOn, ops: CompletionOps): Rounds {
+  const complete = ops.complete ?? ops.completeAll;
+  return (n) => {
+    for (let left = n; left > 0; left -= 1) {
+      complete(lock);
+      ops.wait(lock);
+    }
+  };
+}
+
+/** Tries before a CPU gives up on its partner: only after it was told to stop. */
+const PATIENCE = 1e6;
+
+function transfers({ lock, cpu, alone }: RoundsOn, ops: QueueOps): Rounds {
+  const take = (alone ? undefined : ops.steal?.bind(ops)) ?? ops.take.bind(ops);
+  const puts = alone || (cpu & 1) === 0;
+  const takes = alone || (cpu & 1) === 1;
+  return (n) => {
+    for (let left = n; left > 0; left -= 1) {
+      if (puts) for (let tries = PATIENCE; tries > 0 && !ops.put(lock, left); tries -= 1);
+      if (takes) for (let tries = PATIENCE; tries > 0 && take(lock) === 0; tries -= 1);
+    }
+  };
+}
+
 function meetings({ isa, lock, counter }: RoundsOn, ops: BarrierOps): Rounds {
   return (n) => {
     for (let left = n; left > 0; left -= 1) {
@@ -196,6 +230,8 @@ const LOOPS: { readonly [K in Kind]: Partial<Record<Form, Factory>> } = {
   seq: { read: seqReads as Factory, write: seqWrites as Factory },
   semaphore: { pair: permits as Factory },
   condition: { signal: signals as Factory, monitor: monitors as Factory },
+  completion: { pass: passes as Factory },
+  queue: { transfer: transfers as Factory },
   barrier: { meet: meetings as Factory },
   'async-mutex': { pair: holds as Factory },
 };

@@ -34,11 +34,13 @@ export * from './locking/index.ts';
 export type {
   AsyncMutexOps,
   BarrierOps,
+  CompletionOps,
   ConditionOps,
   Kind,
   MutexOps,
   OpsByKind,
   Promises,
+  QueueOps,
   RwOps,
   SemaphoreOps,
   SeqOps,

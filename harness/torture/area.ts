@@ -69,6 +69,8 @@ export const CpuLine = struct('torture_cpu', {
   downgrades: u32,
   upgrades: u32,
   longHolds: u32,
+  /** Of a queue's items: put minus taken, modulo 2^32. */
+  sum: u32,
 });
 
 /** Words of the lock that a violation keeps. */

@@ -74,6 +74,19 @@ export const DETAILS = {
     oracle: 'counts',
     text: 'CPU {cpu} passed the barrier into phase {expected} and found CPU {other} in phase {got}',
   },
+  itemOrder: {
+    oracle: 'order',
+    text: 'CPU {cpu} took item {got} of CPU {other} where item {expected} or a later one was due',
+  },
+  itemsLost: { oracle: 'counts', text: 'the queue is empty and {got} more items were put than taken' },
+  itemsChanged: {
+    oracle: 'counts',
+    text: 'as many items were taken as were put, and not the same: their sums differ by {got}',
+  },
+  tooSoon: {
+    oracle: 'counts',
+    text: 'CPU {cpu} was let through as number {got} where {expected} had been completed',
+  },
   leaders: { oracle: 'counts', text: '{got} CPUs were told to be the leader of {expected} phases' },
   notFree: { oracle: 'at-rest', text: 'all CPUs are outside and the lock cannot be acquired' },
   foreignRelease: {

@@ -23,6 +23,8 @@ const CLIENTS: {
   seq: async () => (await import('./clients/seq.ts')).seqClient,
   semaphore: async () => (await import('./clients/semaphore.ts')).semaphoreClient,
   condition: async () => (await import('./clients/condition.ts')).conditionClient,
+  queue: async () => (await import('./clients/queue.ts')).queueClient,
+  completion: async () => (await import('./clients/completion.ts')).completionClient,
   barrier: async () => (await import('./clients/barrier.ts')).barrierClient,
 };
 

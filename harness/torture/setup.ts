@@ -164,7 +164,7 @@ async function prepareLock(
   subject: TortureSetup['subject'],
 ): Promise<Prepared> {
   const { cpus } = params;
-  const inner = lock.kind === 'condition' ? 1 : params.nested;
+  const inner = lock.kind === 'condition' || lock.kind === 'completion' ? 1 : params.nested;
   const bytes = roundUp(await part(lock, 'size', () => lock.size(cpus)), LINE);
   const { bypass } = lock.promises;
   const bound =

@@ -123,25 +123,36 @@ function summarizeScenario(result: TortureResult, fails: number): string[] {
   return lines;
 }
 
+/** What CPUs do with each kind of lock: what is counted as writes, and as reads. */
+const ROLES: Readonly<Record<string, readonly [writes: string, reads?: string]>> = {
+  rwlock: ['Writes', 'Reads'],
+  rwsem: ['Writes', 'Reads'],
+  seq: ['Writes', 'Reads'],
+  condition: ['Puts', 'Takes'],
+  completion: ['Completes', 'Waits'],
+  queue: ['Puts', 'Takes'],
+  barrier: ['Phases'],
+};
+
 /** The whole summary, without the heading. */
 export function summarize(result: TortureResult): string[] {
   const { cpus, kind } = result;
   const fails = Object.values(result.violationCounts).reduce((total, count) => total + count, 0);
-  const hasReads = kind === 'rwlock' || kind === 'rwsem' || kind === 'seq' || kind === 'condition';
+  const [writes, reads] = ROLES[kind] ?? ['Writes', undefined];
+  // Of the CPUs of these some do the one and some the other, and no option says which.
+  const mixed = kind === 'condition' || kind === 'completion' || kind === 'queue';
   if (kind === 'scenario') return summarizeScenario(result, fails);
   const lines: string[] = [];
   // Only CPUs that have the role: with --readers and --writers the others do not, and half of a bounded buffer's CPUs only put.
   const { readers, writers } = result.params;
   const withRole = (other: number, from: number): readonly CpuCounts[] =>
-    kind === 'condition' ? cpus : cpus.filter(({ cpu }) => cpu < from || cpu >= from + other);
-  const writing = (hasReads ? withRole(readers, 0) : cpus).map((cpu) => cpu.writes);
+    mixed ? cpus : cpus.filter(({ cpu }) => cpu < from || cpu >= from + other);
+  const writing = (reads ? withRole(readers, 0) : cpus).map((cpu) => cpu.writes);
   const reading = withRole(writers, readers).map((cpu) => cpu.reads);
   const busy = (values: readonly number[]): readonly number[] =>
-    kind === 'condition' ? values.filter((value) => value > 0) : values;
-  lines.push(
-    role(kind === 'condition' ? 'Puts' : kind === 'barrier' ? 'Phases' : 'Writes', busy(writing), fails),
-  );
-  if (hasReads) lines.push(role(kind === 'condition' ? 'Takes' : 'Reads', busy(reading), 0));
+    mixed ? values.filter((value) => value > 0) : values;
+  lines.push(role(writes, busy(writing), fails));
+  if (reads) lines.push(role(reads, busy(reading), 0));
   lines.push(
     `  ${group(result.perSecond)} acquisitions/s over ${result.seconds.toFixed(1)} s in ${group(result.rounds)} rounds`,
   );

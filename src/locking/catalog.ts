@@ -12,15 +12,32 @@ type Entry = readonly [load: () => Promise<object>, ...names: string[]];
 const CORRECT: readonly Entry[] = [
   [() => import('./tas.ts'), 'tas'],
   [() => import('./ttas.ts'), 'ttas'],
+  [() => import('./ttas-backoff.ts'), 'ttas-backoff'],
   [() => import('./ticket.ts'), 'ticket'],
+  [() => import('./ticket-backoff.ts'), 'ticket-backoff'],
+  [() => import('./twa.ts'), 'twa'],
+  [() => import('./anderson.ts'), 'anderson'],
   [() => import('./mcs.ts'), 'mcs'],
+  [() => import('./clh.ts'), 'clh'],
+  [() => import('./malthusian.ts'), 'malthusian'],
+  [() => import('./qspinlock.ts'), 'qspinlock'],
   [() => import('./mutex3.ts'), 'mutex3'],
+  [() => import('./mutex.ts'), 'mutex'],
   [() => import('./semaphore.ts'), 'semaphore'],
   [() => import('./rwlock.ts'), 'rwlock'],
+  [() => import('./rwlock-reader-preferring.ts'), 'rwlock-reader-preferring'],
+  [() => import('./qrwlock.ts'), 'qrwlock'],
+  [() => import('./brlock.ts'), 'brlock'],
   [() => import('./rwsem.ts'), 'rwsem', 'rwsem-reader-preferring'],
+  [() => import('./percpu-rwsem.ts'), 'percpu-rwsem'],
   [() => import('./seqlock.ts'), 'seqlock'],
   [() => import('./condition.ts'), 'condition'],
+  [() => import('./completion.ts'), 'completion'],
+  [() => import('./event.ts'), 'event'],
   [() => import('./barrier.ts'), 'barrier'],
+  [() => import('./mpmc.ts'), 'mpmc'],
+  [() => import('./spsc.ts'), 'spsc'],
+  [() => import('./chase-lev.ts'), 'chase-lev'],
 ];
 
 const BROKEN: readonly Entry[] = [
@@ -40,6 +57,14 @@ const BROKEN: readonly Entry[] = [
     'busted/ticket-trylock-draws',
   ],
   [() => import('./broken/mcs.ts'), 'busted/mcs-unlinked', 'busted/mcs-cut-tail'],
+  [() => import('./broken/anderson.ts'), 'busted/anderson-wraps'],
+  [() => import('./broken/clh.ts'), 'busted/clh-own-node', 'busted/clh-plain-swing'],
+  [
+    () => import('./broken/qspinlock.ts'),
+    'busted/qspinlock-loses-pending',
+    'busted/qspinlock-pending-enters',
+  ],
+  [() => import('./broken/linux-mutex.ts'), 'busted/mutex-handoff-stolen'],
   [() => import('./broken/mutex3.ts'), 'busted/mutex3-dropped-wakeup', 'busted/mutex3-blind-park'],
   [
     () => import('./broken/semaphore.ts'),
@@ -60,6 +85,11 @@ const BROKEN: readonly Entry[] = [
     'busted/rwsem-readers-overtake',
   ],
   [
+    () => import('./broken/percpu-rwsem.ts'),
+    'busted/percpu-rwsem-skips-one',
+    'busted/percpu-rwsem-looks-first',
+  ],
+  [
     () => import('./broken/seqlock.ts'),
     'busted/seqlock-no-odd-check',
     'busted/seqlock-no-retry',
@@ -73,10 +103,23 @@ const BROKEN: readonly Entry[] = [
     'busted/condition-late-note',
   ],
   [
+    () => import('./broken/completion.ts'),
+    'busted/completion-wakes-first',
+    'busted/completion-lost',
+    'busted/completion-not-taken',
+    'busted/event-wakes-one',
+  ],
+  [
     () => import('./broken/barrier.ts'),
     'busted/barrier-lapped',
     'busted/barrier-late-reset',
     'busted/barrier-falls-through',
+  ],
+  [
+    () => import('./broken/queue.ts'),
+    'busted/mpmc-aba',
+    'busted/spsc-gives-back-first',
+    'busted/chase-lev-unfenced',
   ],
 ];
 

@@ -111,7 +111,14 @@ const PROMISES: readonly string[] = [
   'sleeps',
   'irqSafe',
   'owned',
+  'producers',
+  'consumers',
 ] satisfies readonly (keyof Promises)[];
+
+function expectedOf(promise: string): string {
+  if (promise === 'bypass') return 'a whole number from 0, or a function of the number of CPUs,';
+  return promise === 'producers' || promise === 'consumers' ? 'a whole number from 1' : 'true or false';
+}
 
 /** A promise that is misspelt would never be judged, and the lock would seem to keep it. */
 function checkPromises(promises: unknown, fail: (what: string) => never): void {
@@ -125,11 +132,10 @@ function checkPromises(promises: unknown, fail: (what: string) => never): void {
       value === undefined ||
       (name === 'bypass'
         ? typeof value === 'function' || (Number.isInteger(value) && value >= 0)
-        : typeof value === 'boolean');
-    if (!fits)
-      fail(
-        `promises ${name}: ${String(value)}: ${name === 'bypass' ? 'a whole number from 0, or a function of the number of CPUs,' : 'true or false'} is expected`,
-      );
+        : name === 'producers' || name === 'consumers'
+          ? Number.isInteger(value) && value >= 1
+          : typeof value === 'boolean');
+    if (!fits) fail(`promises ${name}: ${String(value)}: ${expectedOf(name)} is expected`);
   }
 }
 

@@ -21,6 +21,9 @@ export interface Promises {
   irqSafe?: boolean;
   /** Release by a CPU that does not hold it throws `NotOwner` and changes nothing. */
   owned?: boolean;
+  /** For queues, a condition rather than a promise: CPUs that may put, or take, at a time; any number unless given. */
+  producers?: number;
+  consumers?: number;
 }
 
 /** `mutex`: one holder. */
@@ -91,6 +94,30 @@ export interface BarrierOps {
   wait(lock: Addr): boolean;
 }
 
+/** `completion`: waits for something to have happened. */
+export interface CompletionOps {
+  /** Waits until it is completed, and takes that completion unless it is for all. */
+  wait(lock: Addr): void;
+  /** @returns whether it was completed; never waits */
+  tryWait?(lock: Addr): boolean;
+  /** Lets one CPU through, now or later. */
+  complete?(lock: Addr): void;
+  /** Lets every CPU through until it is reset. */
+  completeAll(lock: Addr): void;
+  /** Not completed any more. Nobody waits for it then. */
+  reset(lock: Addr): void;
+}
+
+/** `queue`: bounded; items are numbers from 1 to 2^31 - 1. Nothing blocks. */
+export interface QueueOps {
+  /** @returns whether there was room */
+  put(lock: Addr, item: number): boolean;
+  /** @returns the next item; 0: there is none */
+  take(lock: Addr): number;
+  /** For deques that `put` and `take` leave to their owner: an item for everybody else. @returns 0: none, or somebody was faster */
+  steal?(lock: Addr): number;
+}
+
 /** `async-mutex`: a promise-based lock; free-running only. */
 export interface AsyncMutexOps {
   /** Runs `fn` while holding it, until the promise that `fn` returns settles. */
@@ -106,6 +133,8 @@ export interface OpsByKind {
   semaphore: SemaphoreOps;
   condition: ConditionOps;
   barrier: BarrierOps;
+  completion: CompletionOps;
+  queue: QueueOps;
   'async-mutex': AsyncMutexOps;
 }
 
@@ -121,5 +150,7 @@ export const REQUIRED: { readonly [K in Kind]: readonly string[] } = {
   semaphore: ['acquire', 'release'],
   condition: ['wait', 'signal', 'broadcast'],
   barrier: ['wait'],
+  completion: ['wait', 'completeAll', 'reset'],
+  queue: ['put', 'take'],
   'async-mutex': ['hold'],
 };
