@@ -46,6 +46,7 @@ export type {
   SeqOps,
 } from './locking/kinds.ts';
 export { track } from './locking/track.ts';
+export * from './locks.ts';
 export * from './memory/index.ts';
 export {
   type Actor,

@@ -18,7 +18,7 @@ import {
 } from '../bench/stats.ts';
 import { barsTable, noise, ratio } from '../bench/table.ts';
 import { takeTurns } from '../bench/turns.ts';
-import { locks } from '../src/locking/index.ts';
+import { locks } from '../src/locks.ts';
 import { suite } from './suite.ts';
 
 const failure = (promise: Promise<unknown>): Promise<Error | undefined> =>

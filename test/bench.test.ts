@@ -13,7 +13,7 @@ import type { Budget } from '../bench/section.ts';
 import { barsTable, uncontendedTable } from '../bench/table.ts';
 import type { BenchSubject } from '../bench/team.ts';
 import type { AnyLock } from '../src/locking/define.ts';
-import { lockByName, locks } from '../src/locking/index.ts';
+import { lockByName, locks } from '../src/locks.ts';
 import { suite } from './suite.ts';
 
 const TINY: Budget = {

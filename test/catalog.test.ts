@@ -1,7 +1,7 @@
 /** The catalog: every name leads to the lock of that name, and there is no lock that it does not know. */
 import * as assert from 'uvu/assert';
-import { loadLock, lockNames, mutantNames } from '../src/locking/catalog.ts';
-import { lockByName, locks, mutants } from '../src/locking/index.ts';
+import { loadLock, lockNames, mutantNames } from '../src/catalog.ts';
+import { lockByName, locks, mutants } from '../src/locks.ts';
 import { suite } from './suite.ts';
 
 const test = suite('catalog of locks');

@@ -59,7 +59,7 @@ async function run(what: string[], options: Options): Promise<number> {
         );
   if (names.length > 0 && !wanted.some((name) => needsLocks.has(name)))
     throw new UsageError(`${wanted.join(' and ')} takes no locks: leave ${names.join(', ')} out`);
-  const { locks } = await import('../../src/locking/index.ts');
+  const { locks } = await import('../../src/locks.ts');
   const subjects = names.length > 0 ? await findLocks(names) : locks.map((lock) => ({ lock }));
   if (options.against === true) throw new UsageError('--against needs names of locks, with commas between');
   const against =

@@ -21,7 +21,7 @@ export function addList(cli: CAC, finish: (code: Promise<number>) => void): void
     .action((options: { json?: boolean }) =>
       finish(
         (async () => {
-          const { locks, mutants } = await import('../../src/locking/index.ts');
+          const { locks, mutants } = await import('../../src/locks.ts');
           if (options.json) {
             const plain = (lock: AnyLock): object => ({
               name: lock.name,

@@ -2,7 +2,7 @@
  * What a command is about: names, globs and files from the command line become lock definitions.
  */
 import { existsSync } from 'node:fs';
-import { loadLock, lockNames, mutantNames } from '../../src/locking/catalog.ts';
+import { loadLock, lockNames, mutantNames } from '../../src/catalog.ts';
 import type { AnyLock } from '../../src/locking/define.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
 import type { Tortured } from '../torture/setup.ts';

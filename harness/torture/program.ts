@@ -1,7 +1,7 @@
 /**
  * The program of a torture CPU: takes up the CPU, creates the lock's operations and the client of its kind, and runs rounds.
  */
-import { loadLock } from '../../src/locking/catalog.ts';
+import { loadLock } from '../../src/catalog.ts';
 import type { LockDefinition } from '../../src/locking/define.ts';
 import type { Kind, OpsByKind } from '../../src/locking/kinds.ts';
 import { mutex3 } from '../../src/locking/mutex3.ts';

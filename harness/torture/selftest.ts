@@ -4,7 +4,7 @@
  * doing the catching.
  */
 import type { AnyLock, MutantNote, OracleName } from '../../src/locking/define.ts';
-import { mutants } from '../../src/locking/index.ts';
+import { mutants } from '../../src/locks.ts';
 import { ORACLES } from './oracles.ts';
 import { torture } from './run.ts';
 

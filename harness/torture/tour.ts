@@ -2,7 +2,7 @@
  * The tour: what `lockrig torture` does when it is told nothing. Every correct lock for a second or two, then three broken ones, each of which must be caught.
  */
 import type { AnyLock } from '../../src/locking/define.ts';
-import { lockByName, locks } from '../../src/locking/index.ts';
+import { lockByName, locks } from '../../src/locks.ts';
 
 /** Names of the mutants that the tour shows: caught by what they do, by whom they let in, by whom they leave asleep. */
 const SHOWN = ['busted/no-exclusion', 'busted/seqlock-no-retry', 'busted/mutex3-dropped-wakeup'] as const;

@@ -1,0 +1,139 @@
+/**
+ * The locks and mutants by name, without loading them: a CPU that tortures one lock loads that lock's file and no other, and the command
+ * line knows every name before it has loaded any.
+ *
+ * Which names a file defines is written down here once more; the test of the catalog compares it with what locks.ts lists, in both
+ * directions and in order.
+ */
+import type { AnyLock } from './locking/define.ts';
+
+type Entry = readonly [load: () => Promise<object>, ...names: string[]];
+
+const CORRECT: readonly Entry[] = [
+  [() => import('./locking/tas.ts'), 'tas'],
+  [() => import('./locking/ttas.ts'), 'ttas'],
+  [() => import('./locking/ttas-backoff.ts'), 'ttas-backoff'],
+  [() => import('./locking/ticket.ts'), 'ticket'],
+  [() => import('./locking/ticket-backoff.ts'), 'ticket-backoff'],
+  [() => import('./locking/twa.ts'), 'twa'],
+  [() => import('./locking/anderson.ts'), 'anderson'],
+  [() => import('./locking/mcs.ts'), 'mcs'],
+  [() => import('./locking/clh.ts'), 'clh'],
+  [() => import('./locking/malthusian.ts'), 'malthusian'],
+  [() => import('./locking/qspinlock.ts'), 'qspinlock'],
+  [() => import('./locking/mutex3.ts'), 'mutex3'],
+  [() => import('./locking/mutex.ts'), 'mutex'],
+  [() => import('./locking/semaphore.ts'), 'semaphore'],
+  [() => import('./locking/rwlock.ts'), 'rwlock'],
+  [() => import('./locking/rwlock-reader-preferring.ts'), 'rwlock-reader-preferring'],
+  [() => import('./locking/qrwlock.ts'), 'qrwlock'],
+  [() => import('./locking/brlock.ts'), 'brlock'],
+  [() => import('./locking/rwsem.ts'), 'rwsem', 'rwsem-reader-preferring'],
+  [() => import('./locking/percpu-rwsem.ts'), 'percpu-rwsem'],
+  [() => import('./locking/seqlock.ts'), 'seqlock'],
+  [() => import('./locking/condition.ts'), 'condition'],
+  [() => import('./locking/completion.ts'), 'completion'],
+  [() => import('./locking/event.ts'), 'event'],
+  [() => import('./locking/barrier.ts'), 'barrier'],
+  [() => import('./locking/mpmc.ts'), 'mpmc'],
+  [() => import('./locking/spsc.ts'), 'spsc'],
+  [() => import('./locking/chase-lev.ts'), 'chase-lev'],
+];
+
+const BROKEN: readonly Entry[] = [
+  [
+    () => import('./locking/broken/mutex.ts'),
+    'busted/no-exclusion',
+    'busted/test-then-set',
+    'busted/foreign-release',
+    'busted/ttas-forgets-wake',
+    'busted/trylock-twice',
+    'busted/trylock-left-locked',
+  ],
+  [
+    () => import('./locking/broken/ticket.ts'),
+    'busted/ticket-plain-draw',
+    'busted/early-release',
+    'busted/ticket-trylock-draws',
+  ],
+  [() => import('./locking/broken/mcs.ts'), 'busted/mcs-unlinked', 'busted/mcs-cut-tail'],
+  [() => import('./locking/broken/anderson.ts'), 'busted/anderson-wraps'],
+  [() => import('./locking/broken/clh.ts'), 'busted/clh-own-node', 'busted/clh-plain-swing'],
+  [
+    () => import('./locking/broken/qspinlock.ts'),
+    'busted/qspinlock-loses-pending',
+    'busted/qspinlock-pending-enters',
+  ],
+  [() => import('./locking/broken/linux-mutex.ts'), 'busted/mutex-handoff-stolen'],
+  [() => import('./locking/broken/mutex3.ts'), 'busted/mutex3-dropped-wakeup', 'busted/mutex3-blind-park'],
+  [
+    () => import('./locking/broken/semaphore.ts'),
+    'busted/semaphore-stranded',
+    'busted/semaphore-blind-queue',
+    'busted/semaphore-overdraw',
+  ],
+  [
+    () => import('./locking/broken/rwlock.ts'),
+    'busted/rwlock-starves-writers',
+    'busted/rwlock-reader-slips',
+    'busted/rwlock-all-gone',
+  ],
+  [
+    () => import('./locking/broken/rwsem.ts'),
+    'busted/rwsem-downgrade',
+    'busted/rwsem-lost-grant',
+    'busted/rwsem-readers-overtake',
+  ],
+  [
+    () => import('./locking/broken/percpu-rwsem.ts'),
+    'busted/percpu-rwsem-skips-one',
+    'busted/percpu-rwsem-looks-first',
+  ],
+  [
+    () => import('./locking/broken/seqlock.ts'),
+    'busted/seqlock-no-odd-check',
+    'busted/seqlock-no-retry',
+    'busted/seqlock-counts-once',
+    'busted/seqlock-writers-meet',
+  ],
+  [
+    () => import('./locking/broken/condition.ts'),
+    'busted/condition-constant-word',
+    'busted/condition-broadcast-one',
+    'busted/condition-late-note',
+  ],
+  [
+    () => import('./locking/broken/completion.ts'),
+    'busted/completion-wakes-first',
+    'busted/completion-lost',
+    'busted/completion-not-taken',
+    'busted/event-wakes-one',
+  ],
+  [
+    () => import('./locking/broken/barrier.ts'),
+    'busted/barrier-lapped',
+    'busted/barrier-late-reset',
+    'busted/barrier-falls-through',
+  ],
+  [
+    () => import('./locking/broken/queue.ts'),
+    'busted/mpmc-aba',
+    'busted/spsc-gives-back-first',
+    'busted/chase-lev-unfenced',
+  ],
+];
+
+const namesOf = (entries: readonly Entry[]): readonly string[] => entries.flatMap(([, ...names]) => names);
+
+/** Names of the correct locks, in the order in which they are listed. */
+export const lockNames: readonly string[] = namesOf(CORRECT);
+/** Names of the locks that are broken on purpose. */
+export const mutantNames: readonly string[] = namesOf(BROKEN);
+
+/** Loads a lock or a mutant by its name, and nothing else; undefined when there is none of that name. */
+export async function loadLock(name: string): Promise<AnyLock | undefined> {
+  const entry = [...CORRECT, ...BROKEN].find(([, ...names]) => names.includes(name));
+  if (!entry) return undefined;
+  const definitions = Object.values((await entry[0]()) as Record<string, AnyLock | null>);
+  return definitions.find((each) => each?.definition === 'lock' && each.name === name) ?? undefined;
+}
