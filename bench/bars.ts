@@ -22,7 +22,7 @@ export interface Bar {
   /** The figure is at most, or at least, this. */
   readonly most?: number;
   readonly least?: number;
-  readonly unit: '×' | '/s' | 'ms' | '%' | '';
+  readonly unit: '×' | '/s' | 'ms' | 'ns' | '%' | '';
 }
 
 /** A bar held against a row. */
@@ -47,7 +47,7 @@ export const bars: readonly Bar[] = [
     ...uncontended,
     text: 'free, by pthread_mutex',
     figure: 'wasm / pthread_mutex',
-    rows: ['tas', 'ttas', 'mutex3'],
+    rows: ['tas', 'ttas', 'mutex3', 'mutex', 'qspinlock'],
     most: 1.8,
   },
   {
@@ -61,7 +61,7 @@ export const bars: readonly Bar[] = [
     ...uncontended,
     text: 'free, by pthread_mutex',
     figure: 'wasm / pthread_mutex',
-    rows: ['ticket', 'mcs', 'rwlock read', 'rwsem read'],
+    rows: ['ticket', 'mcs', 'clh', 'rwlock read', 'rwsem read'],
     most: 3,
   },
   {
@@ -70,6 +70,46 @@ export const bars: readonly Bar[] = [
     figure: 'atomics / wasm',
     rows: 'all',
     least: 1.5,
+  },
+  {
+    section: 'uncontended',
+    text: 'read section that costs nothing but what is read',
+    figure: 'wasm ns',
+    rows: ['qsbr read'],
+    most: 2,
+    unit: 'ns',
+  },
+  {
+    section: 'uncontended',
+    text: 'read section that stores at its begin and end',
+    figure: 'wasm ns',
+    rows: ['rcu read'],
+    most: 14,
+    unit: 'ns',
+  },
+  {
+    section: 'uncontended',
+    text: 'read of four words that retries',
+    figure: 'wasm ns',
+    rows: ['seqlock read'],
+    most: 20,
+    unit: 'ns',
+  },
+  {
+    section: 'contended',
+    text: 'grace periods beside a CPU that goes through read sections',
+    figure: 'grace periods/s',
+    rows: ['rcu grace'],
+    least: 20_000,
+    unit: '/s',
+  },
+  {
+    section: 'contended',
+    text: 'transfers from one producer to one consumer',
+    figure: 'transfers/s',
+    rows: ['mpmc'],
+    least: 10e6,
+    unit: '/s',
   },
   {
     ...contended,
@@ -89,7 +129,7 @@ export const bars: readonly Bar[] = [
     ...oversubscribed,
     text: '4 CPUs a core, throughput by its own with 2 CPUs',
     figure: 'lockrig / 2 CPUs',
-    rows: ['mutex3'],
+    rows: ['mutex3', 'mutex'],
     least: 0.7,
     unit: '×',
   },
@@ -97,7 +137,7 @@ export const bars: readonly Bar[] = [
     ...oversubscribed,
     text: "4 CPUs a core, Jain's index",
     figure: 'Jain',
-    rows: ['mutex3'],
+    rows: ['mutex3', 'mutex'],
     least: 0.9,
     unit: '',
   },
@@ -116,6 +156,14 @@ export const bars: readonly Bar[] = [
     rows: 'fifo',
     most: 1000,
     unit: 'ms',
+  },
+  {
+    section: 'packages',
+    text: '2 CPUs, throughput by the published mutex',
+    figure: 'lockrig / multithreading/mutex',
+    rows: ['mutex by multithreading/mutex'],
+    least: 30,
+    unit: '×',
   },
   {
     section: 'startup',

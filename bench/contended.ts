@@ -6,6 +6,8 @@
  * stores that can free a lock: `release`, which is C at its best, and `seqcst`, which is what WebAssembly
  * has.
  */
+
+import type { Form } from './rounds.ts';
 import {
   type Case,
   casesOf,
@@ -20,8 +22,8 @@ import {
   runPeer,
   type Surroundings,
 } from './section.ts';
-import { type Figure, ratesOf, ratioOf, seriesOf } from './stats.ts';
-import { type BenchSubject, nanosecondsOf, sharesOf, Team } from './team.ts';
+import { type Figure, figureOf, ratesOf, ratioOf, seriesOf } from './stats.ts';
+import { type BenchSubject, type Crowd, nanosecondsOf, sharesOf, Team } from './team.ts';
 import type { Contestant } from './turns.ts';
 
 /** CPUs of this section. */
@@ -59,8 +61,9 @@ async function ours(
     name,
     async block() {
       const crowd = await team.crowd(block, block);
-      add(shares, name, sharesOf(crowd));
-      return nanosecondsOf(crowd);
+      const counts = sharesOf(crowd);
+      add(shares, name, counts);
+      return form === 'grace' ? graceNanoseconds(crowd) : nanosecondsOf(crowd);
     },
   };
 }
@@ -84,10 +87,23 @@ function native(
   };
 }
 
-function judge(samples: Map<string, number[]>, shares: Shares): Judged {
+/** Of grace periods only the CPU that waits for them counts. */
+function graceNanoseconds(crowd: Crowd): number {
+  return ((crowd.times.at(-1)! - crowd.times[0]!) * 1e6) / sharesOf(crowd)[0]!;
+}
+
+/** What else a rate tells, by form: one CPU puts what the other takes. */
+const RATES: { readonly [F in Form]?: readonly [name: string, part: number] } = {
+  transfer: ['transfers/s', 1 / PAIR_OF_CPUS],
+  grace: ['grace periods/s', 1],
+};
+
+function judge(samples: Map<string, number[]>, shares: Shares, form: Form): Judged {
   const parties: Record<string, Party> = {};
   const figures: Record<string, Figure> = {};
   const mine = ratesOf(samples.get(OURS)!);
+  const told = RATES[form];
+  if (told) figures[told[0]] = figureOf(mine.map((each) => each * told[1]));
   for (const [name, taken] of samples) {
     const rates = ratesOf(taken);
     parties[name] = { ...seriesOf('/s', rates), ...fairnessOf(shares.get(name)!) };
@@ -115,7 +131,7 @@ export async function contended(subjects: readonly BenchSubject[], around: Surro
     };
     rows.push(
       await measureRow(each, around, around.budget.contended.rounds, cast, (samples) =>
-        judge(samples, shares),
+        judge(samples, shares, each.form),
       ),
     );
   }

@@ -11,7 +11,8 @@ import { instructions, litmus, padding, selftest } from './extras.ts';
 import { type BenchMachine, describeMachine } from './machine.ts';
 import { type NativePeers, nativePeers } from './native.ts';
 import { crowding, oversubscribed } from './oversubscribed.ts';
-import type { Budget, Row, Surroundings } from './section.ts';
+import { packages } from './packages.ts';
+import type { Budget, PublishedLocks, Row, Surroundings } from './section.ts';
 import { startup } from './startup.ts';
 import { contendedTable, noise, oversubscribedTable, startupTable, uncontendedTable } from './table.ts';
 import type { BenchSubject } from './team.ts';
@@ -25,6 +26,7 @@ export const SECTIONS = [
   'uncontended',
   'contended',
   'oversubscribed',
+  'packages',
   'startup',
   'litmus',
   'instructions',
@@ -64,6 +66,8 @@ export interface BenchOptions {
   readonly subjects: readonly BenchSubject[];
   /** Locks that every other one is held against. */
   readonly against?: readonly BenchSubject[];
+  /** Published locks, for the section `packages`. */
+  readonly packages?: PublishedLocks;
   readonly budget: Budget;
   /** Found on this machine unless given. */
   readonly peers?: NativePeers;
@@ -112,6 +116,7 @@ const RUN: Readonly<Record<SectionName, Section>> = {
     const rows = await oversubscribed(subjects, around);
     return { rows, text: oversubscribedTable(rows, crowding(around)) };
   },
+  packages: (_subjects, around) => packages(around),
   async startup(_subjects, around) {
     const rows = await startup(around);
     return { rows, text: startupTable(rows) };
@@ -134,6 +139,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
     pin: machine.pinning === true ? machine.usable : [],
     cores: machine.usable.length,
     against,
+    packages: options.packages ?? { mutex: undefined, published: [], absent: [] },
     ...(signal ? { signal } : {}),
     progress: options.onProgress ?? (() => {}),
   };

@@ -139,8 +139,8 @@ export function nativePeers(build: NativeBuild = {}): NativePeers {
   }
 }
 
-/** This file is bench/native.ts, or dist/bench/native.js: the package is one or two levels up. */
-function packageSources(): string {
+/** The folder of the C sources. This file is bench/native.ts, or dist/bench/native.js: the package is one or two levels up. */
+export function packageSources(): string {
   const candidates = ['./native/', '../../bench/native/'].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );

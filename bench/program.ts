@@ -14,7 +14,7 @@ import type { BootContext, Runner } from '../harness/engines/program.ts';
 import { findSubject } from '../harness/torture/program.ts';
 import type { Addr, Isa } from '../src/arch/index.ts';
 import type { LockDefinition } from '../src/locking/define.ts';
-import type { Kind, OpsByKind } from '../src/locking/kinds.ts';
+import type { Kind, MutexOps, OpsByKind, SeqOps } from '../src/locking/kinds.ts';
 import { mutex3 } from '../src/locking/mutex3.ts';
 import { track } from '../src/locking/track.ts';
 import type { Cpu, Engine } from '../src/memory/index.ts';
@@ -158,19 +158,38 @@ function together(cpu: Cpu, kind: Kind, loop: Rounds, { batch, at }: BenchSetup)
   };
 }
 
+/** A sequence counter as its users have it: their lock keeps its writers apart. */
+function writersApart(ops: SeqOps, mutex: MutexOps, mutexAddr: Addr): SeqOps {
+  return {
+    ...ops,
+    writeBegin(lock) {
+      mutex.acquire(mutexAddr);
+      ops.writeBegin(lock);
+    },
+    writeEnd(lock) {
+      ops.writeEnd(lock);
+      mutex.release(mutexAddr);
+    },
+  };
+}
+
 /** Boots one CPU. */
 export async function boot({ id, setup: given, attach }: BootContext): Promise<Runner> {
   const setup = given as BenchSetup;
   const { subject, form, engine, tracked, shared, at } = setup;
-  const { kind, create } = (await findSubject({ definition: 'lock', ...subject })) as LockDefinition;
+  const { kind, create, promises } = (await findSubject({
+    definition: 'lock',
+    ...subject,
+  })) as LockDefinition;
   const cpu = attach({ engine });
   const { isa } = cpu;
   const dress = <K extends Kind>(of: K, ops: OpsByKind[K]): OpsByKind[K] =>
     tracked ? track(of, cpu, ops) : ops;
   const areaOf = (other: number): Addr => (at.perCpu === 0 ? 0 : at.perCpu + other * at.perCpuStride);
   const mutex = dress('mutex', mutex3.create(isa, cpu));
-  const ops = dress(kind, create(isa, cpu, { area: areaOf(id), areaOf, shared, mutex }));
   const { counter, lock, busy, mutex: mutexAddr } = at;
+  const made = dress(kind, create(isa, cpu, { area: areaOf(id), areaOf, shared, mutex }));
+  const ops = promises.writers === 1 && cpu.count > 1 ? writersApart(made as SeqOps, mutex, mutexAddr) : made;
   const sink = at.counts + 64 * id + 4;
   const loop = roundsOf(
     kind,

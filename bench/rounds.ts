@@ -21,17 +21,19 @@ import type {
   BarrierOps,
   CompletionOps,
   ConditionOps,
+  HazardOps,
   Kind,
   MutexOps,
   OpsByKind,
   QueueOps,
+  RcuOps,
   RwOps,
   SemaphoreOps,
   SeqOps,
 } from '../src/locking/kinds.ts';
 
 /** The forms of a round. */
-export type Form = 'pair' | 'read' | 'write' | 'signal' | 'monitor' | 'meet' | 'pass' | 'transfer';
+export type Form = 'pair' | 'read' | 'write' | 'signal' | 'monitor' | 'meet' | 'pass' | 'transfer' | 'grace';
 
 /** Does `n` rounds; a promise only for async locks. */
 export type Rounds = (n: number) => void | Promise<void>;
@@ -62,7 +64,8 @@ export interface RoundsOn {
  * parties.
  */
 export function counterAfter(form: Form, rounds: number, parties: number): number {
-  if (form === 'read' || form === 'signal' || form === 'pass' || form === 'transfer') return 0;
+  if (form === 'read' || form === 'signal' || form === 'pass' || form === 'transfer' || form === 'grace')
+    return 0;
   return form === 'meet' ? rounds / parties : rounds;
 }
 
@@ -77,6 +80,8 @@ const FORMS: {
   condition: { alone: ['signal'], together: ['monitor'] },
   completion: { alone: ['pass'], together: ['pass'] },
   queue: { alone: ['transfer'], together: ['transfer'] },
+  rcu: { alone: ['read'], together: ['read', 'grace'] },
+  hazard: { alone: ['read'], together: ['read'] },
   barrier: { alone: ['meet'], together: ['meet'] },
   'async-mutex': { alone: ['pair'], together: ['pair'] },
 };
@@ -88,7 +93,8 @@ export function formsOf(kind: Kind, where: 'alone' | 'together'): readonly Form[
 
 /** What a lock in a form is called: the form only where there are several. */
 export function caseName({ name, kind }: AnyLock, form: Form): string {
-  return formsOf(kind, 'alone').length > 1 ? `${name} ${form}` : name;
+  const several = formsOf(kind, 'alone').length > 1 || formsOf(kind, 'together').length > 1;
+  return several ? `${name} ${form}` : name;
 }
 
 function pairs({ isa, lock, counter }: RoundsOn, ops: MutexOps): Rounds {
@@ -206,6 +212,49 @@ function transfers({ lock, cpu, alone }: RoundsOn, ops: QueueOps): Rounds {
   };
 }
 
+function rcuReads({ isa, lock, counter, sink }: RoundsOn, ops: RcuOps): Rounds {
+  return (n) => {
+    let sum = 0;
+    for (let left = n; left > 0; left -= 1) {
+      const token = ops.readLock(lock);
+      sum = (sum + isa.read(counter)) | 0;
+      ops.readUnlock(lock, token);
+    }
+    isa.write(sink, sum);
+  };
+}
+
+/** CPU 0 waits for one grace period after the other, all others go through read sections. */
+function gracePeriods({ isa, lock, counter, sink, cpu }: RoundsOn, ops: RcuOps): Rounds {
+  if (cpu === 0)
+    return (n) => {
+      for (let left = n; left > 0; left -= 1) ops.synchronize(lock);
+    };
+  return (n) => {
+    let sum = 0;
+    ops.online?.(lock);
+    for (let left = n; left > 0; left -= 1) {
+      const token = ops.readLock(lock);
+      sum = (sum + isa.load(counter)) | 0;
+      ops.readUnlock(lock, token);
+      ops.quiescent?.(lock);
+    }
+    ops.offline?.(lock);
+    isa.write(sink, sum);
+  };
+}
+
+function hazardReads({ isa, lock, counter, sink }: RoundsOn, ops: HazardOps): Rounds {
+  return (n) => {
+    let sum = 0;
+    for (let left = n; left > 0; left -= 1) {
+      sum = (sum + ops.protect(lock, 0, counter)) | 0;
+      ops.clear(lock, 0);
+    }
+    isa.write(sink, sum);
+  };
+}
+
 function meetings({ isa, lock, counter }: RoundsOn, ops: BarrierOps): Rounds {
   return (n) => {
     for (let left = n; left > 0; left -= 1) {
@@ -232,6 +281,8 @@ const LOOPS: { readonly [K in Kind]: Partial<Record<Form, Factory>> } = {
   condition: { signal: signals as Factory, monitor: monitors as Factory },
   completion: { pass: passes as Factory },
   queue: { transfer: transfers as Factory },
+  rcu: { read: rcuReads as Factory, grace: gracePeriods as Factory },
+  hazard: { read: hazardReads as Factory },
   barrier: { meet: meetings as Factory },
   'async-mutex': { pair: holds as Factory },
 };

@@ -32,6 +32,14 @@ export interface Budget {
   readonly selftest: { readonly control: boolean };
 }
 
+/** Published locks that one of lockrig's own is measured beside. */
+export interface PublishedLocks {
+  readonly mutex: BenchSubject | undefined;
+  readonly published: readonly (BenchSubject & { readonly version: string })[];
+  /** What is not there, and why. */
+  readonly absent: readonly string[];
+}
+
 /** What a section measures with. */
 export interface Surroundings {
   readonly budget: Budget;
@@ -42,6 +50,7 @@ export interface Surroundings {
   readonly cores: number;
   /** Locks that every other one is held against. */
   readonly against: readonly BenchSubject[];
+  readonly packages: PublishedLocks;
   readonly signal?: AbortSignal;
   /** Says what is being measured. */
   readonly progress: (text: string) => void;

@@ -69,6 +69,11 @@ export function exactly(value: number): Figure {
   return { value, low: value, high: value };
 }
 
+/** Median of samples, with their 10th and 90th percentile. */
+export function figureOf(samples: readonly number[]): Figure {
+  return { value: median(samples), low: quantile(samples, 0.1), high: quantile(samples, 0.9) };
+}
+
 /**
  * Median of the ratios of the pairs (top[i], bottom[i]), with their 10th and 90th percentile. Samples without
  * a partner are left out, and so are pairs of two zeroes, which say nothing.
@@ -78,7 +83,7 @@ export function ratioOf(top: readonly number[], bottom: readonly number[]): Figu
   const ratios = Array.from({ length: pairs }, (_, at) => top[at]! / bottom[at]!).filter(
     (each) => !Number.isNaN(each),
   );
-  return { value: median(ratios), low: quantile(ratios, 0.1), high: quantile(ratios, 0.9) };
+  return figureOf(ratios);
 }
 
 /** Whether a figure differs from `other` by more than its own spread. */

@@ -97,7 +97,9 @@ export function uncontendedTable(rows: readonly Row[]): string {
   const compared = ['wasm / pthread_mutex', 'wasm tracked / pthread_mutex', 'atomics / wasm'];
   const rivals = [
     ...new Set(
-      rows.flatMap(({ figures }) => Object.keys(figures).filter((name) => !compared.includes(name))),
+      rows.flatMap(({ figures }) =>
+        Object.keys(figures).filter((name) => name.startsWith('wasm / ') && !compared.includes(name)),
+      ),
     ),
   ];
   const head = [
@@ -209,6 +211,7 @@ function amount(value: number, unit: Outcome['bar']['unit']): string {
   if (value === Number.POSITIVE_INFINITY) return '∞';
   if (unit === '/s') return `${rate(value)}/s`;
   if (unit === 'ms') return `${value.toFixed(0)} ms`;
+  if (unit === 'ns') return `${value.toFixed(1)} ns`;
   if (unit === '%') return `${Number((100 * value).toPrecision(3))} %`;
   return unit === '' ? String(Number(value.toFixed(3))) : times(value);
 }

@@ -18,7 +18,7 @@ import {
   runPeer,
   type Surroundings,
 } from './section.ts';
-import { type Figure, ratioOf, seriesOf } from './stats.ts';
+import { type Figure, figureOf, ratioOf, seriesOf } from './stats.ts';
 import { type BenchSubject, Team } from './team.ts';
 import type { Contestant } from './turns.ts';
 
@@ -67,6 +67,8 @@ function judge(samples: Map<string, number[]>): Judged {
   const parties: Record<string, Party> = {};
   const figures: Record<string, Figure> = {};
   for (const [name, taken] of samples) parties[name] = seriesOf('ns', taken);
+  const wasm = samples.get('wasm');
+  if (wasm) figures['wasm ns'] = figureOf(wasm);
   const known = new Set<string>([...OURS.map(({ name }) => name), 'pthread_mutex']);
   const others = [...samples.keys()].filter((name) => !known.has(name));
   for (const [top, bottom] of [...COMPARED, ...others.map((name) => ['wasm', name] as const)]) {

@@ -23,6 +23,7 @@ const CORRECT: readonly Entry[] = [
   [() => import('./locking/qspinlock.ts'), 'qspinlock'],
   [() => import('./locking/mutex3.ts'), 'mutex3'],
   [() => import('./locking/mutex.ts'), 'mutex'],
+  [() => import('./locking/page-lock.ts'), 'page-lock'],
   [() => import('./locking/semaphore.ts'), 'semaphore'],
   [() => import('./locking/rwlock.ts'), 'rwlock'],
   [() => import('./locking/rwlock-reader-preferring.ts'), 'rwlock-reader-preferring'],
@@ -31,6 +32,7 @@ const CORRECT: readonly Entry[] = [
   [() => import('./locking/rwsem.ts'), 'rwsem', 'rwsem-reader-preferring'],
   [() => import('./locking/percpu-rwsem.ts'), 'percpu-rwsem'],
   [() => import('./locking/seqlock.ts'), 'seqlock'],
+  [() => import('./locking/seqcount.ts'), 'seqcount'],
   [() => import('./locking/condition.ts'), 'condition'],
   [() => import('./locking/completion.ts'), 'completion'],
   [() => import('./locking/event.ts'), 'event'],
@@ -38,6 +40,10 @@ const CORRECT: readonly Entry[] = [
   [() => import('./locking/mpmc.ts'), 'mpmc'],
   [() => import('./locking/spsc.ts'), 'spsc'],
   [() => import('./locking/chase-lev.ts'), 'chase-lev'],
+  [() => import('./rcu/rcu.ts'), 'rcu'],
+  [() => import('./rcu/qsbr.ts'), 'qsbr'],
+  [() => import('./rcu/srcu.ts'), 'srcu'],
+  [() => import('./rcu/hazard.ts'), 'hazard'],
 ];
 
 const BROKEN: readonly Entry[] = [
@@ -49,6 +55,7 @@ const BROKEN: readonly Entry[] = [
     'busted/ttas-forgets-wake',
     'busted/trylock-twice',
     'busted/trylock-left-locked',
+    'busted/ttas-recursive',
   ],
   [
     () => import('./locking/broken/ticket.ts'),
@@ -65,12 +72,14 @@ const BROKEN: readonly Entry[] = [
     'busted/qspinlock-pending-enters',
   ],
   [() => import('./locking/broken/linux-mutex.ts'), 'busted/mutex-handoff-stolen'],
+  [() => import('./locking/broken/page-lock.ts'), 'busted/page-lock-wrong-bucket'],
   [() => import('./locking/broken/mutex3.ts'), 'busted/mutex3-dropped-wakeup', 'busted/mutex3-blind-park'],
   [
     () => import('./locking/broken/semaphore.ts'),
     'busted/semaphore-stranded',
     'busted/semaphore-blind-queue',
     'busted/semaphore-overdraw',
+    'busted/semaphore-two-frees',
   ],
   [
     () => import('./locking/broken/rwlock.ts'),
@@ -95,6 +104,7 @@ const BROKEN: readonly Entry[] = [
     'busted/seqlock-no-retry',
     'busted/seqlock-counts-once',
     'busted/seqlock-writers-meet',
+    'busted/seqcount-swapped',
   ],
   [
     () => import('./locking/broken/condition.ts'),
@@ -120,6 +130,15 @@ const BROKEN: readonly Entry[] = [
     'busted/mpmc-aba',
     'busted/spsc-gives-back-first',
     'busted/chase-lev-unfenced',
+  ],
+  [
+    () => import('./rcu/broken/rcu.ts'),
+    'busted/rcu-no-wait',
+    'busted/rcu-skips-one',
+    'busted/rcu-early-callbacks',
+    'busted/qsbr-offline-readers',
+    'busted/srcu-one-index',
+    'busted/hazard-unchecked',
   ],
 ];
 

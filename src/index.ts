@@ -36,11 +36,13 @@ export type {
   BarrierOps,
   CompletionOps,
   ConditionOps,
+  HazardOps,
   Kind,
   MutexOps,
   OpsByKind,
   Promises,
   QueueOps,
+  RcuOps,
   RwOps,
   SemaphoreOps,
   SeqOps,
@@ -48,6 +50,8 @@ export type {
 export { track } from './locking/track.ts';
 export * from './locks.ts';
 export * from './memory/index.ts';
+export { type PlacedLock, placeLock, useLock } from './place.ts';
+export * from './rcu/index.ts';
 export {
   type Actor,
   type CheckContext,

@@ -186,8 +186,13 @@ verdicts('a lock that could not be measured misses, one without a partner is ski
 });
 
 verdicts('every bar names figures and locks that exist', () => {
-  const named = locks.flatMap((lock) => formsOf(lock.kind, 'alone').map((form) => caseName(lock, form)));
-  const known = new Set([...named, 'SB plain', 'SB once', 'SB seqcst']);
+  const named = locks.flatMap((lock) =>
+    (['alone', 'together'] as const).flatMap((where) =>
+      formsOf(lock.kind, where).map((form) => caseName(lock, form)),
+    ),
+  );
+  const published = 'mutex by multithreading/mutex';
+  const known = new Set([...named, published, 'SB plain', 'SB once', 'SB seqcst']);
   for (const { rows, figure, most: high, least: low } of bars) {
     if (typeof rows === 'object') for (const name of rows) assert.ok(known.has(name), name);
     assert.ok(figure.length > 0);

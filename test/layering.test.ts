@@ -44,6 +44,8 @@ const LAYERS: readonly Layer[] = [
   { folder: 'workers', files: ['src', 'harness/engines', 'workers'], packages: 'all' },
   { folder: 'harness/cli', files: ['src', 'workers', 'harness', 'bench'], packages: 'all' },
   { folder: 'harness', files: ['src', 'workers', 'harness'], packages: 'all' },
+  // A program of its own; the page beside it has no Node.
+  { folder: 'examples/library', files: [], packages: ['lockrig', 'node:events', 'node:worker_threads'] },
   { folder: 'examples', files: [], packages: ['lockrig', 'multithreading', 'web-locks'] },
 ];
 const ONE_DOOR = ['src/memory', 'src/locking', 'src/rcu', 'src/mm'];

@@ -27,7 +27,8 @@ export function addBench(cli: CAC, finish: (code: Promise<number>) => void): voi
     .action((what: string[], options: Options) => finish(run(what, options)));
 }
 
-async function findLocks(names: readonly string[]): Promise<BenchSubject[]> {
+/** Finds locks to measure. @throws UsageError */
+export async function findLocks(names: readonly string[]): Promise<BenchSubject[]> {
   const { findSubjects } = await import('./subjects.ts');
   return (await findSubjects(names)).map(({ lock, url }) => {
     if (lock.definition !== 'lock')
@@ -70,6 +71,9 @@ async function run(what: string[], options: Options): Promise<number> {
             .split(',')
             .map((name) => name.trim()),
         );
+  const packages = wanted.includes('packages')
+    ? await (await import('./published.ts')).publishedLocks()
+    : undefined;
   const toStdout = options.json === true || options.json === '-';
   const file = typeof options.json === 'string' && !toStdout ? options.json : undefined;
   const budget = options.quick ? QUICK : FULL;
@@ -85,6 +89,7 @@ async function run(what: string[], options: Options): Promise<number> {
       sections: wanted,
       subjects,
       against,
+      ...(packages === undefined ? {} : { packages }),
       budget,
       signal: interrupt.signal,
       onMachine: (machine) => say(banner(machine)),

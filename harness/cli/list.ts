@@ -36,15 +36,15 @@ export function addList(cli: CAC, finish: (code: Promise<number>) => void): void
             return EXIT.clean;
           }
           const wide = Math.max(...[...locks, ...mutants].map(({ name }) => name.length)) + 2;
-          process.stdout.write(`${'lock'.padEnd(wide)}${'kind'.padEnd(12)}promises\n`);
+          process.stdout.write(`${'lock'.padEnd(wide)}${'kind'.padEnd(14)}promises\n`);
           for (const lock of locks)
-            process.stdout.write(`${lock.name.padEnd(wide)}${lock.kind.padEnd(12)}${promises(lock)}\n`);
+            process.stdout.write(`${lock.name.padEnd(wide)}${lock.kind.padEnd(14)}${promises(lock)}\n`);
           process.stdout.write(
-            `\n${'broken on purpose'.padEnd(wide)}${'caught by'.padEnd(12)}what is wrong\n`,
+            `\n${'broken on purpose'.padEnd(wide)}${'caught by'.padEnd(14)}what is wrong\n`,
           );
           for (const lock of mutants)
             process.stdout.write(
-              `${lock.name.padEnd(wide)}${(lock.mutant?.caughtBy ?? '').padEnd(12)}${lock.mutant?.wrong ?? ''}\n`,
+              `${lock.name.padEnd(wide)}${(lock.mutant?.caughtBy ?? '').padEnd(14)}${lock.mutant?.wrong ?? ''}\n`,
             );
           return EXIT.clean;
         })(),

@@ -40,6 +40,9 @@ export const GO_ON = 0;
 /** `go`: the run is over. */
 export const GO_STOP = 1;
 
+/** Ages of an object that are counted apart; the last one for all older ones, too. */
+export const AGES = 11;
+
 /** Lines of one CPU. */
 export const CpuLine = struct('torture_cpu', {
   // Read by others.
@@ -69,6 +72,10 @@ export const CpuLine = struct('torture_cpu', {
   downgrades: u32,
   upgrades: u32,
   longHolds: u32,
+  // Of RCU: ages that readers saw, two words each.
+  ages: words(2 * AGES).ownLine(),
+  gracePeriods: words(2),
+  floods: words(2),
   /** Of a queue's items: put minus taken, modulo 2^32. */
   sum: u32,
 });
@@ -111,12 +118,27 @@ export const Data = struct('protected', {
   ring: words(16).ownLine(),
 });
 
+/** Words of an object that readers of RCU look at. */
+export const TORTURE_OBJECT_WORDS = 8;
+/** An object that is published, taken away and used anew. */
+export const TortureObject = struct('object', {
+  age: u32.ownLine(),
+  used: u32,
+  // The two words by which it is handed over.
+  next: u32,
+  vector: u32,
+  words: words(TORTURE_OBJECT_WORDS),
+});
+/** Objects of each CPU. */
+export const OBJECTS = 48;
+
 /** Byte offsets of the parts. */
 export interface TortureArea {
   readonly control: Addr;
   readonly lines: Addr;
   readonly records: Addr;
   readonly data: Addr;
+  readonly objects: Addr;
 }
 
 /** Allocates the parts. */
@@ -126,12 +148,14 @@ export function allocateArea(alloc: (bytes: number) => Addr, cpus: number): Tort
     lines: alloc(sizeOf(CpuLine) * cpus),
     records: alloc(sizeOf(Record) * MAX_RECORDS),
     data: alloc(sizeOf(Data)),
+    objects: alloc(sizeOf(TortureObject) * OBJECTS * cpus),
   };
 }
 
 /** Bytes that {@link allocateArea} takes. */
 export function areaBytes(cpus: number): number {
-  return sizeOf(Control) + sizeOf(CpuLine) * cpus + sizeOf(Record) * MAX_RECORDS + sizeOf(Data) + 256;
+  const eachCpu = sizeOf(CpuLine) + sizeOf(TortureObject) * OBJECTS;
+  return sizeOf(Control) + eachCpu * cpus + sizeOf(Record) * MAX_RECORDS + sizeOf(Data) + 512;
 }
 
 const LINE_BYTES = sizeOf(CpuLine);
@@ -139,4 +163,9 @@ const LINE_BYTES = sizeOf(CpuLine);
 /** Byte offset of a CPU's lines. */
 export function cpuLine(area: TortureArea, cpu: number): Addr {
   return area.lines + cpu * LINE_BYTES;
+}
+
+/** Byte offset of an object of a CPU. */
+export function objectAt(area: TortureArea, cpu: number, index: number): Addr {
+  return area.objects + sizeOf(TortureObject) * (cpu * OBJECTS + index);
 }

@@ -3,7 +3,7 @@
  */
 import { WaitRecord } from '../../src/arch/index.ts';
 import { CpuArea, type Machine } from '../../src/memory/index.ts';
-import { Control, CpuLine, cpuLine } from './area.ts';
+import { AGES, Control, CpuLine, cpuLine } from './area.ts';
 import type { CpuCounts } from './result.ts';
 import type { TortureSetup } from './setup.ts';
 
@@ -23,6 +23,9 @@ export function countsOf(machine: Machine, setup: TortureSetup, cpu: number): Cp
     retries: two(CpuLine.retries),
     contended: two(CpuLine.contended),
     handoffs: two(CpuLine.handoffs),
+    ages: Array.from({ length: AGES }, (_, age) => two(CpuLine.ages + 8 * age)),
+    gracePeriods: two(CpuLine.gracePeriods),
+    floods: two(CpuLine.floods),
     overtakenMax: one(CpuLine.overtakenMax),
     readersMax: one(CpuLine.readersMax),
     downgrades: one(CpuLine.downgrades),

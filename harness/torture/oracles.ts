@@ -70,6 +70,18 @@ export const DETAILS = {
     oracle: 'counts',
     text: 'CPU {cpu} took item {got} out of the buffer where item {expected} had been put',
   },
+  tooOld: {
+    oracle: 'grace-period',
+    text: 'CPU {cpu} reads {word} at age {got}: at age {expected} it had been taken away, and what a reader can still see must not have been given back since',
+  },
+  usedAnew: {
+    oracle: 'grace-period',
+    text: '{word} went from {expected} to {got} under CPU {cpu}: the object was used anew while it was being read',
+  },
+  callbacksLost: {
+    oracle: 'counts',
+    text: '{expected} objects were handed over and {got} have come back, with all CPUs outside and after a barrier',
+  },
   lapped: {
     oracle: 'counts',
     text: 'CPU {cpu} passed the barrier into phase {expected} and found CPU {other} in phase {got}',
@@ -120,6 +132,7 @@ export const ORACLES: readonly OracleName[] = [
   'order',
   'bypass',
   'counts',
+  'grace-period',
   'wakeup',
   'progress',
   'ownership',

@@ -25,6 +25,8 @@ const CLIENTS: {
   condition: async () => (await import('./clients/condition.ts')).conditionClient,
   queue: async () => (await import('./clients/queue.ts')).queueClient,
   completion: async () => (await import('./clients/completion.ts')).completionClient,
+  rcu: async () => (await import('./clients/rcu.ts')).rcuClient,
+  hazard: async () => (await import('./clients/rcu.ts')).hazardClient,
   barrier: async () => (await import('./clients/barrier.ts')).barrierClient,
 };
 

@@ -6,6 +6,7 @@ import type { LockDefinition, OracleName } from '../../src/locking/define.ts';
 import type { Machine } from '../../src/memory/index.ts';
 import { sizeOf } from '../../src/memory/index.ts';
 import { infoOf, nameOf } from '../../src/memory/struct.ts';
+import type { WaitingGracePeriod } from '../../src/rcu/stall.ts';
 import type { WaitEdge } from '../cpus/graph.ts';
 import type { StackFrame } from '../cpus/source-map.ts';
 import type { CpuState } from '../cpus/watchdog.ts';
@@ -15,7 +16,9 @@ import {
   cpuLine,
   Data,
   MAX_RECORDS,
+  OBJECTS,
   SNAPSHOT_WORDS,
+  TortureObject,
   Record as ViolationRecord,
 } from './area.ts';
 import { detailAt, ORACLES } from './oracles.ts';
@@ -65,6 +68,10 @@ export interface CpuCounts {
   readonly woken: number;
   readonly wakes: number;
   readonly overslept: number;
+  /** Of RCU and hazard pointers: how many reads saw an object of each age, grace periods waited for, floods of callbacks. */
+  readonly ages: readonly number[];
+  readonly gracePeriods: number;
+  readonly floods: number;
 }
 
 /** What the watchdog found, with stacks. */
@@ -75,6 +82,8 @@ export interface StallReport {
   readonly cpus: readonly (CpuState & { stack: readonly StackFrame[]; note: string })[];
   readonly edges: readonly WaitEdge[];
   readonly cycle: readonly number[] | undefined;
+  /** Of RCU: the grace period that waits, and for whom. */
+  readonly gracePeriod: WaitingGracePeriod | undefined;
   /** Names of the addresses that occur. */
   readonly names: Readonly<Record<number, string>>;
 }
@@ -174,6 +183,12 @@ export function namer(
     const known = inside(addr, area.data, Data, nameOf(Data)) ?? inside(addr, area.control, Control, 'round');
     if (known === 'round.phase') return 'the end of the round';
     if (known) return known;
+    const object = Math.floor((addr - area.objects) / sizeOf(TortureObject));
+    if (object >= 0 && object < OBJECTS * machine.cpus) {
+      const label = `object[${object}]`;
+      const base = area.objects + object * sizeOf(TortureObject);
+      return addr === base ? label : (inside(addr, base, TortureObject, label) ?? label);
+    }
     for (let cpu = 0; cpu < machine.cpus; cpu += 1) {
       const own = inside(addr, cpuLine(area, cpu), CpuLine, `torture_cpu[${cpu}]`);
       if (own) return own;

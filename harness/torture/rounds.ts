@@ -73,6 +73,7 @@ export class Rounds {
   private work(quota: number): void {
     const { isa, cpu, client, control } = this;
     const background = client.background === true && this.params.writers > 0;
+    client.begin?.();
     for (
       let step = 0;
       background
@@ -84,6 +85,7 @@ export class Rounds {
       cpu.beat();
       if ((step & 63) === 0) isa.pause();
     }
+    client.end?.();
     if (!background && this.params.writers > 0) isa.fetchAdd(control + Control.writersLeft, -1);
   }
 

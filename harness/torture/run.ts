@@ -6,6 +6,8 @@
  */
 import type { OracleName } from '../../src/locking/define.ts';
 import type { Machine } from '../../src/memory/index.ts';
+import { Rcu } from '../../src/rcu/grace.ts';
+import { waitingGracePeriod } from '../../src/rcu/stall.ts';
 import { waitCycle, waitEdges } from '../cpus/graph.ts';
 import { ControlTimeout, CpuDied, CpuPool } from '../cpus/pool.ts';
 import type { takeStacks } from '../cpus/stacks.ts';
@@ -90,7 +92,9 @@ function reportStall(
     };
   });
   const oracle: OracleName = stall.kind === 'deadlock' && stall.asleep && !cycle ? 'wakeup' : 'progress';
-  return { kind: stall.kind, oracle, silentMs: stall.silent, cpus, edges, cycle, names };
+  const gracePeriod =
+    definition.layout === Rcu ? waitingGracePeriod(machine.boot, setup.lock, performance.now()) : undefined;
+  return { kind: stall.kind, oracle, silentMs: stall.silent, cpus, edges, cycle, gracePeriod, names };
 }
 
 function reportDeath(

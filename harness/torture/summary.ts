@@ -35,6 +35,8 @@ function nearMisses(result: TortureResult): string {
   const optional: [string, number][] = [
     ['trylocks', sum(cpus, (cpu) => cpu.tries)],
     ['of them failed', sum(cpus, (cpu) => cpu.tryFails)],
+    ['grace periods', sum(cpus, (cpu) => cpu.gracePeriods)],
+    ['floods', sum(cpus, (cpu) => cpu.floods)],
     ['retries', sum(cpus, (cpu) => cpu.retries)],
     ['downgrades', sum(cpus, (cpu) => cpu.downgrades)],
     ['upgrades', sum(cpus, (cpu) => cpu.upgrades)],
@@ -44,6 +46,13 @@ function nearMisses(result: TortureResult): string {
   ];
   for (const [label, value] of optional) if (value > 0) parts.push(`${label} ${group(value)}`);
   return `  Seen:  ${parts.join(', ')}`;
+}
+
+/** How old what readers saw was, as rcutorture prints it: current, taken away, and what must not be. */
+function readerPipe(cpus: readonly CpuCounts[]): string {
+  const ages = cpus[0]?.ages.map((_, age) => sum(cpus, (cpu) => cpu.ages[age] ?? 0)) ?? [];
+  const bad = ages.slice(2).some((count) => count > 0);
+  return `  Reader Pipe:  ${ages.map(group).join(' ')}${bad ? ' !!!' : ''}`;
 }
 
 /** The evidence of one violation. */
@@ -64,6 +73,13 @@ export function describeStall(stall: StallReport): string[] {
       : `  !!! ${stall.oracle}: stall: no CPU has got anything done for ${(stall.silentMs / 1000).toFixed(1)} s`;
   const lines = [head];
   if (stall.cycle) lines.push(`      CPU ${[...stall.cycle, stall.cycle[0]].join(' waits for CPU ')}`);
+  if (stall.gracePeriod) {
+    const { cpu, nesting, number, milliseconds } = stall.gracePeriod;
+    const where = nesting > 0 ? 'in a read section' : 'not quiescent';
+    lines.push(
+      `      grace period ${number} has waited ${(milliseconds / 1000).toFixed(1)} s for CPU ${cpu}, ${where} since before it began`,
+    );
+  }
   for (const cpu of stall.cpus) {
     lines.push(`      ${describeCpu(cpu, stall.edges, name)}`);
     for (const frame of formatStack(
@@ -131,6 +147,8 @@ const ROLES: Readonly<Record<string, readonly [writes: string, reads?: string]>>
   condition: ['Puts', 'Takes'],
   completion: ['Completes', 'Waits'],
   queue: ['Puts', 'Takes'],
+  rcu: ['Updates', 'Reads'],
+  hazard: ['Updates', 'Reads'],
   barrier: ['Phases'],
 };
 
@@ -156,6 +174,7 @@ export function summarize(result: TortureResult): string[] {
   lines.push(
     `  ${group(result.perSecond)} acquisitions/s over ${result.seconds.toFixed(1)} s in ${group(result.rounds)} rounds`,
   );
+  if (kind === 'rcu' || kind === 'hazard') lines.push(readerPipe(cpus));
   lines.push(nearMisses(result));
   lines.push(...evidence(result, fails));
   for (const note of result.notes) lines.push(`  Note:  ${note}`);

@@ -51,6 +51,7 @@ export type OracleName =
   | 'order'
   | 'bypass'
   | 'counts'
+  | 'grace-period'
   | 'wakeup'
   | 'progress'
   | 'ownership'
@@ -113,11 +114,15 @@ const PROMISES: readonly string[] = [
   'owned',
   'producers',
   'consumers',
+  'writers',
 ] satisfies readonly (keyof Promises)[];
+
+/** Promises that are numbers of CPUs. */
+const COUNTED: readonly string[] = ['producers', 'consumers', 'writers'];
 
 function expectedOf(promise: string): string {
   if (promise === 'bypass') return 'a whole number from 0, or a function of the number of CPUs,';
-  return promise === 'producers' || promise === 'consumers' ? 'a whole number from 1' : 'true or false';
+  return COUNTED.includes(promise) ? 'a whole number from 1' : 'true or false';
 }
 
 /** A promise that is misspelt would never be judged, and the lock would seem to keep it. */
@@ -132,7 +137,7 @@ function checkPromises(promises: unknown, fail: (what: string) => never): void {
       value === undefined ||
       (name === 'bypass'
         ? typeof value === 'function' || (Number.isInteger(value) && value >= 0)
-        : name === 'producers' || name === 'consumers'
+        : COUNTED.includes(name)
           ? Number.isInteger(value) && value >= 1
           : typeof value === 'boolean');
     if (!fits) fail(`promises ${name}: ${String(value)}: ${expectedOf(name)} is expected`);
@@ -172,6 +177,8 @@ export function defineLock<K extends Kind>(spec: LockSpec<K>): LockDefinition<K>
       fail(`has ${String(spec[part])} for ${part}: a function is expected`);
   checkPromises(spec.promises, fail);
   const create = (isa: Isa, cpu: Cpu, env: Partial<LockEnv> = {}): OpsByKind[K] => {
+    if (perCpu > 0 && !env.areaOf)
+      fail(`has ${perCpu} bytes on each CPU: placeLock makes room for them, useLock finds them`);
     const ops = spec.create(isa, cpu, { area: 0, areaOf: () => 0, shared: undefined, ...env });
     for (const name of REQUIRED[spec.kind]) {
       if (typeof (ops as unknown as Record<string, unknown> | undefined)?.[name] !== 'function')

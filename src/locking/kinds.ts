@@ -24,6 +24,8 @@ export interface Promises {
   /** For queues, a condition rather than a promise: CPUs that may put, or take, at a time; any number unless given. */
   producers?: number;
   consumers?: number;
+  /** For sequence counters, a condition likewise: 1 when the caller keeps writers apart. */
+  writers?: number;
 }
 
 /** `mutex`: one holder. */
@@ -118,6 +120,49 @@ export interface QueueOps {
   steal?(lock: Addr): number;
 }
 
+/** `rcu`: read sections that never wait; who takes something away waits for those that may still see it. */
+export interface RcuOps {
+  /** Begins a read section; sections nest. @returns what `readUnlock` of this section must be given */
+  readLock(rcu: Addr): number;
+  /** Ends a read section, on the CPU that began it. */
+  readUnlock(rcu: Addr, token: number): void;
+  /** Waits for a grace period: until every read section that was there when it was called has ended. Not inside one. */
+  synchronize(rcu: Addr): void;
+  /** The same, sooner: waits for nobody else's grace period to end first. */
+  synchronizeExpedited?(rcu: Addr): void;
+  /**
+   * Runs callback `vector` on `head` after a grace period, on this CPU or on one that calls `barrier`. Does not wait.
+   * @param head two words of the caller's object, `RcuHead`, which are rcu's until then
+   */
+  callRcu?(rcu: Addr, head: Addr, vector: number): void;
+  /** Sets this CPU's callback `vector`, 0 to 31; all CPUs set the same ones. It must not wait for a grace period. */
+  onCallback?(vector: number, fn: (head: Addr) => void): void;
+  /** Runs the callbacks of this CPU whose grace period is over. @returns how many */
+  poll?(rcu: Addr): number;
+  /** Waits until every callback that any CPU had handed over when it was called has run. Not inside a read section. */
+  barrier?(rcu: Addr): void;
+  /** This CPU is in no read section: what flavours go by that do not see sections begin and end. */
+  quiescent?(rcu: Addr): void;
+  /** This CPU will begin no read section until it is back online: nobody waits for it meanwhile. */
+  offline?(rcu: Addr): void;
+  /** Read sections may begin again. */
+  online?(rcu: Addr): void;
+}
+
+/** `hazard`: pointers under protection; who takes an object away gets it back once no CPU protects it. */
+export interface HazardOps {
+  /** Reads the pointer at `addr` and protects what it points to until `clear`. @param slot 0 to 3 @returns the pointer */
+  protect(domain: Addr, slot: number, addr: Addr): Addr;
+  /** Ends a protection. */
+  clear(domain: Addr, slot: number): void;
+  /** Hands over an object that nobody can find any more; the reclaimer gets it when no CPU protects it. Does not wait. */
+  retire(domain: Addr, object: Addr): void;
+  /** Sets this CPU's reclaimer; all CPUs set the same one. */
+  onReclaim(fn: (object: Addr) => void): void;
+  /** Waits until all that any CPU had retired when it was called has been reclaimed. This CPU protects nothing meanwhile. */
+  flush(domain: Addr): void;
+}
+
 /** `async-mutex`: a promise-based lock; free-running only. */
 export interface AsyncMutexOps {
   /** Runs `fn` while holding it, until the promise that `fn` returns settles. */
@@ -135,6 +180,8 @@ export interface OpsByKind {
   barrier: BarrierOps;
   completion: CompletionOps;
   queue: QueueOps;
+  rcu: RcuOps;
+  hazard: HazardOps;
   'async-mutex': AsyncMutexOps;
 }
 
@@ -152,5 +199,7 @@ export const REQUIRED: { readonly [K in Kind]: readonly string[] } = {
   barrier: ['wait'],
   completion: ['wait', 'completeAll', 'reset'],
   queue: ['put', 'take'],
+  rcu: ['readLock', 'readUnlock', 'synchronize'],
+  hazard: ['protect', 'clear', 'retire', 'onReclaim', 'flush'],
   'async-mutex': ['hold'],
 };

@@ -8,7 +8,16 @@
  */
 import type { Addr } from '../arch/index.ts';
 import { type Cpu, MODE_READ, MODE_WRITE } from '../memory/index.ts';
-import type { ConditionOps, Kind, MutexOps, OpsByKind, RwOps, SemaphoreOps, SeqOps } from './kinds.ts';
+import type {
+  ConditionOps,
+  Kind,
+  MutexOps,
+  OpsByKind,
+  RcuOps,
+  RwOps,
+  SemaphoreOps,
+  SeqOps,
+} from './kinds.ts';
 
 function trackMutex(cpu: Cpu, ops: MutexOps): MutexOps {
   const { acquired, released, waitsFor } = cpu.tracking;
@@ -140,6 +149,40 @@ function trackCondition(cpu: Cpu, ops: ConditionOps): ConditionOps {
   };
 }
 
+/** Of nested sections only the outermost is kept; a grace period is waited for as a writer waits for readers. */
+function trackRcu(cpu: Cpu, ops: RcuOps): RcuOps {
+  const { acquired, gaveUp, released, waitsFor } = cpu.tracking;
+  const { synchronizeExpedited, barrier } = ops;
+  const depths = new Map<Addr, number>();
+  const waiting = (wait: (rcu: Addr) => void) => (rcu: Addr) => {
+    waitsFor(rcu, MODE_WRITE);
+    try {
+      wait.call(ops, rcu);
+    } finally {
+      gaveUp();
+    }
+  };
+  return {
+    ...ops,
+    readLock(rcu) {
+      const token = ops.readLock(rcu);
+      const depth = depths.get(rcu) ?? 0;
+      depths.set(rcu, depth + 1);
+      if (depth === 0) acquired(rcu, MODE_READ);
+      return token;
+    },
+    readUnlock(rcu, token) {
+      const depth = (depths.get(rcu) ?? 0) - 1;
+      depths.set(rcu, depth);
+      if (depth === 0) released(rcu, MODE_READ);
+      ops.readUnlock(rcu, token);
+    },
+    synchronize: waiting(ops.synchronize),
+    ...(synchronizeExpedited && { synchronizeExpedited: waiting(synchronizeExpedited) }),
+    ...(barrier && { barrier: waiting(barrier) }),
+  };
+}
+
 /** Wraps the operations of one CPU. */
 export function track<K extends Kind>(kind: K, cpu: Cpu, ops: OpsByKind[K]): OpsByKind[K] {
   const wrap = {
@@ -149,6 +192,7 @@ export function track<K extends Kind>(kind: K, cpu: Cpu, ops: OpsByKind[K]): Ops
     seq: trackSeq,
     semaphore: trackSemaphore,
     condition: trackCondition,
+    rcu: trackRcu,
   } as Partial<Record<Kind, (cpu: Cpu, ops: never) => unknown>>;
   const wrapper = wrap[kind];
   return wrapper ? (wrapper(cpu, ops as never) as OpsByKind[K]) : ops;

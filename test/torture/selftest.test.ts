@@ -58,6 +58,7 @@ const SPECIALITIES: Readonly<Record<OracleName, unknown>> = {
   order: ours.claimsFifo,
   bypass: lockByName('busted/rwlock-starves-writers'),
   counts: ours.allLead,
+  'grace-period': lockByName('busted/rcu-skips-one'),
   wakeup: ours.asleep,
   progress: ours.kept,
   ownership: ours.shrugs,

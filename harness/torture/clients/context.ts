@@ -47,6 +47,9 @@ export const WANTS_READ = 2;
 export interface Client {
   /** One acquisition, or one episode of the kind. */
   step(): void;
+  /** Before this CPU's first step of a round, and after its last. */
+  begin?(): void;
+  end?(): void;
   /** By one CPU while all others wait at the end of a round: is everything free and conserved? */
   rest?(): void;
   /** Whether this CPU only reads: where others only write it goes on until they have done their steps, so that they have to get past it. */

@@ -19,11 +19,14 @@ export function seqClient(bench: Bench, options: ClientOptions<'seq'>): Client {
   const writersOnly = !readersOnly && cpu.id < params.readers + params.writers;
   const versionWord = (at: number): Addr =>
     data + (at < WORDS / 2 ? Data.versionA + 4 * at : Data.versionB + 4 * (at - WORDS / 2));
+  /** Whether writers rely on a lock of their caller's. */
+  const apart = options.definition.promises.writers === 1;
   const snapshot = new Int32Array(WORDS);
   let newest = 0;
 
   function write(): void {
     bench.arrives();
+    if (apart) options.mutex.acquire(options.mutexAddr);
     ops.writeBegin(lock);
     bench.entered();
     enter(bench);
@@ -33,6 +36,7 @@ export function seqClient(bench: Bench, options: ClientOptions<'seq'>): Client {
     bench.sawContention();
     leave(bench);
     ops.writeEnd(lock);
+    if (apart) options.mutex.release(options.mutexAddr);
     bench.count(CpuLine.writes);
   }
 

@@ -93,3 +93,15 @@ export const leftLocked = defineMutant(
     tryAcquire: (lock) => isa.exchange(lock + Tas.holder, cpu.id + 1) === 0,
   }),
 );
+
+/** Is acquired again by its holder, who waits for itself. */
+export const ttasRecursive = defineMutant(
+  ttas,
+  {
+    name: 'busted/ttas-recursive',
+    wrong: 'promises that its holder may acquire it again, and has the holder wait for itself',
+    caughtBy: 'progress',
+    promises: { recursive: true },
+  },
+  () => ({}),
+);

@@ -1,6 +1,6 @@
 /** Semaphores that are broken on purpose. */
 import { defineMutant } from '../define.ts';
-import { SEMAPHORE, Semaphore, semaphore, semaphoreOps } from '../semaphore.ts';
+import { SEMAPHORE, SEMAPHORE_QUEUED, Semaphore, semaphore, semaphoreOps } from '../semaphore.ts';
 
 /** Wakes one waiter where there is room for two. */
 export const semaphoreStranded = defineMutant(
@@ -41,6 +41,25 @@ export const semaphoreOverdraw = defineMutant(
       if (isa.readOnce(lock + Semaphore.count) >> 1 < permits) return false;
       isa.fetchAdd(lock + Semaphore.count, -2 * permits);
       return true;
+    },
+  }),
+);
+
+/** Gives more back when somebody waits. */
+export const semaphoreTwoFrees = defineMutant(
+  semaphore,
+  {
+    name: 'busted/semaphore-two-frees',
+    wrong:
+      'what a contended release leaves as free differs from what an uncontended one does, by one permit that there is not',
+    caughtBy: 'counts',
+    cpus: 4,
+    promises: { fifo: false },
+  },
+  (isa, _cpu, ops) => ({
+    release(lock, permits) {
+      if ((isa.readOnce(lock + Semaphore.count) & SEMAPHORE_QUEUED) === 0) ops.release(lock, permits);
+      else ops.release(lock, permits + 1);
     },
   }),
 );

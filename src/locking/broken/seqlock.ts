@@ -1,5 +1,6 @@
 /** Sequence locks that are broken on purpose. */
 import { defineMutant } from '../define.ts';
+import { Seqcount, seqcount } from '../seqcount.ts';
 import { Seqlock, seqlock } from '../seqlock.ts';
 
 /** Begins in the middle of a write. */
@@ -63,6 +64,23 @@ export const seqlockWritersMeet = defineMutant(
     writeEnd(lock) {
       isa.fetchAdd(lock + Seqlock.sequence, 1);
       isa.wake(lock + Seqlock.sequence, -1);
+    },
+  }),
+);
+
+/** Counts to odd and to even on the wrong sides of the data. */
+export const seqcountSwapped = defineMutant(
+  seqcount,
+  {
+    name: 'busted/seqcount-swapped',
+    wrong:
+      'the increments are swapped: the one to even comes before the data and the one to odd, with the next to even, after it; a reader is let in while a write is going on',
+    caughtBy: 'snapshot',
+  },
+  (isa) => ({
+    writeBegin() {},
+    writeEnd(lock) {
+      isa.storeWake(lock + Seqcount.sequence, (isa.read(lock + Seqcount.sequence) + 2) | 0);
     },
   }),
 );
