@@ -125,6 +125,8 @@ export function queueClient(bench: Bench, options: ClientOptions<'queue'>): Clie
       const now = isa.read(bench.control + Control.round);
       if (now !== round) {
         round = now;
+        // The queue was emptied in between; and a producer that left and came back counts from 0 again.
+        last.clear();
         turn = role();
       }
       bench.acquiredOnce();
