@@ -56,6 +56,8 @@ export const CpuLine = struct('torture_cpu', {
   active: u32.ownLine(),
   joins: u32,
   leaves: u32,
+  /** Whether it takes part in the round; the leader writes it between rounds. */
+  member: u32,
   // Its own counters; 64 bits are two words, the lower first.
   writes: words(2).ownLine(),
   reads: words(2),

@@ -93,8 +93,10 @@ export class Rounds {
   private meet(): boolean {
     const { isa, control, mine } = this;
     const phase = isa.load(control + Control.phase);
+    // Before it arrives: once it has, the last to come may be leading, and let somebody leave, so that two would find themselves the last.
+    const expected = isa.load(control + Control.expected);
     const come = isa.fetchAdd(control + Control.arrived, 1) + 1;
-    if (come === isa.load(control + Control.expected)) {
+    if (come === expected) {
       this.lead();
       isa.store(control + Control.arrived, 0);
       isa.storeWake(control + Control.phase, (phase + 1) | 0);
@@ -142,11 +144,13 @@ export class Rounds {
       if (isa.load(line + CpuLine.leaves) !== 0 && expected > 1 && isa.load(line + CpuLine.active) !== 0) {
         isa.store(line + CpuLine.leaves, 0);
         isa.store(line + CpuLine.active, 0);
+        isa.write(line + CpuLine.member, 0);
         expected -= 1;
       } else if (isa.load(line + CpuLine.joins) !== 0) {
         isa.store(line + CpuLine.joins, 0);
         // Counted from the next meeting on; woken by `admit`, once the round stands.
         if (!stop) expected += 1;
+        isa.write(line + CpuLine.member, 1);
         this.admitted.push(line);
       }
     }

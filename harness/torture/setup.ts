@@ -131,7 +131,10 @@ function createFor(subject: Tortured, cpus: number, bytes: number): Machine {
 
 function startAll(machine: Machine, area: TortureArea): void {
   const { boot, cpus } = machine;
-  for (let cpu = 0; cpu < cpus; cpu += 1) boot.store(cpuLine(area, cpu) + CpuLine.active, 1);
+  for (let cpu = 0; cpu < cpus; cpu += 1) {
+    boot.store(cpuLine(area, cpu) + CpuLine.active, 1);
+    boot.store(cpuLine(area, cpu) + CpuLine.member, 1);
+  }
   boot.store(area.control + Control.expected, cpus);
 }
 

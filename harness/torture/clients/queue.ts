@@ -87,12 +87,12 @@ export function queueClient(bench: Bench, options: ClientOptions<'queue'>): Clie
     for (let item = 0; item < items; item += 1) got(takes, false, 0);
   };
 
-  /** What this CPU does in this round, by its place among those online. */
+  /** What this CPU does in this round, by its place among those that take part. */
   function role(): Step {
     let place = 0;
     let online = 0;
     for (let other = 0; other < cpu.count; other += 1) {
-      if (isa.load(cpuLine(bench.area, other) + CpuLine.active) === 0) continue;
+      if (isa.read(cpuLine(bench.area, other) + CpuLine.member) === 0) continue;
       if (other < cpu.id) place += 1;
       online += 1;
     }
