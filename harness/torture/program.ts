@@ -61,8 +61,15 @@ async function clientOf(
     const { scenarioClient } = await import('./clients/scenario.ts');
     return scenarioClient(bench, found, options.params.cpus, options.lock, stateStride);
   }
-  const make = await CLIENTS[options.definition.kind as Exclude<Kind, 'async-mutex'>]();
-  return (make as (bench: Bench, options: ClientOptions) => Client)(bench, options);
+  return (await clientMaker(options.definition.kind))(bench, options);
+}
+
+/** Makes the client of a kind. Not for `async-mutex`, whose client is none of these. */
+export async function clientMaker(kind: Kind): Promise<(bench: Bench, options: ClientOptions) => Client> {
+  return (await CLIENTS[kind as Exclude<Kind, 'async-mutex'>]()) as (
+    bench: Bench,
+    options: ClientOptions,
+  ) => Client;
 }
 
 /** Boots one CPU of a torture run. */

@@ -1,0 +1,460 @@
+/**
+ * The gated instruction set: each access is made when it is this CPU's turn.
+ *
+ * `left` counts the accesses that this CPU may make before it must ask the gate again, so most accesses cost a decrement. The access itself is plain:
+ * whoever had the turn before has passed it on by a release that this CPU acquired. Everything that one memory model does differently lies
+ * in buffers.ts.
+ *
+ * Outside an execution (setting up, judging, restoring) the engine is `direct`: no turn is asked for, nothing is recorded, and an operation that would block
+ * throws {@link WouldBlock}, since nobody could ever end it. Words of the harness's own (`exempt`) are accessed like that at any time: what an oracle notes
+ * is no event of the execution.
+ *
+ * What a CPU did is summed up in a hash, of each access' operation, address and value: two executions are the same if the hashes of all their CPUs are, and
+ * their switches.
+ */
+import {
+  type Addr,
+  WAIT_NOT_EQUAL,
+  WAIT_TIMED_OUT,
+  WAIT_WOKEN,
+  type WaitResult,
+} from '../../../src/arch/index.ts';
+import { outside } from '../../../src/arch/isa.ts';
+import { OP, RECORD_WORDS } from '../trace.ts';
+import type { Gate } from './gate.ts';
+import { Head, Line, READY, SLEEPING, SPINNING } from './layout.ts';
+import type { Memory } from './memory.ts';
+
+/** An operation outside an execution would block for ever. */
+export class WouldBlock extends Error {
+  readonly code = 'EWOULDBLOCK';
+  constructor(what: string, addr: Addr) {
+    super(`${what} on word ${addr} would block, and nobody is left to end it`);
+    this.name = 'WouldBlock';
+  }
+}
+
+const DIRECT = 0x3fffffff;
+const op = (name: string): number => OP[name]!;
+const READ = op('read');
+const WRITE = op('write');
+const READ_ONCE = op('readOnce');
+const WRITE_ONCE = op('writeOnce');
+const LOAD_ACQUIRE = op('loadAcquire');
+const STORE_RELEASE = op('storeRelease');
+const LOAD = op('load');
+const STORE = op('store');
+const STORE_WAKE = op('storeWake');
+const STORE_WAKE_ONE = op('storeWakeOne');
+const SPIN_WHILE = op('spinWhile');
+const SPIN_WHILE_ANY = op('spinWhileAny');
+const SPIN_BRIEFLY = op('spinBriefly');
+const MB = op('mb');
+const RMB = op('rmb');
+const WMB = op('wmb');
+const WAIT = op('wait');
+const WAIT_END = op('waitEnd');
+const NOTIFY = op('notify');
+const PAUSE = op('pause');
+const BLOCKED = op('blocked');
+const DRAINED = op('drain');
+const PRIME = 0x01000193;
+
+/** What an engine is made with. */
+export interface GatedOptions {
+  readonly gate: Gate;
+  readonly memory: Memory;
+  /** Runs the pending interrupt handlers. */
+  readonly serve: () => void;
+  /** Called by the annotation `queued`. */
+  readonly queued: (lock: Addr) => void;
+}
+
+/** Loads, stores, fences and waiting. */
+export class GatedAccess {
+  readonly engine = 'gated';
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly gate: Gate;
+  readonly memory: Memory;
+  /** Accesses until the next turn. */
+  left = DIRECT;
+  hash = 0;
+  /** Whether the trace is written. */
+  tracing = false;
+  private granted = DIRECT;
+  private direct = true;
+  private weakness = 0;
+  private exemptFrom = 0;
+  private exemptTo = 0;
+  private readonly epochs: Int32Array<SharedArrayBuffer>;
+  private readonly serve: () => void;
+  private readonly onQueued: (lock: Addr) => void;
+
+  constructor({ gate, memory, serve, queued }: GatedOptions) {
+    this.gate = gate;
+    this.memory = memory;
+    this.words = memory.words;
+    this.epochs = memory.epochs;
+    this.serve = serve;
+    this.onQueued = queued;
+    gate.buffers.memory = memory;
+    gate.buffers.drained = (cpu, addr, value, before) => {
+      if (this.traces) this.recordAs(cpu, DRAINED, addr, value, before);
+    };
+  }
+
+  /** Whether this session writes a trace; the gate may be drained by any CPU. */
+  traces = false;
+
+  /** Accesses made since the quota was granted. */
+  get used(): number {
+    return this.granted - this.left;
+  }
+
+  /** Words that are the harness's own. */
+  exempt(from: Addr, to: Addr): void {
+    this.exemptFrom = from;
+    this.exemptTo = to;
+  }
+
+  /** An execution begins on this CPU: it has the turn. */
+  enter(): void {
+    this.direct = false;
+    this.weakness = this.gate.buffers.weakness;
+    this.tracing = this.traces;
+    this.hash = 0;
+    this.granted = this.left = this.weakness === 2 ? 1 : this.gate.get(Head.quota);
+  }
+
+  /** The actor has returned. @returns accesses to account for */
+  leave(): number {
+    const used = this.direct ? 0 : this.granted - Math.max(this.left, 0);
+    this.gate.w[this.gate.mine + (Line.hash >>> 2)] = this.hash;
+    this.goDirect();
+    return used;
+  }
+
+  private goDirect(): void {
+    this.direct = true;
+    this.weakness = 0;
+    this.tracing = false;
+    this.granted = this.left = DIRECT;
+  }
+
+  private isExempt(addr: Addr): boolean {
+    return addr >= this.exemptFrom && addr < this.exemptTo;
+  }
+
+  /** The quota is used up before an access. */
+  private turn(operation: number, addr: Addr): void {
+    if (this.direct) {
+      this.left = DIRECT;
+      return;
+    }
+    const used = this.granted;
+    this.left = -1;
+    this.granted = 0;
+    this.granted = this.gate.turn(operation, addr, used);
+    this.left = this.granted - 1;
+    if (this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] !== 0) this.interrupt();
+  }
+
+  /** The policy has chosen to interrupt this CPU here. */
+  private interrupt(): void {
+    this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] = 0;
+    this.serve();
+  }
+
+  private note(operation: number, addr: Addr, value: number, before: number): void {
+    this.hash = Math.imul(this.hash ^ (addr + (operation << 24)), PRIME) ^ value;
+    if (this.tracing) this.recordAs(this.gate.id, operation, addr, value, before);
+  }
+
+  /** Writes a record that is no access. */
+  annotate(operation: number, addr: Addr, value: number): void {
+    if (this.tracing) this.recordAs(this.gate.id, operation, addr, value, 0);
+  }
+
+  private recordAs(cpu: number, operation: number, addr: Addr, value: number, before: number): void {
+    const { gate } = this;
+    const at = gate.get(Head.trace);
+    if (at >= gate.area.maxTrace) {
+      gate.set(Head.traceLost, gate.get(Head.traceLost) + 1);
+      return;
+    }
+    const base = (gate.area.trace >>> 2) + at * RECORD_WORDS;
+    const { w } = gate;
+    w[base] = operation | (cpu << 8);
+    w[base + 1] = addr;
+    w[base + 2] = value;
+    w[base + 3] = before;
+    gate.set(Head.trace, at + 1);
+  }
+
+  // Loads.
+
+  private loaded(operation: number, addr: Addr): number {
+    if (this.isExempt(addr)) return this.words[addr >>> 2]!;
+    if (--this.left < 0) this.turn(operation, addr);
+    let value: number | undefined;
+    if (this.weakness === 0) value = this.words[addr >>> 2];
+    else if (this.weakness === 2 && (operation === READ || operation === READ_ONCE))
+      value = this.gate.buffers.relaxed(this.gate.id, addr);
+    else {
+      value = this.gate.buffers.seen(this.gate.id, addr);
+      if (operation !== READ && operation !== READ_ONCE) this.gate.buffers.orderLoads(this.gate.id);
+    }
+    const word = value ?? outside(addr);
+    this.note(operation, addr, word, 0);
+    return word;
+  }
+
+  read(addr: Addr): number {
+    return this.loaded(READ, addr);
+  }
+  readOnce(addr: Addr): number {
+    return this.loaded(READ_ONCE, addr);
+  }
+  loadAcquire(addr: Addr): number {
+    return this.loaded(LOAD_ACQUIRE, addr);
+  }
+  load(addr: Addr): number {
+    return this.loaded(LOAD, addr);
+  }
+
+  // Stores.
+
+  private commit(addr: Addr, value: number): number {
+    if (this.weakness === 2) return this.gate.buffers.commit(this.gate.id, addr, value);
+    return this.memory.commit(addr >>> 2, value);
+  }
+
+  private stored(operation: number, addr: Addr, value: number): void {
+    const word = value | 0;
+    if (this.isExempt(addr)) {
+      this.memory.commit(addr >>> 2, word);
+      return;
+    }
+    if (--this.left < 0) this.turn(operation, addr);
+    if (addr >>> 2 >= this.words.length) {
+      if (operation === WRITE) return;
+      outside(addr);
+    }
+    if (
+      this.weakness > 0 &&
+      (operation === WRITE || operation === WRITE_ONCE || operation === STORE_RELEASE)
+    ) {
+      this.note(operation, addr, word, this.gate.buffers.seen(this.gate.id, addr));
+      this.gate.buffers.put(this.gate.id, addr, word, operation === STORE_RELEASE);
+      return;
+    }
+    if (this.weakness > 0) this.gate.buffers.flush(this.gate.id);
+    const before = this.commit(addr, word);
+    this.note(operation, addr, word, before);
+    if (this.weakness === 2) this.gate.buffers.orderLoads(this.gate.id);
+  }
+
+  write(addr: Addr, value: number): void {
+    this.stored(WRITE, addr, value);
+  }
+  writeOnce(addr: Addr, value: number): void {
+    this.stored(WRITE_ONCE, addr, value);
+  }
+  storeRelease(addr: Addr, value: number): void {
+    this.stored(STORE_RELEASE, addr, value);
+  }
+  store(addr: Addr, value: number): void {
+    this.stored(STORE, addr, value);
+  }
+  storeWake(addr: Addr, value: number): void {
+    this.stored(STORE_WAKE, addr, value);
+  }
+  storeWakeOne(addr: Addr, value: number): void {
+    this.stored(STORE_WAKE_ONE, addr, value);
+  }
+
+  // Read-modify-writes, for isa.ts.
+
+  /** What a word holds, at its turn. */
+  protected before(operation: number, addr: Addr): number {
+    if (!this.isExempt(addr)) {
+      if (--this.left < 0) this.turn(operation, addr);
+      if (this.weakness > 0) {
+        this.gate.buffers.flush(this.gate.id);
+        this.gate.buffers.orderLoads(this.gate.id);
+      }
+    }
+    return this.words[addr >>> 2] ?? outside(addr);
+  }
+
+  /** It is written. @returns what it held */
+  protected wrote(operation: number, addr: Addr, before: number, value: number): number {
+    if (this.isExempt(addr)) this.memory.commit(addr >>> 2, value);
+    else {
+      this.commit(addr, value);
+      this.note(operation, addr, value, before);
+    }
+    return before;
+  }
+
+  /** It is not. @returns what it holds */
+  protected failed(operation: number, addr: Addr, before: number): number {
+    if (!this.isExempt(addr)) this.note(operation, addr, before, 0);
+    return before;
+  }
+
+  // Fences.
+
+  private fence(operation: number): void {
+    if (--this.left < 0) this.turn(operation, 0);
+    const { buffers, id } = this.gate;
+    if (this.weakness > 0) {
+      if (operation === MB) buffers.flush(id);
+      if (operation === WMB) buffers.orderStores(id);
+      if (operation !== WMB) buffers.orderLoads(id);
+    }
+    this.note(operation, 0, 0, 0);
+  }
+
+  mb(): void {
+    this.fence(MB);
+  }
+  rmb(): void {
+    this.fence(RMB);
+  }
+  wmb(): void {
+    this.fence(WMB);
+  }
+
+  // Waiting.
+
+  /** Blocks until the word differs; the quota then counts from the look that saw it. */
+  spinWhile(addr: Addr, value: number): number {
+    const old = value | 0;
+    for (;;) {
+      const now = this.look(SPIN_WHILE, addr);
+      if (now !== old) {
+        this.note(SPIN_WHILE, addr, now, 0);
+        return now;
+      }
+      this.block(SPINNING, BLOCKED, addr, old, 'spinWhile');
+    }
+  }
+
+  private look(operation: number, addr: Addr): number {
+    if (--this.left < 0) this.turn(operation, addr);
+    if (this.weakness === 0) return this.words[addr >>> 2] ?? outside(addr);
+    const value = this.gate.buffers.seen(this.gate.id, addr) ?? outside(addr);
+    this.gate.buffers.orderLoads(this.gate.id);
+    return value;
+  }
+
+  private block(status: number, operation: number, addr: Addr, value: number, what: string): void {
+    if (this.direct) throw new WouldBlock(what, addr);
+    this.annotate(BLOCKED, addr, value);
+    const used = this.used;
+    this.left = -1;
+    this.granted = 0;
+    this.granted = this.gate.block(status, operation, addr, value, used);
+    this.left = this.granted;
+    if (this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] !== 0) this.interrupt();
+  }
+
+  spinWhileAny(pairs: readonly number[]): number {
+    for (;;) {
+      for (let at = 0; at < pairs.length; at += 2) {
+        const now = this.look(SPIN_WHILE_ANY, pairs[at]!);
+        if (now === (pairs[at + 1]! | 0)) continue;
+        this.note(SPIN_WHILE_ANY, pairs[at]!, now, 0);
+        return at >> 1;
+      }
+      if (this.direct) throw new WouldBlock('spinWhileAny', pairs[0]!);
+      this.pause();
+    }
+  }
+
+  spinBriefly(addr: Addr, _value: number): number {
+    const now = this.look(SPIN_BRIEFLY, addr);
+    this.note(SPIN_BRIEFLY, addr, now, 0);
+    return now;
+  }
+
+  wait(addr: Addr, value: number, timeout?: number): WaitResult {
+    if (--this.left < 0) this.turn(WAIT, addr);
+    const { gate } = this;
+    if (this.weakness > 0) {
+      gate.buffers.flush(gate.id);
+      gate.buffers.orderLoads(gate.id);
+    }
+    const now = this.words[addr >>> 2] ?? outside(addr);
+    this.note(WAIT, addr, now, 0);
+    if (now !== (value | 0)) return WAIT_NOT_EQUAL;
+    const { w, mine } = gate;
+    w[mine + (Line.ticket >>> 2)] = gate.get(Head.tickets);
+    gate.set(Head.tickets, gate.get(Head.tickets) + 1);
+    w[mine + (Line.wokenBy >>> 2)] = 0;
+    w[mine + (Line.deadline >>> 2)] =
+      timeout === undefined ? 0 : Math.max(1, gate.now + Math.ceil(Math.min(timeout, 1e13) / NS_PER_STEP));
+    this.block(SLEEPING, BLOCKED, addr, value | 0, 'wait');
+    const by = w[mine + (Line.wokenBy >>> 2)]!;
+    const late = w[mine + (Line.deadline >>> 2)] === -1;
+    w[mine + (Line.deadline >>> 2)] = 0;
+    const result = by === 0 && late ? WAIT_TIMED_OUT : WAIT_WOKEN;
+    this.hash = Math.imul(this.hash ^ result, PRIME);
+    if (this.tracing) this.recordAs(gate.id, WAIT_END, addr, by, result);
+    return result;
+  }
+
+  notify(addr: Addr, count: number): number {
+    if (--this.left < 0) this.turn(NOTIFY, addr);
+    const woken = this.direct ? 0 : this.gate.notify(addr, count);
+    this.note(NOTIFY, addr, woken, 0);
+    return woken;
+  }
+
+  /** A CPU in `spinWhile` sees a changed word by itself. */
+  wake(_addr: Addr, _count: number): void {}
+
+  pause(): void {
+    if (this.direct) return;
+    const used = this.used;
+    this.left = -1;
+    this.granted = 0;
+    this.granted = this.gate.yield(PAUSE, used);
+    this.left = this.granted;
+    if (this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] !== 0) this.interrupt();
+  }
+
+  // Annotations.
+
+  queued(lock: Addr): void {
+    this.annotate(op('queued'), lock, 0);
+    this.onQueued(lock);
+  }
+  published(addr: Addr): void {
+    this.annotate(op('published'), addr, 0);
+  }
+  consumed(addr: Addr): void {
+    if (this.weakness === 2) this.gate.buffers.orderLoads(this.gate.id);
+    this.annotate(op('consumed'), addr, 0);
+  }
+  gracePeriod(id: number): void {
+    this.annotate(op('gracePeriod'), 0, id);
+  }
+  dataRace<T>(fn: () => T): T {
+    this.annotate(op('raceBegin'), 0, 0);
+    try {
+      return fn();
+    } finally {
+      this.annotate(op('raceEnd'), 0, 0);
+    }
+  }
+
+  /** Nobody is blocked; for tests. */
+  get ready(): boolean {
+    return this.gate.w[this.gate.mine + (Line.status >>> 2)] === READY;
+  }
+}
+
+/** Nanoseconds of virtual time that an access takes. */
+export const NS_PER_STEP = 10;

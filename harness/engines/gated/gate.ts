@@ -1,0 +1,544 @@
+/**
+ * The gate: who makes the next access.
+ *
+ * Every CPU is a thread of its own, and one of them holds the turn. It alone runs, reads and writes the scheduler's memory, and decides, at the
+ * access where its quota is used up or where it cannot go on, what happens next; then it gives the turn away and waits for it. There is no
+ * coordinator: policy, blocking, wake-ups and deadlock are worked out on whichever CPU holds the turn, over shared words, so which thread that was
+ * leaves no trace.
+ *
+ * Hand-off. The turn is given by a sequentially consistent store to the target's `go`, taken by an acquire load of it: all that was written before, in
+ * both memories, is seen after. CPUs wait by spinning where each has a core, parked where they do not.
+ *
+ * Who can go on: a CPU that spins, when its word has another value; a futex sleeper, when it was woken (a changed word does not wake it); one that
+ * yielded, when memory has changed since; a blocked one also when an interrupt is due. Where nobody can: buffered stores drain, then those that yielded
+ * get another look (for so many rounds without a change: livelock), then time jumps to the next timeout, and then it is a deadlock.
+ *
+ * An execution that is given up is unwound: every CPU gets the turn once more and its access throws {@link Aborted}, as does each further one.
+ */
+import { type Addr, WaitRecord, type WasmIsa } from '../../../src/arch/index.ts';
+import { cpuArea } from '../../../src/memory/index.ts';
+import { Buffers } from './buffers.ts';
+import {
+  ABORTS,
+  type AbortReason,
+  DONE,
+  FAILURE_WORDS,
+  type GateArea,
+  Head,
+  LINE_BYTES,
+  Line,
+  READY,
+  SLEEPING,
+  SPINNING,
+  SWITCH_WORDS,
+} from './layout.ts';
+import {
+  cpuOf,
+  DRAIN,
+  INTERRUPT,
+  indexOf,
+  kindOf,
+  NOBODY,
+  type Policy,
+  type PolicyView,
+  RUN,
+  STALE,
+  TIMEOUT,
+  transition,
+} from './policy.ts';
+
+/** Thrown by every access of an execution that was given up. */
+export class Aborted extends Error {
+  readonly code = 'EABORTED';
+  constructor(reason: AbortReason) {
+    super(`the execution was given up: ${reason}`);
+    this.name = 'Aborted';
+  }
+}
+
+/** Rounds of nothing but yields, a CPU, after which it is a livelock. */
+const IDLE_ROUNDS = 64;
+/** Time that passes in one of them, in steps. */
+const IDLE_STEPS = 100;
+/** Accesses of a CPU that nobody else could run beside. */
+const ALONE = 2048;
+
+const H = (offset: number): number => offset >>> 2;
+const LINE_WORDS = LINE_BYTES >>> 2;
+
+/** What a gate is made with. */
+export interface GateOptions {
+  /** Hands the turn on; an engine over the scheduler's memory. */
+  readonly hand: WasmIsa;
+  readonly machine: Int32Array<SharedArrayBuffer>;
+  readonly area: GateArea;
+  readonly cpus: number;
+  readonly id: number;
+  readonly policies: readonly Policy[];
+}
+
+/** The gate as one CPU sees it. */
+export class Gate implements PolicyView {
+  readonly w: Int32Array<SharedArrayBuffer>;
+  readonly machine: Int32Array<SharedArrayBuffer>;
+  readonly area: GateArea;
+  readonly cpus: number;
+  readonly id: number;
+  readonly buffers: Buffers;
+  /** Word index of the head and of this CPU's line. */
+  readonly head: number;
+  readonly mine: number;
+  current = NOBODY;
+  private readonly hand: WasmIsa;
+  private readonly lines: number;
+  private readonly policies: readonly Policy[];
+  private readonly enabled: Int32Array;
+  private count = 0;
+  private went = 0;
+
+  constructor({ hand, machine, area, cpus, id, policies }: GateOptions) {
+    this.hand = hand;
+    this.w = hand.words;
+    this.machine = machine;
+    this.area = area;
+    this.cpus = cpus;
+    this.id = id;
+    this.policies = policies;
+    this.head = H(area.head);
+    this.lines = H(area.lines);
+    this.mine = this.lines + id * LINE_WORDS;
+    this.enabled = new Int32Array(cpus * 64);
+    this.buffers = new Buffers(this);
+  }
+
+  /** Word index of a CPU's line. */
+  line(cpu: number): number {
+    return this.lines + cpu * LINE_WORDS;
+  }
+
+  get(offset: number): number {
+    return this.w[this.head + H(offset)]!;
+  }
+
+  set(offset: number, value: number): void {
+    this.w[this.head + H(offset)] = value;
+  }
+
+  // What a policy sees.
+
+  get steps(): number {
+    return this.get(Head.steps);
+  }
+  get parameter(): number {
+    return this.get(Head.parameter);
+  }
+  get length(): number {
+    return this.get(Head.length);
+  }
+  random(): number {
+    const at = this.head + H(Head.random);
+    let x = this.w[at]!;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.w[at] = x;
+    return x >>> 0;
+  }
+  kept(at: number): number {
+    return this.w[this.head + H(Head.kept) + at]!;
+  }
+  keep(at: number, value: number): void {
+    this.w[this.head + H(Head.kept) + at] = value;
+  }
+  priority(cpu: number): number {
+    return this.w[this.line(cpu) + H(Line.priority)]!;
+  }
+  setPriority(cpu: number, value: number): void {
+    this.w[this.line(cpu) + H(Line.priority)] = value;
+  }
+  drainPriority(cpu: number): number {
+    return this.w[this.line(cpu) + H(Line.drainPriority)]!;
+  }
+  setDrainPriority(cpu: number, value: number): void {
+    this.w[this.line(cpu) + H(Line.drainPriority)] = value;
+  }
+  nextOp(cpu: number): number {
+    return this.w[this.line(cpu) + H(Line.op)]!;
+  }
+  nextAddr(cpu: number): Addr {
+    return this.w[this.line(cpu) + H(Line.addr)]!;
+  }
+  accesses(cpu: number): number {
+    return this.w[this.line(cpu) + H(Line.accesses)]!;
+  }
+  done(cpu: number): boolean {
+    return this.w[this.line(cpu) + H(Line.status)] === DONE;
+  }
+  buffered(cpu: number): number {
+    return this.w[this.line(cpu) + H(Line.buffered)]!;
+  }
+  cursor(cpu: number): number {
+    return this.w[this.line(cpu) + H(Line.cursor)]!;
+  }
+  setCursor(cpu: number, value: number): void {
+    this.w[this.line(cpu) + H(Line.cursor)] = value;
+  }
+  /** Entries of the plan. */
+  get planned(): number {
+    return this.get(Head.planned);
+  }
+  plan(entry: number, word: number): number {
+    return this.w[H(this.area.plan) + entry * SWITCH_WORDS + word]!;
+  }
+
+  /** Virtual time in steps. */
+  get now(): number {
+    return this.get(Head.steps) + this.get(Head.skipped);
+  }
+
+  /**
+   * This CPU is at an access and its quota is used up.
+   * @param used accesses made since the last turn
+   * @param blocked whether it may not go on by itself
+   * @returns accesses that it may make now
+   */
+  turn(op: number, addr: Addr, used: number, blocked = false): number {
+    const { w, mine } = this;
+    w[mine + H(Line.op)] = op;
+    w[mine + H(Line.addr)] = addr;
+    this.account(used);
+    if (this.get(Head.abort) === 0 && this.get(Head.steps) > this.get(Head.stepBound)) this.giveUp('bound');
+    this.check();
+    this.current = this.id;
+    const quota = this.get(Head.quota);
+    // The weak model decides about values, too, and must know at which access: quotas are counted here.
+    if (this.buffers.weakness === 2 && quota > 1 && !blocked) {
+      this.set(Head.quota, quota - 1);
+      return 1;
+    }
+    this.give(this.decide());
+    this.check();
+    return this.buffers.weakness === 2 ? 1 : this.get(Head.quota);
+  }
+
+  /** How far back a relaxed load of this CPU looks, of `older` values. */
+  stale(older: number): number {
+    const policy = this.policies[this.get(Head.policy)]!;
+    let back: number;
+    if (policy.stale) back = policy.stale(this, older);
+    else {
+      const dice = this.random();
+      back = (dice & 1) === 0 ? 0 : 1 + ((dice >>> 1) % older);
+    }
+    if (back > 0) this.note(transition(STALE, this.id, back));
+    return back;
+  }
+
+  /** Gives the execution up; throws. */
+  abort(reason: AbortReason): never {
+    this.giveUp(reason);
+    throw new Aborted(reason);
+  }
+
+  /** Gives the execution up, without throwing. */
+  giveUp(reason: AbortReason): void {
+    if (this.get(Head.abort) !== 0) return;
+    this.set(Head.abort, ABORTS.indexOf(reason));
+    this.set(Head.abortBy, this.id + 1);
+  }
+
+  private account(used: number): void {
+    this.w[this.head + H(Head.steps)]! += used;
+    this.w[this.mine + H(Line.accesses)]! += used;
+  }
+
+  /** Decides who goes on; Head.quota says how far. @throws Aborted when nobody can */
+  private decide(): number {
+    const { w } = this;
+    for (;;) {
+      const choice = this.next();
+      const cpu = cpuOf(choice);
+      const kind = kindOf(choice);
+      const line = this.line(cpu);
+      if (kind === DRAIN) {
+        this.buffers.drain(cpu, indexOf(choice));
+        continue;
+      }
+      if (kind === TIMEOUT) {
+        w[line + H(Line.deadline)] = -1;
+        w[line + H(Line.status)] = READY;
+        continue;
+      }
+      w[line + H(Line.interrupt)] = kind === INTERRUPT ? 1 : 0;
+      w[line + H(Line.yielded)] = 0;
+      this.set(Head.quota, this.policies[this.get(Head.policy)]!.quota(this, cpu));
+      return cpu;
+    }
+  }
+
+  /** Gives the turn to `cpu` and waits for it, unless that is this one. */
+  private give(cpu: number): void {
+    if (cpu === this.id) return;
+    this.pass(cpu);
+    this.await();
+  }
+
+  private check(): void {
+    const reason = this.get(Head.abort);
+    if (reason !== 0) throw new Aborted(ABORTS[reason]!);
+  }
+
+  /** The next transition, with every forced one made. */
+  private next(): number {
+    while (!this.collect()) this.unstick();
+    const { enabled, count, current } = this;
+    let usual = enabled[0]!;
+    if (current !== NOBODY)
+      for (let at = 0; at < count; at += 1)
+        if (enabled[at] === transition(RUN, current)) usual = enabled[at]!;
+    const policy = this.policies[this.get(Head.policy)]!;
+    const choice = policy.choose(this, enabled, count, usual);
+    if (choice !== usual) {
+      if (cpuOf(usual) === current && kindOf(choice) === RUN) this.w[this.head + H(Head.preemptions)]! += 1;
+      this.note(choice);
+    }
+    return choice;
+  }
+
+  /** Keeps a decision that was not the usual one, by the CPU that had the turn and its accesses. */
+  private note(choice: number): void {
+    const { w, area } = this;
+    const at = this.get(Head.switches);
+    this.set(Head.switches, at + 1);
+    if (at >= area.maxSwitches) return;
+    const entry = H(area.switches) + at * SWITCH_WORDS;
+    w[entry] = this.current;
+    w[entry + 1] = this.current === NOBODY ? 0 : this.accesses(this.current);
+    w[entry + 2] = choice;
+  }
+
+  /** Lists what can happen. @returns whether anybody can run */
+  private collect(): boolean {
+    const { enabled } = this;
+    let count = 0;
+    for (let cpu = 0; cpu < this.cpus; cpu += 1)
+      if (this.canRun(cpu)) enabled[count++] = transition(RUN, cpu);
+    const runs = count;
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
+      const line = this.line(cpu);
+      const status = this.w[line + H(Line.status)];
+      if (status === DONE) continue;
+      if (this.interrupted(cpu)) enabled[count++] = transition(INTERRUPT, cpu);
+      const deadline = this.w[line + H(Line.deadline)]!;
+      if (status === SLEEPING && deadline > 0 && this.now >= deadline)
+        enabled[count++] = transition(TIMEOUT, cpu);
+    }
+    if (this.buffers.weakness > 0) count = this.buffers.collect(enabled, count);
+    this.count = count;
+    // Drains alone are forced, so that their order is one decision less.
+    return runs > 0 || (count > 0 && kindOf(enabled[0]!) !== DRAIN);
+  }
+
+  private canRun(cpu: number): boolean {
+    const { w } = this;
+    const line = this.line(cpu);
+    switch (w[line + H(Line.status)]) {
+      case READY: {
+        const yielded = w[line + H(Line.yielded)]!;
+        return yielded === 0 || yielded !== this.get(Head.changes) + 1;
+      }
+      case SPINNING:
+        return this.buffers.seen(cpu, w[line + H(Line.addr)]!) !== w[line + H(Line.value)];
+      default:
+        return false;
+    }
+  }
+
+  /** Whether an interrupt is due on a CPU. */
+  interrupted(cpu: number): boolean {
+    const record = cpuArea(cpu) >>> 2;
+    return (
+      this.machine[record + (WaitRecord.irqPending >>> 2)] !== 0 &&
+      this.machine[record + (WaitRecord.irqOff >>> 2)] === 0
+    );
+  }
+
+  /** Nobody can run. */
+  private unstick(): void {
+    const { w } = this;
+    if (this.buffers.drainAny()) return;
+    const from = this.current === NOBODY ? 0 : this.current;
+    for (let step = 1; step <= this.cpus; step += 1) {
+      const line = this.line((from + step) % this.cpus);
+      if (w[line + H(Line.status)] !== READY) continue;
+      const idle = this.get(Head.idle) + 1;
+      this.set(Head.idle, idle);
+      if (idle > IDLE_ROUNDS * this.cpus) this.abort('livelock');
+      w[this.head + H(Head.skipped)]! += IDLE_STEPS;
+      w[line + H(Line.yielded)] = 0;
+      return;
+    }
+    let earliest = 0;
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
+      const line = this.line(cpu);
+      const deadline = w[line + H(Line.deadline)]!;
+      if (w[line + H(Line.status)] === SLEEPING && deadline > 0 && (earliest === 0 || deadline < earliest))
+        earliest = deadline;
+    }
+    if (earliest === 0) this.abort('deadlock');
+    w[this.head + H(Head.skipped)]! += Math.max(0, earliest - this.now);
+  }
+
+  private pass(cpu: number): void {
+    this.set(Head.current, cpu);
+    const go = this.area.lines + cpu * LINE_BYTES + Line.go;
+    this.hand.storeWake(go, (this.w[this.line(cpu) + H(Line.go)]! + 1) | 0);
+  }
+
+  /** Waits for the turn. */
+  await(): void {
+    const go = this.area.lines + this.id * LINE_BYTES + Line.go;
+    let now = this.hand.load(go);
+    while (now === this.went) now = this.hand.spinWhile(go, this.went);
+    this.went = now;
+    this.current = this.id;
+  }
+
+  /**
+   * This CPU's actor has returned, or was unwound.
+   * @returns whether it was the last; else the turn has been passed on and come back, for the next execution
+   */
+  finish(used: number): boolean {
+    const { w } = this;
+    this.account(used);
+    w[this.mine + H(Line.status)] = DONE;
+    w[this.mine + H(Line.addr)] = 0;
+    const running = this.get(Head.running) - 1;
+    this.set(Head.running, running);
+    if (running === 0) return true;
+    this.current = this.id;
+    this.give(this.get(Head.abort) === 0 ? this.nextOrUnwind() : this.unfinished());
+    return false;
+  }
+
+  private nextOrUnwind(): number {
+    try {
+      return this.decide();
+    } catch (error) {
+      // Nobody can go on, and that was found here: this CPU has nothing to unwind.
+      if (error instanceof Aborted) return this.unfinished();
+      throw error;
+    }
+  }
+
+  private unfinished(): number {
+    let cpu = 0;
+    while (this.done(cpu)) cpu += 1;
+    return cpu;
+  }
+
+  /** Begins the next execution: all words of this one are new. Returns when it is this CPU's turn in it. */
+  start(): void {
+    const { w, cpus } = this;
+    for (const word of [
+      Head.steps,
+      Head.changes,
+      Head.idle,
+      Head.skipped,
+      Head.abort,
+      Head.abortBy,
+      Head.tickets,
+      Head.switches,
+      Head.preemptions,
+      Head.undo,
+      Head.trace,
+      Head.traceLost,
+      Head.history,
+      Head.orderHash,
+    ])
+      this.set(word, 0);
+    this.set(Head.running, cpus);
+    for (let cpu = 0; cpu < cpus; cpu += 1) {
+      const line = this.line(cpu);
+      w.fill(0, line + H(Line.status), line + LINE_WORDS);
+    }
+    this.current = NOBODY;
+    this.policies[this.get(Head.policy)]!.begin(this);
+    this.give(this.decide());
+  }
+
+  /** The session is over: everybody gets the turn once more, to see that. */
+  endAll(): void {
+    this.set(Head.over, 1);
+    this.set(Head.abort, 0);
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) if (cpu !== this.id) this.pass(cpu);
+  }
+
+  /** Blocks this CPU until a transition lets it go on. @returns its quota */
+  block(status: number, op: number, addr: Addr, value: number, used: number): number {
+    const { w, mine } = this;
+    w[mine + H(Line.status)] = status;
+    w[mine + H(Line.value)] = value;
+    const quota = this.turn(op, addr, used, true);
+    w[mine + H(Line.status)] = READY;
+    return quota;
+  }
+
+  /** Lets somebody else go first: this CPU waits until memory has changed, or nobody else can run. @returns its quota */
+  yield(op: number, used: number): number {
+    this.w[this.mine + H(Line.yielded)] = this.get(Head.changes) + 1;
+    return this.turn(op, 0, used, true);
+  }
+
+  /** Wakes up to `count` futex sleepers on a word, first come first. @returns how many */
+  notify(addr: Addr, count: number): number {
+    const { w } = this;
+    let woken = 0;
+    while (count < 0 || woken < count) {
+      let first = -1;
+      for (let cpu = 0; cpu < this.cpus; cpu += 1) {
+        const line = this.line(cpu);
+        if (w[line + H(Line.status)] !== SLEEPING || w[line + H(Line.addr)] !== addr) continue;
+        if (first < 0 || w[line + H(Line.ticket)]! < w[this.line(first) + H(Line.ticket)]!) first = cpu;
+      }
+      if (first < 0) break;
+      w[this.line(first) + H(Line.status)] = READY;
+      w[this.line(first) + H(Line.wokenBy)] = this.id + 1;
+      woken += 1;
+    }
+    return woken;
+  }
+
+  /** Adds a failure to the table. */
+  failure(kind: number, detail: number): void {
+    const { w, area } = this;
+    const at = this.get(Head.failures);
+    this.set(Head.failures, at + 1);
+    if (at >= area.maxFailures) return;
+    const entry = H(area.failures) + at * FAILURE_WORDS;
+    w.set(
+      [
+        this.get(Head.execution),
+        this.get(Head.seed),
+        kind,
+        detail,
+        this.get(Head.steps),
+        this.get(Head.switches),
+        this.get(Head.hash),
+        this.get(Head.policy),
+        this.get(Head.parameter),
+        this.get(Head.length),
+        this.get(Head.preemptions),
+      ],
+      entry,
+    );
+  }
+
+  /** Whether nobody else is left who could run beside this CPU. */
+  get alone(): boolean {
+    return this.get(Head.running) === 1;
+  }
+
+  /** Accesses that a CPU may make when nobody else is left. */
+  static readonly ALONE = ALONE;
+}

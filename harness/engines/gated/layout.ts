@@ -1,0 +1,242 @@
+/**
+ * The scheduler's memory: a shared memory beside the machine's, so that what is explored holds nothing but itself.
+ *
+ * Only the CPU that holds the turn reads and writes these words, plainly; the hand-off of the turn (`go`: a sequentially consistent store, seen by
+ * an acquire load) orders them. The main thread reads counters of a running exploration: they are hints until it has ended.
+ *
+ *   0                 engine words of the hand-off (parked counters), as in any machine
+ *   HEAD              the words of {@link Head}
+ *   LINES             two lines a CPU: {@link Line}
+ *   then              parts by size: switches, undo log, epochs, trace, store buffers, history of values, coverage, failures, images
+ */
+import { ENGINE_BYTES, WAIT_RECORD_BYTES } from '../../../src/arch/index.ts';
+import { roundUp, sizeOf, struct, u32, words } from '../../../src/memory/index.ts';
+
+/** The most CPUs that one gate schedules. */
+export const MAX_GATED = 16;
+
+/** Words of the exploration, and of the execution at hand. */
+export const Head = struct('gate', {
+  /** Executions begun; numbers them from 1. */
+  execution: u32,
+  /** Executions that the main thread wants at most. */
+  limit: u32,
+  /** The main thread asks for an end; checked between executions. */
+  stop: u32,
+  /** The exploration is over. */
+  over: u32,
+  /** Seed of this execution. */
+  seed: u32,
+  /** Stream of the policy. */
+  random: u32,
+  /** Accesses made in this execution, but for those of the quota in use. */
+  steps: u32,
+  stepBound: u32,
+  /** What the CPU that gets the turn may do without deciding anew. */
+  quota: u32,
+  current: u32,
+  /** CPUs that are not done. */
+  running: u32,
+  /** Writes that changed memory: what a CPU that yields waits for. */
+  changes: u32,
+  /** Turns in a row in which everybody yielded and nothing changed. */
+  idle: u32,
+  /** Time that was jumped over, in steps. */
+  skipped: u32,
+  /** Not 0: the execution is given up, see {@link ABORTS}. */
+  abort: u32,
+  abortBy: u32,
+  /** Futex tickets given. */
+  tickets: u32,
+  switches: u32,
+  preemptions: u32,
+  undo: u32,
+  trace: u32,
+  traceLost: u32,
+  history: u32,
+  violations: u32,
+  failures: u32,
+  /** Executions ended, those that failed among them, and their accesses (two words). */
+  ended: u32,
+  failed: u32,
+  accesses: words(2),
+  /** Hash of the execution that ended last. */
+  hash: u32,
+  /** Conflict orders seen, the last execution that brought a new one, and those that found the table full. */
+  orders: u32,
+  newest: u32,
+  uncounted: u32,
+  orderHash: u32,
+  mismatches: u32,
+  maxSteps: u32,
+  /** Which policy decides, its parameter, and what it keeps of this execution. */
+  policy: u32,
+  parameter: u32,
+  length: u32,
+  planned: u32,
+  /** The weaker memory models, by index. */
+  model: u32,
+  /** Whether the trace is written. */
+  traced: u32,
+  /** Keep the memory of the last execution as it was left. */
+  keepImage: u32,
+  failFast: u32,
+  /** Seeds are drawn from this; or, if `fixed`, this is the seed. */
+  base: u32,
+  fixed: u32,
+  /** Policies that take turns: how many, then index and parameter of each. */
+  portfolio: words(17),
+  kept: words(16),
+});
+
+/** Words of one CPU. */
+export const Line = struct('gated_cpu', {
+  /** Changes when this CPU is given the turn. */
+  go: u32.ownLine(),
+  /** One of {@link READY} … {@link DONE}. */
+  status: u32.ownLine(),
+  /** What it is about to do, and where. */
+  op: u32,
+  addr: u32,
+  /** What the word holds while it blocks. */
+  value: u32,
+  /** Place among the futex waiters. */
+  ticket: u32,
+  /** Steps at which a timed wait ends; 0: never. */
+  deadline: u32,
+  /** `Head.changes` when it yielded, plus 1; 0: it has not. */
+  yielded: u32,
+  /** Who woke it, plus 1. */
+  wokenBy: u32,
+  /** Its accesses in this execution. */
+  accesses: u32,
+  hash: u32,
+  /** Of a policy that ranks CPUs, and the stores in their buffers. */
+  priority: u32,
+  drainPriority: u32,
+  /** Its next entry of the plan. */
+  cursor: u32,
+  /** Stores in its buffer; barriers among them; time before which it cannot read. */
+  buffered: u32,
+  epoch: u32,
+  floor: u32,
+  /** An interrupt was chosen to be delivered. */
+  interrupt: u32,
+});
+
+/** Can go on. */
+export const READY = 0;
+/** In `spinWhile`: can go on when the word has another value. */
+export const SPINNING = 1;
+/** In `wait`: can go on when it has been woken. */
+export const SLEEPING = 2;
+/** Its actor has returned, or was given up. */
+export const DONE = 3;
+
+/** Why an execution was given up. */
+export const ABORTS = ['none', 'deadlock', 'livelock', 'bound', 'exception', 'stopped'] as const;
+/** The name of a reason. */
+export type AbortReason = (typeof ABORTS)[number];
+
+/** Words of a recorded switch: CPU, its accesses until then, transition. */
+export const SWITCH_WORDS = 3;
+/** Words of a store in a buffer: address, value, epoch and whether it is a release. */
+export const BUFFER_WORDS = 4;
+/** Stores that a CPU's buffer holds. */
+export const BUFFER_STORES = 16;
+/** Words of a value that memory has held: address, value before, by whom, seen by whom. */
+export const HISTORY_WORDS = 4;
+/** Words of a failure: execution, seed, reason, detail, steps, switches, hash, policy, parameter, length, preemptions. */
+export const FAILURE_WORDS = 12;
+
+/** How large the parts are. */
+export interface GateSizes {
+  readonly cpus: number;
+  /** Bytes of the machine. */
+  readonly machineBytes: number;
+  /** Records of a trace; 0: none is written. */
+  readonly trace: number;
+  /** Conflict orders that can be told apart; a power of two, or 0. */
+  readonly coverage: number;
+}
+
+/** Byte offsets of the parts. */
+export interface GateArea {
+  readonly head: number;
+  readonly lines: number;
+  readonly records: number;
+  readonly switches: number;
+  readonly maxSwitches: number;
+  readonly plan: number;
+  readonly maxPlan: number;
+  readonly undo: number;
+  readonly maxUndo: number;
+  readonly epochs: number;
+  readonly trace: number;
+  readonly maxTrace: number;
+  readonly buffers: number;
+  readonly history: number;
+  readonly maxHistory: number;
+  readonly touched: number;
+  readonly coverage: number;
+  readonly maxCoverage: number;
+  readonly failures: number;
+  readonly maxFailures: number;
+  readonly image: number;
+  readonly bytes: number;
+}
+
+/** Bytes of a CPU's words. */
+export const LINE_BYTES = sizeOf(Line);
+const MAX_SWITCHES = 8192;
+const MAX_UNDO = 16384;
+const MAX_HISTORY = 1024;
+const MAX_FAILURES = 256;
+
+/** Where the parts lie. */
+export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): GateArea {
+  let top = ENGINE_BYTES;
+  const take = (bytes: number): number => {
+    const at = top;
+    top = roundUp(top + bytes, 64);
+    return at;
+  };
+  const head = take(sizeOf(Head));
+  const lines = take(cpus * LINE_BYTES);
+  const records = take((cpus + 1) * WAIT_RECORD_BYTES);
+  const switches = take(MAX_SWITCHES * SWITCH_WORDS * 4);
+  const plan = take(MAX_SWITCHES * SWITCH_WORDS * 4);
+  const undo = take(MAX_UNDO * 8);
+  const epochs = take(machineBytes);
+  const at = take(trace * 16);
+  const buffers = take(cpus * BUFFER_STORES * BUFFER_WORDS * 4);
+  const history = take(MAX_HISTORY * HISTORY_WORDS * 4);
+  const touched = take(coverage > 0 ? machineBytes : 0);
+  const table = take(coverage * 4);
+  const failures = take(MAX_FAILURES * FAILURE_WORDS * 4);
+  const image = take(cpus * 1024);
+  return {
+    head,
+    lines,
+    records,
+    switches,
+    maxSwitches: MAX_SWITCHES,
+    plan,
+    maxPlan: MAX_SWITCHES,
+    undo,
+    maxUndo: MAX_UNDO,
+    epochs,
+    trace: at,
+    maxTrace: trace,
+    buffers,
+    history,
+    maxHistory: MAX_HISTORY,
+    touched,
+    coverage: table,
+    maxCoverage: coverage,
+    failures,
+    maxFailures: MAX_FAILURES,
+    image,
+    bytes: top,
+  };
+}

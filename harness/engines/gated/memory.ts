@@ -1,0 +1,105 @@
+/**
+ * The machine's memory as executions see it: every word that one of them changes is put back before the next.
+ *
+ * An execution writes few words of a large memory, so the value of each is kept when it is first written (`epochs` has the number of the execution that last
+ * wrote a word), and restoring costs what was dirtied, not what there is. Who holds the turn calls this, nobody else.
+ *
+ *   changes    counts writes that changed a word: CPUs that yielded wait for it
+ */
+import { cpuArea } from '../../../src/memory/index.ts';
+import { type GateArea, Head } from './layout.ts';
+
+/** Bytes of a CPU's area that its own thread writes past the engine: identity, held locks, the queue nodes in use. */
+const OWN_BYTES = 1024;
+
+/** More words were written than an execution may. */
+export class UndoLogFull extends Error {
+  readonly code = 'EUNDOLOG';
+  constructor(words: number) {
+    super(`an execution wrote more than ${words} different words: make the episode smaller`);
+    this.name = 'UndoLogFull';
+  }
+}
+
+/** The undo log. */
+export class Memory {
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly epochs: Int32Array<SharedArrayBuffer>;
+  /** Number of the execution at hand. */
+  execution = 0;
+  private readonly w: Int32Array<SharedArrayBuffer>;
+  private readonly log: number;
+  private readonly max: number;
+  private readonly count: number;
+  private readonly changes: number;
+  private readonly idle: number;
+  private readonly image: number;
+  private readonly cpus: number;
+
+  constructor(
+    w: Int32Array<SharedArrayBuffer>,
+    words: Int32Array<SharedArrayBuffer>,
+    area: GateArea,
+    cpus: number,
+  ) {
+    this.w = w;
+    this.words = words;
+    this.epochs = new Int32Array(w.buffer, area.epochs, words.length);
+    this.log = area.undo >>> 2;
+    this.max = area.maxUndo;
+    this.count = (area.head + Head.undo) >>> 2;
+    this.changes = (area.head + Head.changes) >>> 2;
+    this.idle = (area.head + Head.idle) >>> 2;
+    this.image = area.image >>> 2;
+    this.cpus = cpus;
+  }
+
+  /** Writes a word. @returns what it held */
+  commit(index: number, value: number): number {
+    const { words } = this;
+    const before = words[index]!;
+    if (this.epochs[index] !== this.execution) this.save(index, before);
+    words[index] = value;
+    if (before !== value) {
+      this.w[this.changes]! += 1;
+      this.w[this.idle] = 0;
+    }
+    return before;
+  }
+
+  private save(index: number, before: number): void {
+    const { w } = this;
+    const at = w[this.count]!;
+    if (at >= this.max) throw new UndoLogFull(this.max);
+    w[this.log + 2 * at] = index;
+    w[this.log + 2 * at + 1] = before;
+    w[this.count] = at + 1;
+    this.epochs[index] = this.execution;
+  }
+
+  /** Keeps the CPUs' own areas; once, when everything is set up. */
+  keep(): void {
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
+      const from = cpuArea(cpu) >>> 2;
+      this.w.set(this.words.subarray(from, from + OWN_BYTES / 4), this.image + (cpu * OWN_BYTES) / 4);
+    }
+  }
+
+  /** Puts everything back as it was before the execution. */
+  restore(): void {
+    const { w, words, log } = this;
+    for (let at = w[this.count]! - 1; at >= 0; at -= 1) words[w[log + 2 * at]!] = w[log + 2 * at + 1]!;
+    w[this.count] = 0;
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
+      const image = this.image + (cpu * OWN_BYTES) / 4;
+      words.set(w.subarray(image, image + OWN_BYTES / 4), cpuArea(cpu) >>> 2);
+    }
+  }
+
+  /** Whether the memory is as in `image`, which was taken before; the index of the first word that is not, or -1. Heartbeats may differ. */
+  differs(image: Int32Array): number {
+    const { words } = this;
+    for (let at = 0; at < words.length; at += 1) if (words[at] !== image[at]) return at;
+    return -1;
+  }
+}

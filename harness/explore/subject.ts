@@ -1,0 +1,168 @@
+/**
+ * What is explored: one episode of a subject, on one CPU.
+ *
+ * A scenario is its own episode. A lock is hunted through the torture's critical section: a few steps of the client of its kind with all its oracles, on
+ * a machine at rest before and after. The client notes what it finds in the torture's own memory, which is no part of the execution.
+ */
+import type { LockDefinition } from '../../src/locking/define.ts';
+import type { Kind, OpsByKind } from '../../src/locking/kinds.ts';
+import { mutex3 } from '../../src/locking/mutex3.ts';
+import { track } from '../../src/locking/track.ts';
+import type { CheckContext, ScenarioDefinition } from '../../src/scenario.ts';
+import type { GatedCpu } from '../engines/gated/cpu.ts';
+import { Head } from '../engines/gated/layout.ts';
+import { Bench, type Client, type ClientOptions, Profile } from '../torture/clients/context.ts';
+import { clientMaker } from '../torture/program.ts';
+import type { Tortured, TortureSetup } from '../torture/setup.ts';
+
+/** An episode on one CPU. */
+export interface Episode {
+  /** Sets the machine up; once, by one CPU, before the first execution. */
+  prepare(): void;
+  /** This CPU's part, at its turns. */
+  act(): void;
+  /** By one CPU when all are done: is everything as it must be? Notes violations. */
+  judge(): void;
+  /** Forgets what an execution that was given up has left in this thread. */
+  renew(): void;
+  /** What the checks said since it was last asked. */
+  said(): string[];
+}
+
+/** Kinds whose clients and operations keep nothing in the thread between executions. */
+const LASTING: readonly Kind[] = ['mutex', 'rwlock', 'rwsem', 'seq', 'semaphore', 'completion'];
+
+const NO_LOCK = { kind: 'mutex', promises: {}, create: () => ({}) } as unknown as LockDefinition;
+
+/** Steps of each CPU in an execution. */
+export interface EpisodeOptions {
+  readonly steps: number;
+}
+
+/** The episode of a subject. @returns it, and who hears of `isa.queued` */
+export async function episodeOf(
+  found: Tortured,
+  cpu: GatedCpu,
+  setup: TortureSetup,
+  { steps }: EpisodeOptions,
+): Promise<{ episode: Episode; bench: Bench }> {
+  return found.definition === 'scenario'
+    ? scenarioEpisode(found, cpu, setup)
+    : lockEpisode(found as LockDefinition, cpu, setup, steps);
+}
+
+async function lockEpisode(
+  definition: LockDefinition,
+  cpu: GatedCpu,
+  setup: TortureSetup,
+  steps: number,
+): Promise<{ episode: Episode; bench: Bench }> {
+  const { lock, nested, mutexAddr, perCpu, perCpuStride, area, params, shared, value } = setup;
+  const areaOf = (other: number): number => (perCpu === 0 ? 0 : perCpu + other * perCpuStride);
+  const make = await clientMaker(definition.kind);
+  const lasting = LASTING.includes(definition.kind);
+  let options: ClientOptions;
+  let client: Client | undefined;
+
+  function operations(): void {
+    const mutex = track('mutex', cpu, mutex3.create(cpu.isa, cpu));
+    const env = { area: areaOf(cpu.id), areaOf, shared, mutex };
+    const bare = definition.create(cpu.isa, cpu, env) as OpsByKind[Kind];
+    const ops = track(definition.kind, cpu, bare);
+    options = {
+      cpu,
+      definition,
+      ops,
+      bare,
+      lock,
+      nested,
+      mutex,
+      mutexAddr,
+      params,
+      area,
+      value,
+    } as ClientOptions;
+    client = undefined;
+  }
+
+  operations();
+  const bench = new Bench(options!);
+  const ready = (): Client => {
+    client ??= make(bench, options);
+    return client;
+  };
+
+  const episode: Episode = {
+    prepare() {
+      ready().prepare?.();
+    },
+    act() {
+      if (!lasting) operations();
+      const dice = cpu.gated.gate.get(Head.seed);
+      bench.profile = Profile.brief | Profile.order | (dice & Profile.once);
+      const mine = ready();
+      mine.begin?.();
+      for (let step = 0; step < steps; step += 1) mine.step();
+      mine.end?.();
+    },
+    judge() {
+      ready().rest?.();
+    },
+    renew: operations,
+    said: () => [],
+  };
+  return { episode, bench };
+}
+
+function scenarioEpisode(
+  scenario: ScenarioDefinition,
+  cpu: GatedCpu,
+  setup: TortureSetup,
+): { episode: Episode; bench: Bench } {
+  const { lock: state, params, area } = setup;
+  const { isa } = cpu;
+  const { actors, init, check, outcome, grades } = scenario;
+  const actor = typeof actors === 'function' ? actors : actors[cpu.id];
+  const bench = new Bench({
+    cpu,
+    area,
+    params,
+    lock: state,
+    definition: NO_LOCK,
+  } as unknown as ClientOptions);
+  let failed: string[] = [];
+  const context = {
+    isa,
+    cpu,
+    cpus: params.cpus,
+    state,
+    tools: scenario.create(isa, cpu),
+    fail(what: string) {
+      failed.push(what);
+    },
+  };
+  const episode: Episode = {
+    prepare: () => init?.(context),
+    act: () => actor?.(context),
+    judge() {
+      const before = failed.length;
+      check?.(context as CheckContext);
+      if (failed.length > before) bench.report('checkFailed', { addr: state });
+      if (!outcome) return;
+      const key = outcome(context);
+      const grade = grades?.[key];
+      if (!grades || (grade !== undefined && grade !== 'forbidden' && grade[0] !== 'forbidden')) return;
+      failed.push(`outcome ${key} is forbidden`);
+      bench.report('forbiddenOutcome', { addr: state });
+    },
+    renew() {
+      context.tools = scenario.create(isa, cpu);
+    },
+    said() {
+      const all = failed;
+      failed = [];
+      return all;
+    },
+  };
+  return { episode, bench };
+}
