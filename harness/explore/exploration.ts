@@ -18,6 +18,7 @@ import {
   MAX_GATED,
   SWITCH_WORDS,
 } from '../engines/gated/layout.ts';
+import { SEARCH_WORDS, Search, type Searched } from '../engines/gated/search.ts';
 import { RECORD_WORDS, Trace } from '../engines/trace.ts';
 import { ParameterError, type TortureParams, withDefaults } from '../torture/params.ts';
 import { readViolations, type Violation } from '../torture/result.ts';
@@ -193,6 +194,8 @@ export class Exploration {
     this.set(Head.accesses, 0);
     this.set(Head.accesses + 4, 0);
     this.set(Head.planned, 0);
+    this.set(Head.heuristics, 0);
+    for (let word = 0; word < SEARCH_WORDS; word += 1) this.set(Head.search + 4 * word, 0);
     this.set(Head.limit, options.executions);
     this.set(Head.stepBound, options.stepBound ?? STEP_BOUND);
     this.set(Head.model, MODELS.indexOf(options.model ?? 'sc'));
@@ -281,27 +284,50 @@ export class Exploration {
     const { words, area } = this;
     const records = this.get(Head.trace);
     const from = area.trace >>> 2;
-    const count = Math.min(this.get(Head.switches), area.maxSwitches);
-    const switches = Array.from({ length: count }, (_, at) => {
-      const base = (area.switches >>> 2) + at * SWITCH_WORDS;
-      return { cpu: words[base]!, accesses: words[base + 1]!, choice: words[base + 2]! };
-    });
-    const said = (await Promise.all(
-      Array.from({ length: this.cpus }, (_, cpu) => this.pool.collect(cpu)),
-    )) as Said[];
+    const said = await this.said();
     return {
       failed: failures[0],
       hash: this.get(Head.hash),
       steps: this.get(Head.steps),
       preemptions: this.get(Head.preemptions),
-      switches,
+      switches: this.switches(),
       trace: new Trace(words.slice(from, from + records * RECORD_WORDS), records),
       violations: readViolations(this.machine, this.setup, this.subject.layout, 0),
       said: {
         thrown: said.flatMap(({ thrown }) => thrown),
         texts: said.flatMap(({ texts }) => texts),
+        outcomes: said.flatMap(({ outcomes }) => outcomes),
       },
     };
+  }
+
+  /** The decisions of the execution that ended last which were not the usual ones. */
+  switches(): Switch[] {
+    const { words, area } = this;
+    const count = Math.min(this.get(Head.switches), area.maxSwitches);
+    return Array.from({ length: count }, (_, at) => {
+      const base = (area.switches >>> 2) + at * SWITCH_WORDS;
+      return { cpu: words[base]!, accesses: words[base + 1]!, choice: words[base + 2]! };
+    });
+  }
+
+  /** How often each outcome of a scenario came out in the last session. */
+  async outcomes(): Promise<Map<string, number>> {
+    const all = new Map<string, number>();
+    for (const { outcomes } of await this.said())
+      for (const [outcome, count] of outcomes) all.set(outcome, (all.get(outcome) ?? 0) + count);
+    return all;
+  }
+
+  private async said(): Promise<Said[]> {
+    return (await Promise.all(
+      Array.from({ length: this.cpus }, (_, cpu) => this.pool.collect(cpu)),
+    )) as Said[];
+  }
+
+  /** How far the last session's exhaustive search came, and what its executions relied on: bits of HEURISTICS. */
+  searched(): Searched & { readonly relied: number } {
+    return { ...new Search(this.words, this.area).result(), relied: this.get(Head.heuristics) };
   }
 
   /** Accesses of each CPU in the execution that ended last. */

@@ -26,6 +26,8 @@ export interface Said {
   /** What its actor threw, with its stack, and what the checks said. */
   readonly thrown: readonly { readonly message: string; readonly stack: string }[];
   readonly texts: readonly string[];
+  /** The outcomes that it has seen as the last to finish, and how often each. */
+  readonly outcomes: readonly (readonly [outcome: string, count: number])[];
 }
 
 const TEXTS = 8;
@@ -49,6 +51,7 @@ export class Explorer {
   private prepared = false;
   private thrown: { message: string; stack: string }[] = [];
   private texts: string[] = [];
+  private readonly outcomes = new Map<string, number>();
 
   constructor(machine: Machine, cpu: GatedCpu, episode: Episode, setup: TortureSetup) {
     this.machine = machine;
@@ -63,6 +66,7 @@ export class Explorer {
     const { gate } = cpu.gated;
     this.thrown = [];
     this.texts = [];
+    this.outcomes.clear();
     gate.buffers.weakness = gate.get(Head.model);
     cpu.gated.traces = gate.get(Head.traced) !== 0;
     if (cpu.id === 0) {
@@ -73,7 +77,13 @@ export class Explorer {
       }
     } else gate.await();
     while (gate.get(Head.over) === 0) {
-      if (!gate.finish(this.act())) continue;
+      let used = this.act();
+      let last = gate.finish(used);
+      while (!last && gate.recalled) {
+        used = this.served();
+        last = gate.finish(used);
+      }
+      if (!last) continue;
       this.end();
       if (this.next()) continue;
       gate.endAll();
@@ -83,7 +93,7 @@ export class Explorer {
 
   /** What was thrown and said. */
   collect(): Said {
-    return { thrown: this.thrown, texts: this.texts };
+    return { thrown: this.thrown, texts: this.texts, outcomes: [...this.outcomes] };
   }
 
   private prepare(): void {
@@ -103,19 +113,35 @@ export class Explorer {
     gated.memory.execution = gate.get(Head.execution);
     if (gate.get(Head.abort) !== 0) return 0;
     cpu.seed(gate.get(Head.seed));
-    gated.enter();
-    gated.annotate(OP.begin!, 0, 0);
     try {
+      gated.enter();
       episode.act();
     } catch (error) {
-      if (!(error instanceof Aborted) && gate.get(Head.abort) === 0) {
-        gate.giveUp('exception');
-        this.keep(error);
-      }
-      episode.renew();
+      this.gaveUp(error);
     }
     gated.annotate(OP.end!, 0, 0);
     return gated.leave();
+  }
+
+  /** This CPU's actor has returned, and an interrupt is delivered. @returns accesses to account for */
+  private served(): number {
+    const { gated } = this.cpu;
+    if (gated.gate.get(Head.abort) !== 0) return 0;
+    try {
+      gated.resume();
+    } catch (error) {
+      this.gaveUp(error);
+    }
+    return gated.leave();
+  }
+
+  private gaveUp(error: unknown): void {
+    const { gate } = this.cpu.gated;
+    if (!(error instanceof Aborted) && gate.get(Head.abort) === 0) {
+      gate.giveUp('exception');
+      this.keep(error);
+    }
+    this.episode.renew();
   }
 
   private keep(error: unknown): void {
@@ -133,7 +159,8 @@ export class Explorer {
     let detail = 0;
     if (reason === 0) {
       try {
-        episode.judge();
+        const outcome = episode.judge();
+        if (outcome !== undefined) this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
       } catch (error) {
         if (error instanceof WouldBlock) detail = STUCK_AT_REST;
         else gate.giveUp('exception');
@@ -180,8 +207,6 @@ export class Explorer {
     const { gate } = this.cpu.gated;
     if (gate.get(Head.stop) !== 0 || gate.get(Head.ended) >= gate.get(Head.limit)) return false;
     if (gate.get(Head.failFast) !== 0 && gate.get(Head.failures) > 0) return false;
-    const execution = gate.get(Head.execution) + 1;
-    gate.set(Head.execution, execution);
     const base = gate.get(Head.base);
     const seed = gate.get(Head.fixed) !== 0 ? base : scramble(base ^ scramble(gate.get(Head.ended)));
     gate.set(Head.seed, seed);
@@ -193,6 +218,8 @@ export class Explorer {
       gate.set(Head.parameter, gate.get(at + 4));
       gate.set(Head.length, gate.get(Head.maxSteps) || FIRST_LENGTH);
     }
+    if (!gate.more()) return false;
+    gate.set(Head.execution, gate.get(Head.execution) + 1);
     gate.start();
     return true;
   }

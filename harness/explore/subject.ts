@@ -21,8 +21,8 @@ export interface Episode {
   prepare(): void;
   /** This CPU's part, at its turns. */
   act(): void;
-  /** By one CPU when all are done: is everything as it must be? Notes violations. */
-  judge(): void;
+  /** By one CPU when all are done: is everything as it must be? Notes violations. @returns what came out, if it has a name */
+  judge(): string | undefined;
   /** Forgets what an execution that was given up has left in this thread. */
   renew(): void;
   /** What the checks said since it was last asked. */
@@ -107,6 +107,7 @@ async function lockEpisode(
     },
     judge() {
       ready().rest?.();
+      return undefined;
     },
     renew: operations,
     said: () => [],
@@ -148,12 +149,13 @@ function scenarioEpisode(
       const before = failed.length;
       check?.(context as CheckContext);
       if (failed.length > before) bench.report('checkFailed', { addr: state });
-      if (!outcome) return;
+      if (!outcome) return undefined;
       const key = outcome(context);
       const grade = grades?.[key];
-      if (!grades || (grade !== undefined && grade !== 'forbidden' && grade[0] !== 'forbidden')) return;
+      if (!grades || (grade !== undefined && grade !== 'forbidden' && grade[0] !== 'forbidden')) return key;
       failed.push(`outcome ${key} is forbidden`);
       bench.report('forbiddenOutcome', { addr: state });
+      return key;
     },
     renew() {
       context.tools = scenario.create(isa, cpu);

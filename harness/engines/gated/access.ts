@@ -22,7 +22,7 @@ import {
 import { outside } from '../../../src/arch/isa.ts';
 import { OP, RECORD_WORDS } from '../trace.ts';
 import type { Gate } from './gate.ts';
-import { Head, Line, READY, SLEEPING, SPINNING } from './layout.ts';
+import { HEURISTICS, Head, Line, READY, SLEEPING, SPINNING } from './layout.ts';
 import type { Memory } from './memory.ts';
 
 /** An operation outside an execution would block for ever. */
@@ -58,6 +58,7 @@ const NOTIFY = op('notify');
 const PAUSE = op('pause');
 const BLOCKED = op('blocked');
 const DRAINED = op('drain');
+const BEGIN = op('begin');
 const PRIME = 0x01000193;
 
 /** What an engine is made with. */
@@ -119,11 +120,19 @@ export class GatedAccess {
 
   /** An execution begins on this CPU: it has the turn. */
   enter(): void {
+    this.hash = 0;
+    this.tracing = this.traces;
+    this.annotate(BEGIN, 0, 0);
+    this.resume();
+  }
+
+  /** It has the turn, and an interrupt may be due before its first access. */
+  resume(): void {
     this.direct = false;
     this.weakness = this.gate.buffers.weakness;
     this.tracing = this.traces;
-    this.hash = 0;
     this.granted = this.left = this.weakness === 2 ? 1 : this.gate.get(Head.quota);
+    if (this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] !== 0) this.interrupt();
   }
 
   /** The actor has returned. @returns accesses to account for */
@@ -161,8 +170,14 @@ export class GatedAccess {
 
   /** The policy has chosen to interrupt this CPU here. */
   private interrupt(): void {
-    this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] = 0;
-    this.serve();
+    const { w, mine } = this.gate;
+    w[mine + (Line.interrupt >>> 2)] = 0;
+    w[mine + (Line.serving >>> 2)] = 1;
+    try {
+      this.serve();
+    } finally {
+      w[mine + (Line.serving >>> 2)] = 0;
+    }
   }
 
   private note(operation: number, addr: Addr, value: number, before: number): void {
@@ -394,7 +409,10 @@ export class GatedAccess {
     gate.set(Head.tickets, gate.get(Head.tickets) + 1);
     w[mine + (Line.wokenBy >>> 2)] = 0;
     w[mine + (Line.deadline >>> 2)] =
-      timeout === undefined ? 0 : Math.max(1, gate.now + Math.ceil(Math.min(timeout, 1e13) / NS_PER_STEP));
+      timeout === undefined
+        ? 0
+        : Math.max(1, gate.now + Math.ceil(Math.min(timeout, MAX_TIMEOUT) / NS_PER_STEP));
+    gate.relied(timeout === undefined ? HEURISTICS.slept : HEURISTICS.slept | HEURISTICS.timed);
     this.block(SLEEPING, BLOCKED, addr, value | 0, 'wait');
     const by = w[mine + (Line.wokenBy >>> 2)]!;
     const late = w[mine + (Line.deadline >>> 2)] === -1;
@@ -458,3 +476,5 @@ export class GatedAccess {
 
 /** Nanoseconds of virtual time that an access takes. */
 export const NS_PER_STEP = 10;
+/** The longest timeout in nanoseconds: virtual time is a word of steps. */
+const MAX_TIMEOUT = 1e10;

@@ -16,7 +16,7 @@
  * Not modelled: a load that takes effect after a later store of its own CPU (load buffering), and read-modify-writes weaker than full.
  */
 import type { Gate } from './gate.ts';
-import { BUFFER_STORES, BUFFER_WORDS, Head, HISTORY_WORDS, Line } from './layout.ts';
+import { BUFFER_STORES, BUFFER_WORDS, HEURISTICS, Head, HISTORY_WORDS, Line } from './layout.ts';
 import type { Memory } from './memory.ts';
 import { DRAIN, transition } from './policy.ts';
 
@@ -43,6 +43,11 @@ export class Buffers {
     this.gate = gate;
     this.first = gate.area.buffers >>> 2;
     this.history = gate.area.history >>> 2;
+  }
+
+  /** Address of a store in a CPU's buffer. */
+  addrOf(cpu: number, at: number): number {
+    return this.gate.w[this.entry(cpu, at)]!;
   }
 
   private entry(cpu: number, at: number): number {
@@ -74,7 +79,10 @@ export class Buffers {
   /** A CPU stores. */
   put(cpu: number, addr: number, value: number, release: boolean): void {
     const { w } = this.gate;
-    if (this.gate.buffered(cpu) === BUFFER_STORES) this.drain(cpu, 0);
+    if (this.gate.buffered(cpu) === BUFFER_STORES) {
+      this.gate.relied(HEURISTICS.full);
+      this.drain(cpu, 0);
+    }
     const count = this.gate.buffered(cpu);
     const entry = this.entry(cpu, count);
     w[entry] = addr;
@@ -136,23 +144,13 @@ export class Buffers {
     while (this.gate.buffered(cpu) > 0) this.drain(cpu, 0);
   }
 
-  /** Drains the first store of the first CPU that has one. @returns whether there was one */
-  drainAny(): boolean {
-    if (this.weakness === 0) return false;
-    for (let cpu = 0; cpu < this.gate.cpus; cpu += 1) {
-      if (this.gate.buffered(cpu) === 0) continue;
-      this.drain(cpu, 0);
-      return true;
-    }
-    return false;
-  }
-
   /** A value reaches memory; the one before is kept for loads that may still see it. @returns that */
   commit(cpu: number, addr: number, value: number): number {
     const before = this.memory!.commit(addr >>> 2, value);
     if (this.weakness === 2) {
       const { w, area } = this.gate;
       const time = this.gate.get(Head.history);
+      if (time >= area.maxHistory) this.gate.relied(HEURISTICS.forgotten);
       const entry = this.history + (time % area.maxHistory) * HISTORY_WORDS;
       w[entry] = addr;
       w[entry + 1] = before;

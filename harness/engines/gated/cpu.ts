@@ -8,7 +8,7 @@ import { OP } from '../trace.ts';
 import { NS_PER_STEP } from './access.ts';
 import { Gate } from './gate.ts';
 import { GatedIsa } from './isa.ts';
-import type { GateArea } from './layout.ts';
+import { type GateArea, HEURISTICS } from './layout.ts';
 import { Memory } from './memory.ts';
 import type { Policy } from './policy.ts';
 
@@ -66,6 +66,12 @@ export class GatedCpu extends Cpu {
         },
       },
     });
+  }
+
+  /** The next number of this CPU's stream; what an execution does may depend on its seed from here on. */
+  override random(): number {
+    this.gated.gate.relied(HEURISTICS.random);
+    return super.random();
   }
 
   /** Virtual time in nanoseconds: accesses made, by all CPUs, and the time that was jumped over. */

@@ -10,13 +10,14 @@
  * both memories, is seen after. CPUs wait by spinning where each has a core, parked where they do not.
  *
  * Who can go on: a CPU that spins, when its word has another value; a futex sleeper, when it was woken (a changed word does not wake it); one that
- * yielded, when memory has changed since; a blocked one also when an interrupt is due. Where nobody can: buffered stores drain, then those that yielded
+ * yielded, when memory has changed since; a blocked one also when an interrupt is due. Where nobody can and every store has reached memory: those that yielded
  * get another look (for so many rounds without a change: livelock), then time jumps to the next timeout, and then it is a deadlock.
  *
  * An execution that is given up is unwound: every CPU gets the turn once more and its access throws {@link Aborted}, as does each further one.
  */
 import { type Addr, WaitRecord, type WasmIsa } from '../../../src/arch/index.ts';
 import { cpuArea } from '../../../src/memory/index.ts';
+import { OP } from '../trace.ts';
 import { Buffers } from './buffers.ts';
 import {
   ABORTS,
@@ -24,6 +25,7 @@ import {
   DONE,
   FAILURE_WORDS,
   type GateArea,
+  HEURISTICS,
   Head,
   LINE_BYTES,
   Line,
@@ -46,6 +48,7 @@ import {
   TIMEOUT,
   transition,
 } from './policy.ts';
+import { Search } from './search.ts';
 
 /** Thrown by every access of an execution that was given up. */
 export class Aborted extends Error {
@@ -63,6 +66,8 @@ const IDLE_STEPS = 100;
 /** Accesses of a CPU that nobody else could run beside. */
 const ALONE = 2048;
 
+const PAUSE = OP.pause!;
+const BLOCKED = OP.blocked!;
 const H = (offset: number): number => offset >>> 2;
 const LINE_WORDS = LINE_BYTES >>> 2;
 
@@ -85,6 +90,7 @@ export class Gate implements PolicyView {
   readonly cpus: number;
   readonly id: number;
   readonly buffers: Buffers;
+  readonly search: Search;
   /** Word index of the head and of this CPU's line. */
   readonly head: number;
   readonly mine: number;
@@ -109,6 +115,7 @@ export class Gate implements PolicyView {
     this.mine = this.lines + id * LINE_WORDS;
     this.enabled = new Int32Array(cpus * 64);
     this.buffers = new Buffers(this);
+    this.search = new Search(hand.words, area);
   }
 
   /** Word index of a CPU's line. */
@@ -191,6 +198,40 @@ export class Gate implements PolicyView {
     return this.w[H(this.area.plan) + entry * SWITCH_WORDS + word]!;
   }
 
+  /** The word that a CPU's next access is to; -1: not known yet, -2: it makes none. */
+  pending(cpu: number): Addr {
+    const { w } = this;
+    const line = this.line(cpu);
+    const status = w[line + H(Line.status)];
+    if (status === DONE || status === SLEEPING) return -2;
+    const op = w[line + H(Line.op)]!;
+    // Not begun, or about to go on after something that was no access.
+    if (op === 0 || op === PAUSE || (op === BLOCKED && status === READY)) return -1;
+    return w[line + H(Line.addr)]!;
+  }
+  /** Address of a store in a CPU's buffer. */
+  storeAddr(cpu: number, place: number): Addr {
+    return this.buffers.addrOf(cpu, place);
+  }
+  /** Whether the search may let a CPU run on: nothing but its own accesses can give it a choice. */
+  undisturbed(): boolean {
+    if (this.buffers.weakness > 0) return false;
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
+      if (this.machine[(cpuArea(cpu) + WaitRecord.irqPending) >>> 2] !== 0) return false;
+      if (this.w[this.line(cpu) + H(Line.deadline)] !== 0) return false;
+    }
+    return true;
+  }
+  /** Index of the memory model. */
+  get weakness(): number {
+    return this.buffers.weakness;
+  }
+
+  /** Notes that an execution relied on one of {@link HEURISTICS}. */
+  relied(bits: number): void {
+    this.w[this.head + H(Head.heuristics)]! |= bits;
+  }
+
   /** Virtual time in steps. */
   get now(): number {
     return this.get(Head.steps) + this.get(Head.skipped);
@@ -223,6 +264,8 @@ export class Gate implements PolicyView {
 
   /** How far back a relaxed load of this CPU looks, of `older` values. */
   stale(older: number): number {
+    // While everybody waits, what was written arrives everywhere.
+    if (this.get(Head.idle) > 0) return 0;
     const policy = this.policies[this.get(Head.policy)]!;
     let back: number;
     if (policy.stale) back = policy.stale(this, older);
@@ -270,6 +313,11 @@ export class Gate implements PolicyView {
         continue;
       }
       w[line + H(Line.interrupt)] = kind === INTERRUPT ? 1 : 0;
+      if (w[line + H(Line.status)] === DONE) {
+        w[line + H(Line.status)] = READY;
+        w[line + H(Line.recalled)] = 1;
+        this.w[this.head + H(Head.running)]! += 1;
+      }
       w[line + H(Line.yielded)] = 0;
       this.set(Head.quota, this.policies[this.get(Head.policy)]!.quota(this, cpu));
       return cpu;
@@ -317,26 +365,24 @@ export class Gate implements PolicyView {
     w[entry + 2] = choice;
   }
 
-  /** Lists what can happen. @returns whether anybody can run */
+  /** Lists what can happen. @returns whether anything can */
   private collect(): boolean {
     const { enabled } = this;
     let count = 0;
     for (let cpu = 0; cpu < this.cpus; cpu += 1)
       if (this.canRun(cpu)) enabled[count++] = transition(RUN, cpu);
-    const runs = count;
     for (let cpu = 0; cpu < this.cpus; cpu += 1) {
       const line = this.line(cpu);
       const status = this.w[line + H(Line.status)];
-      if (status === DONE) continue;
-      if (this.interrupted(cpu)) enabled[count++] = transition(INTERRUPT, cpu);
+      // A CPU whose actor has returned is idle, and can be interrupted, as long as somebody runs who may wait for it.
+      if (this.get(Head.running) > 0 && this.interrupted(cpu)) enabled[count++] = transition(INTERRUPT, cpu);
       const deadline = this.w[line + H(Line.deadline)]!;
       if (status === SLEEPING && deadline > 0 && this.now >= deadline)
         enabled[count++] = transition(TIMEOUT, cpu);
     }
     if (this.buffers.weakness > 0) count = this.buffers.collect(enabled, count);
     this.count = count;
-    // Drains alone are forced, so that their order is one decision less.
-    return runs > 0 || (count > 0 && kindOf(enabled[0]!) !== DRAIN);
+    return count > 0;
   }
 
   private canRun(cpu: number): boolean {
@@ -345,7 +391,9 @@ export class Gate implements PolicyView {
     switch (w[line + H(Line.status)]) {
       case READY: {
         const yielded = w[line + H(Line.yielded)]!;
-        return yielded === 0 || yielded !== this.get(Head.changes) + 1;
+        if (yielded !== this.get(Head.changes) + 1) return true;
+        this.relied(HEURISTICS.yielded);
+        return false;
       }
       case SPINNING:
         return this.buffers.seen(cpu, w[line + H(Line.addr)]!) !== w[line + H(Line.value)];
@@ -359,14 +407,14 @@ export class Gate implements PolicyView {
     const record = cpuArea(cpu) >>> 2;
     return (
       this.machine[record + (WaitRecord.irqPending >>> 2)] !== 0 &&
-      this.machine[record + (WaitRecord.irqOff >>> 2)] === 0
+      this.w[this.line(cpu) + H(Line.serving)] === 0 &&
+      this.buffers.seen(cpu, cpuArea(cpu) + WaitRecord.irqOff) === 0
     );
   }
 
   /** Nobody can run. */
   private unstick(): void {
     const { w } = this;
-    if (this.buffers.drainAny()) return;
     const from = this.current === NOBODY ? 0 : this.current;
     for (let step = 1; step <= this.cpus; step += 1) {
       const line = this.line((from + step) % this.cpus);
@@ -406,7 +454,7 @@ export class Gate implements PolicyView {
 
   /**
    * This CPU's actor has returned, or was unwound.
-   * @returns whether it was the last; else the turn has been passed on and come back, for the next execution
+   * @returns whether it was the last; else the turn has been passed on and come back, for the next execution or (`recalled`) for an interrupt
    */
   finish(used: number): boolean {
     const { w } = this;
@@ -415,10 +463,32 @@ export class Gate implements PolicyView {
     w[this.mine + H(Line.addr)] = 0;
     const running = this.get(Head.running) - 1;
     this.set(Head.running, running);
-    if (running === 0) return true;
+    w[this.mine + H(Line.recalled)] = 0;
     this.current = this.id;
+    if (running === 0) {
+      if (this.get(Head.abort) === 0 && this.buffers.weakness > 0) this.settle();
+      return true;
+    }
     this.give(this.get(Head.abort) === 0 ? this.nextOrUnwind() : this.unfinished());
     return false;
+  }
+
+  /** This CPU was called back after its actor had returned. */
+  get recalled(): boolean {
+    return this.w[this.mine + H(Line.recalled)] !== 0;
+  }
+
+  /** All actors have returned: what is left in buffers reaches memory, in an order that is still a choice. */
+  private settle(): void {
+    while (this.collect()) {
+      const choice = this.next();
+      this.buffers.drain(cpuOf(choice), indexOf(choice));
+    }
+  }
+
+  /** Whether the policy has another execution to run. */
+  more(): boolean {
+    return this.policies[this.get(Head.policy)]!.more?.(this) ?? true;
   }
 
   private nextOrUnwind(): number {

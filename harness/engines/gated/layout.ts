@@ -7,7 +7,7 @@
  *   0                 engine words of the hand-off (parked counters), as in any machine
  *   HEAD              the words of {@link Head}
  *   LINES             two lines a CPU: {@link Line}
- *   then              parts by size: switches, undo log, epochs, trace, store buffers, history of values, coverage, failures, images
+ *   then              parts by size: switches, undo log, epochs, trace, store buffers, history of values, coverage, failures, decisions, images
  */
 import { ENGINE_BYTES, WAIT_RECORD_BYTES } from '../../../src/arch/index.ts';
 import { roundUp, sizeOf, struct, u32, words } from '../../../src/memory/index.ts';
@@ -87,6 +87,10 @@ export const Head = struct('gate', {
   /** Policies that take turns: how many, then index and parameter of each. */
   portfolio: words(17),
   kept: words(16),
+  /** What this session relied on beyond the policy's choices: bits of {@link HEURISTICS}. */
+  heuristics: u32,
+  /** State of an exhaustive search; see search.ts. */
+  search: words(40),
 });
 
 /** Words of one CPU. */
@@ -122,6 +126,10 @@ export const Line = struct('gated_cpu', {
   floor: u32,
   /** An interrupt was chosen to be delivered. */
   interrupt: u32,
+  /** It is being delivered: no other one is meanwhile. */
+  serving: u32,
+  /** Its actor had returned, and it was called back to be interrupted. */
+  recalled: u32,
 });
 
 /** Can go on. */
@@ -138,6 +146,22 @@ export const ABORTS = ['none', 'deadlock', 'livelock', 'bound', 'exception', 'st
 /** The name of a reason. */
 export type AbortReason = (typeof ABORTS)[number];
 
+/** What executions relied on that no policy has chosen; each bit is one. */
+export const HEURISTICS = {
+  /** A CPU that had yielded was not run again until memory had changed. */
+  yielded: 1,
+  /** A futex wait had a timeout. */
+  timed: 2,
+  /** A store buffer was full. */
+  full: 4,
+  /** A value was too old to be kept for a relaxed load. */
+  forgotten: 8,
+  /** A CPU slept in a futex wait, which was never ended spuriously. */
+  slept: 16,
+  /** A random number was drawn: other seeds may do something else. */
+  random: 32,
+} as const;
+
 /** Words of a recorded switch: CPU, its accesses until then, transition. */
 export const SWITCH_WORDS = 3;
 /** Words of a store in a buffer: address, value, epoch and whether it is a release. */
@@ -148,6 +172,8 @@ export const BUFFER_STORES = 16;
 export const HISTORY_WORDS = 4;
 /** Words of a failure: execution, seed, reason, detail, steps, switches, hash, policy, parameter, length, preemptions. */
 export const FAILURE_WORDS = 12;
+/** Words of a decision of an exhaustive search: chosen and options, their hash, steps. */
+export const DECISION_WORDS = 3;
 
 /** How large the parts are. */
 export interface GateSizes {
@@ -182,6 +208,8 @@ export interface GateArea {
   readonly maxCoverage: number;
   readonly failures: number;
   readonly maxFailures: number;
+  readonly decisions: number;
+  readonly maxDecisions: number;
   readonly image: number;
   readonly bytes: number;
 }
@@ -192,6 +220,7 @@ const MAX_SWITCHES = 8192;
 const MAX_UNDO = 16384;
 const MAX_HISTORY = 1024;
 const MAX_FAILURES = 256;
+const MAX_DECISIONS = 32768;
 
 /** Where the parts lie. */
 export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): GateArea {
@@ -214,6 +243,7 @@ export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): Ga
   const touched = take(coverage > 0 ? machineBytes : 0);
   const table = take(coverage * 4);
   const failures = take(MAX_FAILURES * FAILURE_WORDS * 4);
+  const decisions = take(MAX_DECISIONS * DECISION_WORDS * 4);
   const image = take(cpus * 1024);
   return {
     head,
@@ -236,6 +266,8 @@ export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): Ga
     maxCoverage: coverage,
     failures,
     maxFailures: MAX_FAILURES,
+    decisions,
+    maxDecisions: MAX_DECISIONS,
     image,
     bytes: top,
   };

@@ -70,6 +70,8 @@ export const NOBODY = 0xff;
 /** A policy. */
 export interface Policy {
   readonly name: string;
+  /** Whether there is another execution to run; there always is, unless the policy says otherwise. */
+  more?(view: PolicyView): boolean;
   /** An execution begins. */
   begin(view: PolicyView): void;
   /**

@@ -1,17 +1,18 @@
 /** The policies, by name and by the index that shared memory and tokens have for them. */
 import type { Policy } from '../../engines/gated/policy.ts';
+import { exhaustive } from './exhaustive.ts';
 import { pct } from './pct.ts';
 import { pos } from './pos.ts';
 import { randomWalk } from './random.ts';
 import { recorded } from './recorded.ts';
 
 /** All policies; the order is part of the token format. */
-export const POLICIES: readonly Policy[] = [recorded, randomWalk, pct, pos];
+export const POLICIES: readonly Policy[] = [recorded, randomWalk, pct, pos, exhaustive];
 
 /** Index of the recorded schedule. */
 export const RECORDED = 0;
 
-/** A policy and its parameter: how lazy the walk is, the depth of PCT. */
+/** A policy and its parameter: how lazy the walk is, the depth of PCT, the bound of the search. */
 export interface PolicyChoice {
   readonly policy: string;
   readonly parameter: number;

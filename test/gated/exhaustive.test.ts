@@ -1,0 +1,165 @@
+/**
+ * Exhaustive search: it runs every schedule within its bound and none twice, ends where the reference interpreter does, finds a failure with the fewest
+ * preemptions, and does not call a proof what is none.
+ */
+import * as assert from 'uvu/assert';
+import { Exploration, type ExplorationOptions } from '../../harness/explore/exploration.ts';
+import { type Proof, type ProveOptions, prove } from '../../harness/explore/prove.ts';
+import { ParameterError } from '../../harness/torture/params.ts';
+import type { Tortured } from '../../harness/torture/setup.ts';
+import { loadLock } from '../../src/catalog.ts';
+import * as episodes from '../fixtures/gated/episodes.ts';
+import { MODELS, openProgram, sorted } from '../fixtures/gated/judge.ts';
+import { TINY } from '../fixtures/gated/programs.ts';
+import { lengthsOf, outcomes, schedules } from '../fixtures/gated/reference.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('gated: exhaustive search');
+const LONG = { deadline: 240_000 };
+const FULL: ProveOptions = { bound: 255, from: 255, executions: 500_000 };
+
+async function proof(
+  subject: Tortured,
+  options: ProveOptions,
+  open: ExplorationOptions = {},
+): Promise<{ proof: Proof; outcomes: string[] }> {
+  const exploration = await Exploration.open(subject, open);
+  try {
+    const result = await prove(exploration, options);
+    const counts = await exploration.outcomes();
+    if (result.failure) {
+      const { failure } = result;
+      const again = await exploration.execution(failure.schedule, { model: options.model ?? 'sc' });
+      assert.is(again.hash, failure.hash, 'the counterexample replays');
+      assert.is(again.steps, failure.steps);
+      assert.ok(again.failed);
+    }
+    return { proof: result, outcomes: sorted(counts.keys()) };
+  } finally {
+    await exploration.close();
+  }
+}
+
+const lock = async (name: string): Promise<Tortured> => (await loadLock(name))!;
+const episode = (name: string): Tortured =>
+  Object.values(episodes).find((one) => (one as { name?: string }).name === name) as Tortured;
+const ofEpisode = (name: string, options: ProveOptions) =>
+  proof(episode(name), options, { url: episodes.url });
+
+for (const one of TINY)
+  test(
+    `${one.name}: all outcomes of the reference under every model, and no other`,
+    async () => {
+      const exploration = await openProgram(one.name);
+      try {
+        for (const model of MODELS) {
+          const result = await prove(exploration, { ...FULL, model });
+          const what = `${one.name} under ${model}, ${result.executions} executions`;
+          assert.ok(result.proved && result.exhausted, `${what}: ${JSON.stringify(result)}`);
+          const found = sorted((await exploration.outcomes()).keys());
+          assert.equal(found, sorted(outcomes(one, model)), what);
+        }
+      } finally {
+        await exploration.close();
+      }
+    },
+    LONG,
+  );
+
+test(
+  'each bound runs as many executions as there are schedules',
+  async () => {
+    for (const name of ['lost update', 'two updates each', 'adds', 'one wins', 'three stores']) {
+      const one = TINY.find((tiny) => tiny.name === name)!;
+      const exploration = await openProgram(name);
+      try {
+        const { perBound, exhausted } = await prove(exploration, { ...FULL, from: 0 });
+        assert.ok(exhausted);
+        assert.equal(
+          perBound,
+          perBound.map((_, bound) => schedules(lengthsOf(one), bound)),
+          name,
+        );
+        assert.is(perBound.at(-1), schedules(lengthsOf(one), 255));
+      } finally {
+        await exploration.close();
+      }
+    }
+  },
+  LONG,
+);
+
+test('a failure is found with the fewest preemptions', async () => {
+  const lost = await ofEpisode('lost-update', {});
+  assert.is(lost.proof.failure?.preemptions, 1);
+  assert.is(lost.proof.bound, 0, 'without a preemption nothing fails');
+  assert.not.ok(lost.proof.proved);
+  const deadlock = await ofEpisode('ab-ba', {});
+  assert.is(deadlock.proof.failure?.reason, 'deadlock');
+  assert.is(deadlock.proof.failure?.preemptions, 1);
+});
+
+test(
+  'locks are proved, and broken ones found',
+  async () => {
+    const open = { steps: 1, params: { seed: 1, try: 0 } };
+    for (const name of ['ticket', 'tas', 'mcs', 'mutex3']) {
+      const { proof: result } = await proof(await lock(name), {}, open);
+      assert.ok(result.proved, `${name}: ${JSON.stringify(result)}`);
+      assert.is(result.bound, 2);
+    }
+    for (const name of ['busted/ticket-plain-draw', 'busted/test-then-set', 'busted/mutex3-dropped-wakeup']) {
+      const { proof: result } = await proof(await lock(name), { bound: 4 }, { ...open, steps: 2 });
+      assert.ok(result.failure, `${name}: ${JSON.stringify(result)}`);
+    }
+  },
+  LONG,
+);
+
+test('what depends on the engine is not called a proof', async () => {
+  const spins = await ofEpisode('interrupts', { bound: 1 });
+  assert.ok(spins.proof.bound === 1 && !spins.proof.proved);
+  assert.match(spins.proof.gaps.join(), 'yielded');
+  const timed = await ofEpisode('timed', {});
+  assert.match(timed.proof.gaps.join(), 'timeout');
+  const changing = await ofEpisode('remembers', {});
+  assert.match(changing.proof.gaps.join(), 'not a function of its schedule');
+  for (const { proof: result } of [spins, timed, changing]) assert.not.ok(result.proved);
+  const sleeps = await ofEpisode('counts-sleeping', {});
+  assert.ok(sleeps.proof.proved, JSON.stringify(sleeps.proof));
+  assert.equal(sleeps.proof.assumes, ['no futex wait ends spuriously']);
+});
+
+test('a search that was cut short proves what it has completed, and no more', async () => {
+  const whole = await ofEpisode('counts-sleeping', {});
+  const [none, one] = whole.proof.perBound;
+  const { proof: cut } = await ofEpisode('counts-sleeping', { executions: none! + one! + 1 });
+  assert.is(cut.bound, 1);
+  assert.ok(cut.proved);
+  const { proof: early } = await ofEpisode('counts-sleeping', { executions: 1 });
+  assert.is(early.bound, -1);
+  assert.not.ok(early.proved);
+});
+
+test('an interrupt is delivered before every access', async () => {
+  for (const model of ['sc', 'tso'] as const) {
+    const all = await ofEpisode('interrupts', { bound: 1, model });
+    assert.equal(all.outcomes, ['1', '2', '3', '4'], model);
+    const masked = await ofEpisode('interrupts-off', { bound: 1, model });
+    assert.equal(masked.outcomes, ['1', '4'], model);
+  }
+  const crossing = await ofEpisode('interrupts-cross', { bound: 1 });
+  assert.is(crossing.proof.failure, undefined);
+});
+
+test('a bound that makes no sense is refused', async () => {
+  for (const options of [{ bound: -1 }, { bound: 1.5 }, { bound: 256 }, { from: 3, bound: 2 }]) {
+    const refused = await prove(undefined as unknown as Exploration, options).then(
+      () => undefined,
+      (error: Error) => error,
+    );
+    assert.instance(refused, ParameterError);
+  }
+});
+
+test.run();

@@ -1,0 +1,34 @@
+/**
+ * The memory models of the gated engine against the classic litmus tests of two CPUs.
+ *
+ * The weak outcome of each test must be as the table says, the table must be as the reference interpreter says, and the engine must reach every outcome of
+ * the reference and no other one.
+ */
+import * as assert from 'uvu/assert';
+import { judge, MODELS } from '../fixtures/gated/judge.ts';
+import { LITMUS, WIDE } from '../fixtures/gated/programs.ts';
+import { outcomes } from '../fixtures/gated/reference.ts';
+import { longOnly, suite } from '../suite.ts';
+
+const test = suite('gated: litmus');
+const long = longOnly(test);
+const MINUTE = 60_000;
+
+test('the table and the reference say the same of every weak outcome', () => {
+  for (const litmus of [...LITMUS, ...WIDE])
+    for (const model of MODELS) {
+      const weak = [...outcomes(litmus, model)].filter((outcome) => litmus.weakOutcome.test(outcome));
+      const allowed = model !== 'sc' && litmus.allowed.includes(model);
+      assert.is(weak.length > 0, allowed, `${litmus.name} under ${model}: ${weak}`);
+    }
+});
+
+for (const litmus of LITMUS)
+  test(`${litmus.name}: every outcome of the model, and no other`, () => judge(litmus, 4_000), {
+    deadline: 4 * MINUTE,
+  });
+
+for (const litmus of LITMUS)
+  long(`${litmus.name}: no other outcome in a million executions`, () => judge(litmus, 1_000_000));
+
+test.run();
