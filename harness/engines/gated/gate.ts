@@ -346,14 +346,17 @@ export class Gate implements PolicyView {
         if (enabled[at] === transition(RUN, current)) usual = enabled[at]!;
     const policy = this.policies[this.get(Head.policy)]!;
     const choice = policy.choose(this, enabled, count, usual);
-    if (choice !== usual) {
-      if (cpuOf(usual) === current && kindOf(choice) === RUN) this.w[this.head + H(Head.preemptions)]! += 1;
-      this.note(choice);
+    if (choice !== usual && transition(RUN, current) === usual) {
+      const kind = kindOf(choice);
+      const preempts = kind === RUN || (kind === INTERRUPT && cpuOf(choice) !== current);
+      if (preempts) this.w[this.head + H(Head.preemptions)]! += 1;
     }
+    // What leaves the turn where it is is kept even if it was the usual: the next decision is made at the same accesses.
+    if (choice !== usual || kindOf(choice) === DRAIN || kindOf(choice) === TIMEOUT) this.note(choice);
     return choice;
   }
 
-  /** Keeps a decision that was not the usual one, by the CPU that had the turn and its accesses. */
+  /** Keeps a decision, by the CPU that had the turn and its accesses. */
   private note(choice: number): void {
     const { w, area } = this;
     const at = this.get(Head.switches);

@@ -91,7 +91,8 @@ export const exhaustive: Policy = {
     const { obliged } = search;
     let many = 0;
     // What the CPU is about to do is the same each time that the search comes here.
-    let hash = current === NOBODY ? 0 : view.nextAddr(current) ^ (view.nextOp(current) << 24);
+    let hash =
+      current === NOBODY || view.done(current) ? 0 : view.nextAddr(current) ^ (view.nextOp(current) << 24);
     for (let at = -1; at < count; at += 1) {
       const choice = at < 0 ? usual : enabled[at]!;
       if (at >= 0 && choice === usual) continue;

@@ -1,5 +1,5 @@
 /**
- * A recorded schedule: at so many accesses of this CPU, that happens; everywhere else the usual, the CPU that has the turn goes on, and where it cannot, the
+ * A recorded schedule: at so many accesses of this CPU, that happens, and then what was recorded at the same accesses after it; everywhere else the usual, the CPU that has the turn goes on, and where it cannot, the
  * first that can.
  *
  * Entries go by the accesses of the CPU that made the decision, so each means the same whatever becomes of the others. An entry whose moment has passed, or
