@@ -15,6 +15,7 @@ import { Aborted } from '../engines/gated/gate.ts';
 import { Head, LINE_BYTES, Line } from '../engines/gated/layout.ts';
 import { OP } from '../engines/trace.ts';
 import { Control } from '../torture/area.ts';
+import type { Bench } from '../torture/clients/context.ts';
 import type { TortureSetup } from '../torture/setup.ts';
 import type { Episode } from './subject.ts';
 
@@ -29,6 +30,8 @@ export interface Said {
 }
 
 const TEXTS = 8;
+/** Accesses that judging may take: a queue that was made a ring has no end. */
+const JUDGE_ACCESSES = 1_000_000;
 /** Accesses that an execution is expected to have, before one has ended. */
 const FIRST_LENGTH = 100;
 
@@ -44,13 +47,15 @@ export function scramble(number: number): number {
 export class Explorer {
   private readonly cpu: GatedCpu;
   private readonly machine: Machine;
+  private readonly bench: Bench;
   private readonly episode: Episode;
   private readonly setup: TortureSetup;
   private prepared = false;
   private thrown: { message: string; stack: string }[] = [];
   private texts: string[] = [];
 
-  constructor(machine: Machine, cpu: GatedCpu, episode: Episode, setup: TortureSetup) {
+  constructor(machine: Machine, cpu: GatedCpu, bench: Bench, episode: Episode, setup: TortureSetup) {
+    this.bench = bench;
     this.machine = machine;
     this.cpu = cpu;
     this.episode = episode;
@@ -115,7 +120,10 @@ export class Explorer {
       episode.renew();
     }
     gated.annotate(OP.end!, 0, 0);
-    return gated.leave();
+    const used = gated.leave();
+    if (gated.unwoken !== 0 && gate.get(Head.abort) === 0)
+      this.bench.report('unwoken', { addr: gated.unwoken, other: gated.unwokenBy - 1 });
+    return used;
   }
 
   private keep(error: unknown): void {
@@ -133,7 +141,7 @@ export class Explorer {
     let detail = 0;
     if (reason === 0) {
       try {
-        episode.judge();
+        cpu.gated.limit(JUDGE_ACCESSES, () => episode.judge());
       } catch (error) {
         if (error instanceof WouldBlock) detail = STUCK_AT_REST;
         else gate.giveUp('exception');
@@ -193,6 +201,8 @@ export class Explorer {
       gate.set(Head.parameter, gate.get(at + 4));
       gate.set(Head.length, gate.get(Head.maxSteps) || FIRST_LENGTH);
     }
+    // Odd and even rounds differ for some clients.
+    this.machine.words[(this.setup.area.control + Control.round) >>> 2] = 1 + (seed & 7);
     gate.start();
     return true;
   }

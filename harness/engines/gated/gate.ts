@@ -191,6 +191,11 @@ export class Gate implements PolicyView {
     return this.w[H(this.area.plan) + entry * SWITCH_WORDS + word]!;
   }
 
+  /** CPUs in `spinWhile`. */
+  get spinners(): number {
+    return this.w[this.head + H(Head.spinning)]!;
+  }
+
   /** Virtual time in steps. */
   get now(): number {
     return this.get(Head.steps) + this.get(Head.skipped);
@@ -442,6 +447,7 @@ export class Gate implements PolicyView {
     const { w, cpus } = this;
     for (const word of [
       Head.steps,
+      Head.spinning,
       Head.changes,
       Head.idle,
       Head.skipped,
@@ -479,7 +485,10 @@ export class Gate implements PolicyView {
     const { w, mine } = this;
     w[mine + H(Line.status)] = status;
     w[mine + H(Line.value)] = value;
+    w[mine + H(Line.owed)] = 0;
+    if (status === SPINNING) w[this.head + H(Head.spinning)]! += 1;
     const quota = this.turn(op, addr, used, true);
+    if (status === SPINNING) w[this.head + H(Head.spinning)]! -= 1;
     w[mine + H(Line.status)] = READY;
     return quota;
   }
@@ -488,6 +497,15 @@ export class Gate implements PolicyView {
   yield(op: number, used: number): number {
     this.w[this.mine + H(Line.yielded)] = this.get(Head.changes) + 1;
     return this.turn(op, 0, used, true);
+  }
+
+  /** A store has changed a word on which CPUs may be spinning: `by` owes them a wake-up, or has paid it (0). */
+  owe(addr: Addr, by: number): void {
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
+      const line = this.line(cpu);
+      if (this.w[line + H(Line.status)] === SPINNING && this.w[line + H(Line.addr)] === addr)
+        this.w[line + H(Line.owed)] = by;
+    }
   }
 
   /** Wakes up to `count` futex sleepers on a word, first come first. @returns how many */

@@ -35,8 +35,9 @@ export const Head = struct('gate', {
   /** What the CPU that gets the turn may do without deciding anew. */
   quota: u32,
   current: u32,
-  /** CPUs that are not done. */
+  /** CPUs that are not done, and those in `spinWhile`. */
   running: u32,
+  spinning: u32,
   /** Writes that changed memory: what a CPU that yields waits for. */
   changes: u32,
   /** Turns in a row in which everybody yielded and nothing changed. */
@@ -122,6 +123,8 @@ export const Line = struct('gated_cpu', {
   floor: u32,
   /** An interrupt was chosen to be delivered. */
   interrupt: u32,
+  /** The CPU, plus 1, whose store ended its spin and that has woken nobody since. */
+  owed: u32,
 });
 
 /** Can go on. */
