@@ -6,6 +6,7 @@
  *   wait_lock  guards the queue
  *   first, last  the queue; nodes lie in the waiting CPUs' areas
  *   passed     acquisitions past the queue since its first has been first; the holder's alone
+ *   waking     not 0: the first in the queue has been woken and has not tried yet
  *
  * acquire takes a free mutex by one compare-exchange. Held, it spins for a while: a critical section is often shorter than a sleep. Then it
  * queues under `wait_lock` and sleeps on a word of its own node. A release that finds nobody queued is one compare-exchange as well; otherwise it clears the holder
@@ -20,6 +21,10 @@
  * takes `wait_lock`, and sets the word of the first before it notifies; who released before it is seen by the try. The one that was woken and
  * comes too late clears its own word before it tries again.
  *
+ * Nor is it sent twice: with more CPUs than cores the woken one takes a while to come, and the mutex changes hands a thousand times meanwhile. Who has cleared
+ * the holder and finds `waking` set leaves it at that. The woken one clears `waking` before it tries, so (Dekker, all four sequentially
+ * consistent) either the release reads 0 and wakes, or the try sees the mutex free.
+ *
  * Ordering: who takes it has read, by a read-modify-write of `owner`, what the release's read-modify-write stored; a hand-over besides through
  * the node's word, stored after it and read with acquire.
  */
@@ -32,6 +37,7 @@ import type { MutexOps } from './kinds.ts';
 export const Mutex = struct('mutex', {
   owner: u32.ownLine(),
   passed: u32.ownLine(),
+  waking: u32.ownLine(),
   wait_lock: u32.ownLine(),
   first: u32,
   last: u32,
@@ -60,7 +66,7 @@ export interface MutexForm {
 
 /** The operations of one CPU. */
 export function mutexOps(isa: Isa, cpu: Cpu, { handoffAfter, handsOver }: MutexForm): Required<MutexOps> {
-  const { owner, passed, wait_lock, first, last } = Mutex;
+  const { owner, passed, waking, wait_lock, first, last } = Mutex;
   const { next, owner: self, woken } = MutexWaiter;
   const me = (cpu.id + 1) << 2;
 
@@ -92,7 +98,8 @@ export function mutexOps(isa: Isa, cpu: Cpu, { handoffAfter, handsOver }: MutexF
 
   /** Takes it as the first in the queue, or finds that it has been handed over; under `wait_lock`. */
   function takeAsFirst(lock: Addr): boolean {
-    let seen = isa.readOnce(lock + owner);
+    isa.store(lock + waking, 0);
+    let seen = isa.load(lock + owner);
     while ((seen & ~FLAGS) === 0) {
       const now = isa.compareExchange(lock + owner, seen, me | MUTEX_WAITERS);
       if (now === seen) return true;
@@ -146,11 +153,13 @@ export function mutexOps(isa: Isa, cpu: Cpu, { handoffAfter, handsOver }: MutexF
       if (now === seen) break;
       seen = now;
     }
+    const handOver = handsOver && (seen & MUTEX_HANDOFF) !== 0;
+    if (!handOver && isa.load(lock + waking) !== 0) return;
     lockQueue(lock);
     const node = isa.read(lock + first);
     if (node !== 0) {
-      if (handsOver && (seen & MUTEX_HANDOFF) !== 0)
-        isa.exchange(lock + owner, isa.read(node + self) | MUTEX_WAITERS);
+      if (handOver) isa.exchange(lock + owner, isa.read(node + self) | MUTEX_WAITERS);
+      isa.store(lock + waking, 1);
       isa.store(node + woken, 1);
       isa.notify(node + woken, 1);
     }
