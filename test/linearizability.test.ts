@@ -122,7 +122,7 @@ test('the verdict does not hang on hashes: they may all be equal', () => {
   for (const [name, model, names] of NAMES) {
     const alike = model.equal ? { ...model, key: () => 0 } : model;
     for (let seed = 1; seed <= SEEDS; seed += 1) {
-      const history = smallHistory(model, names, seed, 5);
+      const history = smallHistory(model, names, seed, 7);
       const found = search(history, alike, new Configurations(alike, () => 0), limits);
       assert.is(found.verdict, checkLinearizable(history, model).verdict, `${name}, seed ${seed}`);
     }
