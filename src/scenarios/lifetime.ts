@@ -1,0 +1,350 @@
+/**
+ * Objects that are used after they were given back, or seen while they change.
+ *
+ * A pointer is worth something only while something keeps its object: a reference that was taken under the lock that protects the lookup, a read section that
+ * the other side waits for, or the lock itself. The slab hands an object that was just freed out first, so a pointer that is too old finds an object of the
+ * same kind with other content (that is SLAB_TYPESAFE_BY_RCU's bargain).
+ *
+ * The annotation `consumed` says where a pointer was obtained; lifetimes are judged from there.
+ */
+import type { Addr, Isa } from '../arch/index.ts';
+import type { MutexOps } from '../locking/kinds.ts';
+import { type Cpu, initSlab, ptr, type Slab, slab, slabBytes, struct, u32, words } from '../memory/index.ts';
+import type { Actor, ScenarioContext } from '../scenario.ts';
+import { classic } from './classic.ts';
+import { mutexOps } from './parts.ts';
+
+const Object_ = struct('object', { refs: u32, key: u32 });
+const SLAB = { layout: Object_, objects: 2 };
+const CPUS = 2;
+const OLD = 7;
+const NEW = 8;
+const REUSED = 9;
+
+/** A slab of two objects, at the start of a state. */
+const slabField = words(slabBytes(SLAB, CPUS) / 4);
+const slabOf = (isa: Isa, cpu: Cpu, at: Addr): Slab => slab({ isa, cpu }, at, Object_);
+
+function create(isa: Isa, objects: Slab, key: number): Addr {
+  const object = objects.alloc();
+  isa.writeOnce(object + Object_.refs, 1);
+  isa.writeOnce(object + Object_.key, key);
+  return object;
+}
+
+function firstObject({ isa, cpu, state }: Pick<ScenarioContext, 'isa' | 'cpu' | 'state'>): Addr {
+  initSlab(isa, state, SLAB, { cpus: CPUS });
+  return create(isa, slabOf(isa, cpu, state), OLD);
+}
+
+const Registry = struct('registry', { slab: slabField, lock: u32, entry: ptr(Object_), seen: u32 });
+
+const remove: Actor<MutexOps> = ({ isa, cpu, state, tools }) => {
+  tools.acquire(state + Registry.lock);
+  const object = isa.read(state + Registry.entry);
+  isa.write(state + Registry.entry, 0);
+  tools.release(state + Registry.lock);
+  if (isa.fetchAdd(object + Object_.refs, -1) !== 1) return;
+  const objects = slabOf(isa, cpu, state);
+  objects.free(object);
+  create(isa, objects, REUSED);
+};
+
+/** A reference that is taken after the lookup's lock was released. */
+export const lookupThenGet = classic({
+  name: 'lookup-then-get',
+  wrong: 'an object is looked up under a lock and its reference taken after the release: its last reference is dropped in between',
+  source: 'Linux Documentation/core-api/kref.rst, rule 3; CWE-416',
+  caughtBy: 'lifetime',
+  stride: 16,
+  state: Registry,
+  create: mutexOps,
+  init: (context) => context.isa.write(context.state + Registry.entry, firstObject(context)),
+  check: ({ isa, state, fail }) => {
+    const seen = isa.read(state + Registry.seen);
+    if (seen !== 0 && seen !== OLD) fail(`the object looked up had become ${seen}`);
+  },
+  broken: {
+    actors: [
+      remove,
+      ({ isa, state, tools }) => {
+        tools.acquire(state + Registry.lock);
+        const object = isa.read(state + Registry.entry);
+        tools.release(state + Registry.lock);
+        if (object === 0) return;
+        isa.consumed(object);
+        isa.fetchAdd(object + Object_.refs, 1);
+        isa.write(state + Registry.seen, isa.readOnce(object + Object_.key));
+      },
+    ],
+  },
+  fixed: {
+    actors: [
+      remove,
+      ({ isa, state, tools }) => {
+        tools.acquire(state + Registry.lock);
+        const object = isa.read(state + Registry.entry);
+        if (object !== 0) {
+          isa.consumed(object);
+          isa.fetchAdd(object + Object_.refs, 1);
+        }
+        tools.release(state + Registry.lock);
+        if (object !== 0) isa.write(state + Registry.seen, isa.readOnce(object + Object_.key));
+      },
+    ],
+  },
+});
+
+const Published = struct('published', { slab: slabField, current: ptr(Object_), reading: u32, seen: u32 });
+
+const replace =
+  (waitForReader: (isa: Isa, reading: Addr) => void): Actor =>
+  ({ isa, cpu, state }) => {
+    const objects = slabOf(isa, cpu, state);
+    const old = isa.load(state + Published.current);
+    isa.store(state + Published.current, create(isa, objects, NEW));
+    waitForReader(isa, state + Published.reading);
+    objects.free(old);
+    create(isa, objects, REUSED);
+  };
+const readCurrent: Actor = ({ isa, state }) => {
+  isa.store(state + Published.reading, 1);
+  const object = isa.load(state + Published.current);
+  isa.consumed(object);
+  isa.write(state + Published.seen, isa.readOnce(object + Object_.key));
+  isa.storeWake(state + Published.reading, 0);
+};
+
+/** Read-copy update without the wait. */
+export const noGracePeriod = classic({
+  name: 'no-grace-period',
+  wrong: 'an object is replaced and freed at once: a reader that still has the old one reads what it is used for next',
+  source: 'McKenney and Slingwine 1998, "Read-copy update"; Linux Documentation/RCU/whatisRCU.rst',
+  caughtBy: 'lifetime',
+  stride: 16,
+  state: Published,
+  init: (context) => context.isa.write(context.state + Published.current, firstObject(context)),
+  check: ({ isa, state, fail }) => {
+    if (isa.read(state + Published.seen) === REUSED) fail('the reader read an object that was freed and reused');
+  },
+  broken: { actors: [replace(() => {}), readCurrent] },
+  fixed: {
+    actors: [
+      replace((isa, reading) => {
+        if (isa.load(reading) === 1) isa.spinWhile(reading, 1);
+      }),
+      readCurrent,
+    ],
+  },
+});
+
+const Counted = struct('counted', { refs: u32, freed: u32, used_after: u32 });
+
+/** A reference that is dropped by a load and a store. */
+export const putReadThenWrite = classic({
+  name: 'put-read-then-write',
+  wrong: 'a reference is dropped by a load and a store: two drops become one and nobody frees, or both do',
+  source: 'CWE-911, "Improper update of reference count"; Linux Documentation/core-api/refcount-vs-atomic.rst',
+  caughtBy: 'check',
+  cpus: 2,
+  state: Counted,
+  init: ({ isa, state }) => isa.write(state + Counted.refs, 2),
+  check: ({ isa, state, fail }) => {
+    if (isa.read(state + Counted.freed) !== 1) fail(`freed ${isa.read(state + Counted.freed)} times`);
+  },
+  broken: {
+    actors: ({ isa, state }) => {
+      const refs = isa.load(state + Counted.refs);
+      isa.store(state + Counted.refs, refs - 1);
+      if (refs === 1) isa.fetchAdd(state + Counted.freed, 1);
+    },
+  },
+  fixed: {
+    actors: ({ isa, state }) => {
+      if (isa.fetchAdd(state + Counted.refs, -1) === 1) isa.fetchAdd(state + Counted.freed, 1);
+    },
+  },
+});
+
+const putLast: Actor = ({ isa, state }) => {
+  if (isa.fetchAdd(state + Counted.refs, -1) === 1) isa.store(state + Counted.freed, 1);
+};
+const use: Actor = ({ isa, state }) => {
+  if (isa.load(state + Counted.freed) === 1) isa.write(state + Counted.used_after, 1);
+  putLast({ isa, state } as ScenarioContext);
+};
+
+/** A reference taken on an object that has none left. */
+export const refcountResurrect = classic({
+  name: 'refcount-resurrect',
+  wrong: 'a reference is taken without a look whether there is one left: an object that is being freed is counted from 0 to 1',
+  source: 'Linux Documentation/core-api/kref.rst, kref_get_unless_zero; Corbet 2017, "Reference-count protection in the kernel", LWN',
+  caughtBy: 'check',
+  state: Counted,
+  init: ({ isa, state }) => isa.write(state + Counted.refs, 1),
+  check: ({ isa, state, fail }) => {
+    if (isa.read(state + Counted.used_after) !== 0) fail('the object was used after it was freed');
+  },
+  broken: {
+    actors: [
+      putLast,
+      (context) => {
+        context.isa.fetchAdd(context.state + Counted.refs, 1);
+        use(context);
+      },
+    ],
+  },
+  fixed: {
+    actors: [
+      putLast,
+      (context) => {
+        const { isa, state } = context;
+        let refs = isa.load(state + Counted.refs);
+        while (refs !== 0) {
+          const seen = isa.compareExchange(state + Counted.refs, refs, refs + 1);
+          if (seen === refs) return use(context);
+          refs = seen;
+        }
+      },
+    ],
+  },
+});
+
+const Chains = struct('chains', { lock: u32, first: u32, next: words(6), visited: u32 });
+const nextOf = (state: Addr, node: number): Addr => state + Chains.next + 4 * node;
+
+/** Moves node 3 from the chain 2, 3, 4 to the front of the chain 5. */
+const moveNode: Actor<MutexOps> = ({ isa, state, tools }) => {
+  tools.acquire(state + Chains.lock);
+  isa.write(nextOf(state, 2), 4);
+  isa.write(nextOf(state, 3), 5);
+  tools.release(state + Chains.lock);
+};
+
+/** An iterator that is led to another list. */
+export const strayedIterator = classic({
+  name: 'strayed-iterator',
+  wrong: 'an iterator gives up the lock at each element: the one that it stands on is moved to another list, and it goes on there',
+  source: 'Linux Documentation/RCU/rculist_nulls.rst; java.util.ConcurrentModificationException',
+  caughtBy: 'check',
+  state: Chains,
+  create: mutexOps,
+  init: ({ isa, state }) => {
+    isa.write(state + Chains.first, 2);
+    isa.write(nextOf(state, 2), 3);
+    isa.write(nextOf(state, 3), 4);
+  },
+  check: ({ isa, state, fail }) => {
+    const visited = isa.read(state + Chains.visited);
+    if ((visited & (1 << 5)) !== 0 || (visited & (1 << 4)) === 0) fail('the iterator left its list');
+  },
+  broken: {
+    actors: [
+      ({ isa, state, tools }) => {
+        const step = (from: Addr): number => {
+          tools.acquire(state + Chains.lock);
+          const node = isa.read(from);
+          tools.release(state + Chains.lock);
+          return node;
+        };
+        let visited = 0;
+        for (let node = step(state + Chains.first); node !== 0; node = step(nextOf(state, node)))
+          visited |= 1 << node;
+        isa.write(state + Chains.visited, visited);
+      },
+      moveNode,
+    ],
+  },
+  fixed: {
+    actors: [
+      ({ isa, state, tools }) => {
+        let visited = 0;
+        tools.acquire(state + Chains.lock);
+        for (let node = isa.read(state + Chains.first); node !== 0; node = isa.read(nextOf(state, node)))
+          visited |= 1 << node;
+        tools.release(state + Chains.lock);
+        isa.write(state + Chains.visited, visited);
+      },
+      moveNode,
+    ],
+  },
+});
+
+const Versions = struct('versions', { current: u32, x: words(2), y: words(2), seen: words(2) });
+
+const readVersion: Actor = ({ isa, state }) => {
+  const version = isa.loadAcquire(state + Versions.current);
+  isa.write(state + Versions.seen, isa.readOnce(state + Versions.x + 4 * version));
+  isa.write(state + Versions.seen + 4, isa.readOnce(state + Versions.y + 4 * version));
+};
+
+/** A published object that is changed where it lies. */
+export const editInPlace = classic({
+  name: 'edit-in-place',
+  wrong: 'an object that readers find without a lock is changed where it lies, not copied: a reader sees one field new and one old',
+  source: 'McKenney 2004, "Exploiting deferred destruction"; Linux Documentation/RCU/listRCU.rst',
+  caughtBy: 'check',
+  state: Versions,
+  check: ({ isa, state, fail }) => {
+    if (isa.read(state + Versions.seen) !== isa.read(state + Versions.seen + 4)) fail('half of an update was seen');
+  },
+  broken: {
+    actors: [
+      ({ isa, state }) => {
+        isa.writeOnce(state + Versions.x, 1);
+        isa.writeOnce(state + Versions.y, 1);
+      },
+      readVersion,
+    ],
+  },
+  fixed: {
+    actors: [
+      ({ isa, state }) => {
+        isa.writeOnce(state + Versions.x + 4, 1);
+        isa.writeOnce(state + Versions.y + 4, 1);
+        isa.storeRelease(state + Versions.current, 1);
+      },
+      readVersion,
+    ],
+  },
+});
+
+const Mapping = struct('mapping', { lock: u32, pte: u32, original: u32, copy: u32 });
+const NO_PAGE = 0;
+const READ_ONLY = 1;
+const PRIVATE = 2;
+
+const discard: Actor<MutexOps> = ({ isa, state, tools }) => {
+  tools.acquire(state + Mapping.lock);
+  isa.write(state + Mapping.pte, NO_PAGE);
+  tools.release(state + Mapping.lock);
+};
+/** Writes to a private mapping by two faults: the first breaks copy-on-write, the second looks the page up again. */
+const forcedWrite =
+  (secondFault: (pte: number) => number): Actor<MutexOps> =>
+  ({ isa, state, tools }) => {
+    tools.acquire(state + Mapping.lock);
+    isa.write(state + Mapping.pte, PRIVATE);
+    tools.release(state + Mapping.lock);
+    tools.acquire(state + Mapping.lock);
+    const pte = secondFault(isa.read(state + Mapping.pte));
+    isa.write(state + Mapping.pte, pte);
+    isa.write(state + (pte === PRIVATE ? Mapping.copy : Mapping.original), 1);
+    tools.release(state + Mapping.lock);
+  };
+
+/** Dirty COW. */
+export const dirtyCow = classic({
+  name: 'dirty-cow',
+  wrong: 'a forced write breaks copy-on-write, forgets that it wants to write, and takes whatever page is there: if the copy was discarded meanwhile, the original',
+  source: 'CVE-2016-5195 (Dirty COW); Linux commit 19be0eaffa3a, "mm: remove gup_flags FOLL_WRITE games from __get_user_pages()"',
+  caughtBy: 'check',
+  state: Mapping,
+  create: mutexOps,
+  init: ({ isa, state }) => isa.write(state + Mapping.pte, READ_ONLY),
+  check: ({ isa, state, fail }) => {
+    if (isa.read(state + Mapping.original) !== 0) fail('the original was written to');
+  },
+  broken: { actors: [forcedWrite((pte) => (pte === NO_PAGE ? READ_ONLY : pte)), discard] },
+  fixed: { actors: [forcedWrite(() => PRIVATE), discard] },
+});
