@@ -48,13 +48,16 @@ const bufferActors = (notFull: Addr, notEmpty: Addr): Actor<Monitor>[] => [
 /** A bounded buffer with one condition for both reasons to wait. */
 export const oneCondition = classic({
   name: 'one-condition',
-  wrong: 'a bounded buffer has one condition for full and for empty: the signal of a consumer wakes another consumer, and the producer sleeps on',
-  source: 'Hoare 1974, "Monitors: an operating system structuring concept"; Magee and Kramer 2006, "Concurrency: State Models and Java Programs"',
+  wrong:
+    'a bounded buffer has one condition for full and for empty: the signal of a consumer wakes another consumer, and the producer sleeps on',
+  source:
+    'Hoare 1974, "Monitors: an operating system structuring concept"; Magee and Kramer 2006, "Concurrency: State Models and Java Programs"',
   caughtBy: 'progress',
   state: Buffer,
   create: monitorOps,
   check: ({ isa, state, fail }) => {
-    if (isa.read(state + Buffer.got) + isa.read(state + Buffer.got + 4) !== 3) fail('an item was lost or taken twice');
+    if (isa.read(state + Buffer.got) + isa.read(state + Buffer.got + 4) !== 3)
+      fail('an item was lost or taken twice');
   },
   broken: { actors: bufferActors(Buffer.not_empty, Buffer.not_empty) },
   fixed: { actors: bufferActors(Buffer.not_full, Buffer.not_empty) },
@@ -82,8 +85,7 @@ const consume =
     tools.mutex.release(state + Stock.lock);
   };
 const ifEmpty = ({ isa, state, tools }: ScenarioContext<Monitor>): void => {
-  if (isa.read(state + Stock.items) === 0)
-    tools.condition.wait(state + Stock.condition, state + Stock.lock);
+  if (isa.read(state + Stock.items) === 0) tools.condition.wait(state + Stock.condition, state + Stock.lock);
 };
 const whileEmpty = ({ isa, state, tools }: ScenarioContext<Monitor>): void => {
   while (isa.read(state + Stock.items) === 0)
@@ -93,7 +95,8 @@ const whileEmpty = ({ isa, state, tools }: ScenarioContext<Monitor>): void => {
 /** A wait that does not look again. */
 export const waitIf = classic({
   name: 'wait-if',
-  wrong: 'a consumer waits by `if` instead of `while`: another one takes the item between the signal and the return of the wait',
+  wrong:
+    'a consumer waits by `if` instead of `while`: another one takes the item between the signal and the return of the wait',
   source: 'Lampson and Redell 1980, "Experience with processes and monitors in Mesa"',
   caughtBy: 'check',
   state: Stock,
@@ -117,8 +120,10 @@ const pass: Actor<Monitor> = ({ isa, state, tools: { mutex, condition } }) => {
 /** A signal to nobody. */
 export const lostSignal = classic({
   name: 'lost-signal',
-  wrong: 'a CPU waits for a signal and looks at no state: the signal has come before it and is not remembered',
-  source: 'Hoare 1974, "Monitors"; POSIX.1 pthread_cond_signal; Downey 2016, "The Little Book of Semaphores", chapter 3',
+  wrong:
+    'a CPU waits for a signal and looks at no state: the signal has come before it and is not remembered',
+  source:
+    'Hoare 1974, "Monitors"; POSIX.1 pthread_cond_signal; Downey 2016, "The Little Book of Semaphores", chapter 3',
   caughtBy: 'progress',
   state: Gate,
   create: monitorOps,
@@ -182,8 +187,10 @@ const Doorbell = struct('doorbell', { rings: u32, heard: u32 });
 /** An event that is used to count. */
 export const eventNotCounted = classic({
   name: 'event-not-counted',
-  wrong: 'two post by setting a flag that one resets for each: two posts in a row are one; the fix counts them',
-  source: 'Microsoft, "Event Objects (Synchronization)" (auto-reset events); Dijkstra 1965 (why semaphores count)',
+  wrong:
+    'two post by setting a flag that one resets for each: two posts in a row are one; the fix counts them',
+  source:
+    'Microsoft, "Event Objects (Synchronization)" (auto-reset events); Dijkstra 1965 (why semaphores count)',
   caughtBy: 'progress',
   state: Doorbell,
   check: ({ isa, state, fail }) => {
@@ -204,10 +211,13 @@ export const eventNotCounted = classic({
   },
   fixed: {
     actors: [
-      ...[0, 1].map((): Actor => ({ isa, state }) => {
-        isa.fetchAdd(state + Doorbell.rings, 1);
-        isa.wake(state + Doorbell.rings, 1);
-      }),
+      ...[0, 1].map(
+        (): Actor =>
+          ({ isa, state }) => {
+            isa.fetchAdd(state + Doorbell.rings, 1);
+            isa.wake(state + Doorbell.rings, 1);
+          },
+      ),
       ({ isa, state }) => {
         for (let heard = 1; heard <= 2; heard += 1) {
           if (isa.load(state + Doorbell.rings) === 0) isa.spinWhile(state + Doorbell.rings, 0);

@@ -74,8 +74,10 @@ function sit(isa: Isa, seats: Addr): void {
 /** Dining philosophers. */
 export const diningPhilosophers = classic({
   name: 'dining-philosophers',
-  wrong: 'each philosopher takes the left fork and waits for the right one; the fix lets one fewer sit down than there are forks',
-  source: 'Dijkstra 1971, "Hierarchical ordering of sequential processes"; Hoare 1978, "Communicating sequential processes"',
+  wrong:
+    'each philosopher takes the left fork and waits for the right one; the fix lets one fewer sit down than there are forks',
+  source:
+    'Dijkstra 1971, "Hierarchical ordering of sequential processes"; Hoare 1978, "Communicating sequential processes"',
   caughtBy: 'progress',
   cpus: 3,
   state: Locks,
@@ -118,7 +120,8 @@ function lockWrite(isa: Isa, at: Addr, from: number): void {
 /** Two readers that both want to become the writer. */
 export const upgradeDeadlock = classic({
   name: 'upgrade-deadlock',
-  wrong: 'two readers wait to be the only one, each with its read lock held; the fix gives the read lock back and comes again as a writer',
+  wrong:
+    'two readers wait to be the only one, each with its read lock held; the fix gives the read lock back and comes again as a writer',
   source: 'Courtois, Heymans and Parnas 1971; Boost.Thread documentation, UpgradeLockable',
   caughtBy: 'progress',
   cpus: 2,
@@ -155,8 +158,10 @@ const Library = struct('library', { lock: words(sizeOf(Rwlock) / 4), value: u32,
 /** A read lock inside a read lock. */
 export const recursiveRead = classic({
   name: 'recursive-read',
-  wrong: 'a reader reads again while a writer waits: a fair lock puts the second read behind the writer, and the writer behind the first',
-  source: 'Linux Documentation/locking/lockdep-design.rst, "Recursive read locks"; Go documentation of sync.RWMutex',
+  wrong:
+    'a reader reads again while a writer waits: a fair lock puts the second read behind the writer, and the writer behind the first',
+  source:
+    'Linux Documentation/locking/lockdep-design.rst, "Recursive read locks"; Go documentation of sync.RWMutex',
   caughtBy: 'progress',
   state: Library,
   create: (isa, cpu) => rwlock.create(isa, cpu),
@@ -208,7 +213,8 @@ const work: Actor<MutexOps> = ({ isa, state, tools }) => {
 export const joinUnderLock = classic({
   name: 'join-under-lock',
   wrong: 'a CPU waits for a worker to be done and holds a lock that the worker needs',
-  source: 'Linux include/linux/workqueue.h (flush_work and lockdep); Johannes Berg 2007, "workqueue: debug flushing deadlocks with lockdep"',
+  source:
+    'Linux include/linux/workqueue.h (flush_work and lockdep); Johannes Berg 2007, "workqueue: debug flushing deadlocks with lockdep"',
   caughtBy: 'progress',
   state: Worker,
   create: mutexOps,
@@ -251,15 +257,15 @@ const signalInside: Actor<Monitor> = ({ isa, state, tools: { mutex, condition } 
 };
 const waitInside: Actor<Monitor> = ({ isa, state, tools: { mutex, condition } }) => {
   mutex.acquire(state + Nested.inner);
-  while (isa.read(state + Nested.ready) === 0)
-    condition.wait(state + Nested.condition, state + Nested.inner);
+  while (isa.read(state + Nested.ready) === 0) condition.wait(state + Nested.condition, state + Nested.inner);
   mutex.release(state + Nested.inner);
 };
 
 /** A wait in the inner of two monitors. */
 export const nestedMonitor = classic({
   name: 'nested-monitor',
-  wrong: 'a wait gives up the inner of two monitors and keeps the outer, through which the signaller must come',
+  wrong:
+    'a wait gives up the inner of two monitors and keeps the outer, through which the signaller must come',
   source: 'Lister 1977, "The problem of nested monitor calls"',
   caughtBy: 'progress',
   state: Nested,
@@ -300,8 +306,10 @@ const eat =
 /** Two that let each other go first. */
 export const afterYou = classic({
   name: 'after-you',
-  wrong: 'who has the spoon passes it on as long as the other is hungry: it goes to and fro for ever; the fix is polite once',
-  source: 'Ashcroft 1975, "Proving assertions about parallel programs" (livelock); Oracle, "The Java Tutorials", Starvation and Livelock',
+  wrong:
+    'who has the spoon passes it on as long as the other is hungry: it goes to and fro for ever; the fix is polite once',
+  source:
+    'Ashcroft 1975, "Proving assertions about parallel programs" (livelock); Oracle, "The Java Tutorials", Starvation and Livelock',
   caughtBy: 'progress',
   cpus: 2,
   state: Table,

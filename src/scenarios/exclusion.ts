@@ -11,7 +11,7 @@ import type { Isa } from '../arch/index.ts';
 import { struct, u32, words } from '../memory/index.ts';
 import type { Actor, CheckContext } from '../scenario.ts';
 import { classic } from './classic.ts';
-import { type Barrier, full, give, mutexOps, none, take, visit } from './parts.ts';
+import { type Barrier, full, give, giveOwn, none, take, visit } from './parts.ts';
 
 const counts =
   (count: number, visits: number) =>
@@ -48,7 +48,8 @@ const dekker =
 /** Dekker's algorithm without its barrier. */
 export const dekkerUnfenced = classic({
   name: 'dekker-unfenced',
-  wrong: "Dekker's algorithm without a barrier between raising the flag and looking at the other's: both flags wait in store buffers",
+  wrong:
+    "Dekker's algorithm without a barrier between raising the flag and looking at the other's: both flags wait in store buffers",
   source: 'Dijkstra 1965, "Cooperating sequential processes"; Intel SDM vol. 3A, 8.2.3.4',
   caughtBy: 'check',
   model: 'tso',
@@ -90,8 +91,10 @@ const petersonWith =
 /** Peterson's algorithm without its barrier. */
 export const petersonUnfenced = classic({
   name: 'peterson-unfenced',
-  wrong: "Peterson's algorithm without a barrier before the look at the other's flag: both stores wait in store buffers",
-  source: 'Peterson 1981, "Myths about the mutual exclusion problem"; Adve and Gharachorloo 1996, "Shared memory consistency models: a tutorial"',
+  wrong:
+    "Peterson's algorithm without a barrier before the look at the other's flag: both stores wait in store buffers",
+  source:
+    'Peterson 1981, "Myths about the mutual exclusion problem"; Adve and Gharachorloo 1996, "Shared memory consistency models: a tutorial"',
   caughtBy: 'check',
   model: 'tso',
   cpus: 2,
@@ -104,8 +107,10 @@ export const petersonUnfenced = classic({
 /** Peterson's algorithm with its two assignments in the other order. */
 export const petersonSwapped = classic({
   name: 'peterson-swapped',
-  wrong: 'Peterson\'s algorithm gives the turn away before it raises the flag: the other takes the turn back and sees no flag',
-  source: 'Herlihy and Shavit 2008, "The Art of Multiprocessor Programming", section 2.3 (the proof needs the order)',
+  wrong:
+    "Peterson's algorithm gives the turn away before it raises the flag: the other takes the turn back and sees no flag",
+  source:
+    'Herlihy and Shavit 2008, "The Art of Multiprocessor Programming", section 2.3 (the proof needs the order)',
   caughtBy: 'check',
   cpus: 2,
   state: Peterson,
@@ -147,7 +152,8 @@ const bakery =
 /** Lamport's bakery without the flag that says that a number is being drawn. */
 export const bakeryNoChoosing = classic({
   name: 'bakery-no-choosing',
-  wrong: 'a customer that draws a number does not say so: another draws the same, sees none yet, goes in, and the first has precedence',
+  wrong:
+    'a customer that draws a number does not say so: another draws the same, sees none yet, goes in, and the first has precedence',
   source: 'Lamport 1974, "A new solution of Dijkstra\'s concurrent programming problem"',
   caughtBy: 'check',
   cpus: 2,
@@ -159,33 +165,37 @@ export const bakeryNoChoosing = classic({
 
 const Guarded = struct('guarded', { lock: u32, count: u32, skipped: u32 });
 
+const tryTake = (isa: Isa, state: number, cpu: number): boolean =>
+  isa.compareExchange(state + Guarded.lock, 0, cpu + 1) === 0;
+
 /** A failed trylock that ends in a release. */
 export const trylockReleased = classic({
   name: 'trylock-released',
   wrong: 'the release stands where a failed trylock passes, too: it releases a lock that another holds',
-  source: 'CWE-832, "Unlock of a resource that is not locked"; Linux CONFIG_DEBUG_MUTEXES, Documentation/locking/mutex-design.rst',
+  source:
+    'CWE-832, "Unlock of a resource that is not locked"; Linux CONFIG_DEBUG_MUTEXES, Documentation/locking/mutex-design.rst',
   caughtBy: 'exception',
   cpus: 2,
   state: Guarded,
-  create: mutexOps,
   check: ({ isa, state, fail }) => {
-    if (isa.read(state + Guarded.count) + isa.read(state + Guarded.skipped) !== 2) fail('two were inside at once');
+    if (isa.read(state + Guarded.count) + isa.read(state + Guarded.skipped) !== 2)
+      fail('two were inside at once');
   },
   broken: {
-    actors: ({ isa, state, tools }) => {
-      if (tools.tryAcquire(state + Guarded.lock)) visit(isa, state + Guarded.count);
+    actors: ({ isa, state, cpu }) => {
+      if (tryTake(isa, state, cpu.id)) visit(isa, state + Guarded.count);
       else isa.fetchAdd(state + Guarded.skipped, 1);
-      tools.release(state + Guarded.lock);
+      giveOwn(isa, cpu, state + Guarded.lock);
     },
   },
   fixed: {
-    actors: ({ isa, state, tools }) => {
-      if (!tools.tryAcquire(state + Guarded.lock)) {
+    actors: ({ isa, state, cpu }) => {
+      if (!tryTake(isa, state, cpu.id)) {
         isa.fetchAdd(state + Guarded.skipped, 1);
         return;
       }
       visit(isa, state + Guarded.count);
-      tools.release(state + Guarded.lock);
+      giveOwn(isa, cpu, state + Guarded.lock);
     },
   },
 });
@@ -199,7 +209,8 @@ const guarded: Actor = ({ isa, state }) => {
 /** A lock that is released twice. */
 export const doubleUnlock = classic({
   name: 'double-unlock',
-  wrong: 'an error path releases the lock that its caller releases, too: the second release frees the lock of whoever has it by then',
+  wrong:
+    'an error path releases the lock that its caller releases, too: the second release frees the lock of whoever has it by then',
   source: 'CWE-765, "Multiple unlocks of a critical resource"',
   caughtBy: 'check',
   state: Guarded,
@@ -243,8 +254,10 @@ const takeNext: Actor = ({ isa, state }) => {
 /** A lease that is given back after it has gone to another. */
 export const expiredLease = classic({
   name: 'expired-lease',
-  wrong: 'a holder whose lease has run out releases the lock without a look at whose it is: it frees that of its successor',
-  source: 'Kleppmann 2016, "How to do distributed locking"; Redis documentation, "Distributed locks with Redis"',
+  wrong:
+    'a holder whose lease has run out releases the lock without a look at whose it is: it frees that of its successor',
+  source:
+    'Kleppmann 2016, "How to do distributed locking"; Redis documentation, "Distributed locks with Redis"',
   caughtBy: 'check',
   state: Guarded,
   init: ({ isa, state }) => isa.write(state + Guarded.lock, LATE),

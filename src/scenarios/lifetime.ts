@@ -14,8 +14,8 @@ import type { Actor, ScenarioContext } from '../scenario.ts';
 import { classic } from './classic.ts';
 import { mutexOps } from './parts.ts';
 
-const Object_ = struct('object', { refs: u32, key: u32 });
-const SLAB = { layout: Object_, objects: 2 };
+const Obj = struct('object', { refs: u32, key: u32 });
+const SLAB = { layout: Obj, objects: 2 };
 const CPUS = 2;
 const OLD = 7;
 const NEW = 8;
@@ -23,12 +23,12 @@ const REUSED = 9;
 
 /** A slab of two objects, at the start of a state. */
 const slabField = words(slabBytes(SLAB, CPUS) / 4);
-const slabOf = (isa: Isa, cpu: Cpu, at: Addr): Slab => slab({ isa, cpu }, at, Object_);
+const slabOf = (isa: Isa, cpu: Cpu, at: Addr): Slab => slab({ isa, cpu }, at, Obj);
 
 function create(isa: Isa, objects: Slab, key: number): Addr {
   const object = objects.alloc();
-  isa.writeOnce(object + Object_.refs, 1);
-  isa.writeOnce(object + Object_.key, key);
+  isa.writeOnce(object + Obj.refs, 1);
+  isa.writeOnce(object + Obj.key, key);
   return object;
 }
 
@@ -37,15 +37,15 @@ function firstObject({ isa, cpu, state }: Pick<ScenarioContext, 'isa' | 'cpu' | 
   return create(isa, slabOf(isa, cpu, state), OLD);
 }
 
-const Registry = struct('registry', { slab: slabField, lock: u32, entry: ptr(Object_), seen: u32 });
+const Registry = struct('registry', { slab: slabField, lock: u32, entry: ptr(Obj), seen: u32 });
 
 const remove: Actor<MutexOps> = ({ isa, cpu, state, tools }) => {
+  const objects = slabOf(isa, cpu, state);
   tools.acquire(state + Registry.lock);
   const object = isa.read(state + Registry.entry);
   isa.write(state + Registry.entry, 0);
   tools.release(state + Registry.lock);
-  if (isa.fetchAdd(object + Object_.refs, -1) !== 1) return;
-  const objects = slabOf(isa, cpu, state);
+  if (isa.fetchAdd(object + Obj.refs, -1) !== 1) return;
   objects.free(object);
   create(isa, objects, REUSED);
 };
@@ -53,7 +53,8 @@ const remove: Actor<MutexOps> = ({ isa, cpu, state, tools }) => {
 /** A reference that is taken after the lookup's lock was released. */
 export const lookupThenGet = classic({
   name: 'lookup-then-get',
-  wrong: 'an object is looked up under a lock and its reference taken after the release: its last reference is dropped in between',
+  wrong:
+    'an object is looked up under a lock and its reference taken after the release: its last reference is dropped in between',
   source: 'Linux Documentation/core-api/kref.rst, rule 3; CWE-416',
   caughtBy: 'lifetime',
   stride: 16,
@@ -73,8 +74,8 @@ export const lookupThenGet = classic({
         tools.release(state + Registry.lock);
         if (object === 0) return;
         isa.consumed(object);
-        isa.fetchAdd(object + Object_.refs, 1);
-        isa.write(state + Registry.seen, isa.readOnce(object + Object_.key));
+        isa.fetchAdd(object + Obj.refs, 1);
+        isa.write(state + Registry.seen, isa.readOnce(object + Obj.key));
       },
     ],
   },
@@ -86,16 +87,16 @@ export const lookupThenGet = classic({
         const object = isa.read(state + Registry.entry);
         if (object !== 0) {
           isa.consumed(object);
-          isa.fetchAdd(object + Object_.refs, 1);
+          isa.fetchAdd(object + Obj.refs, 1);
         }
         tools.release(state + Registry.lock);
-        if (object !== 0) isa.write(state + Registry.seen, isa.readOnce(object + Object_.key));
+        if (object !== 0) isa.write(state + Registry.seen, isa.readOnce(object + Obj.key));
       },
     ],
   },
 });
 
-const Published = struct('published', { slab: slabField, current: ptr(Object_), reading: u32, seen: u32 });
+const Published = struct('published', { slab: slabField, current: ptr(Obj), reading: u32, seen: u32 });
 
 const replace =
   (waitForReader: (isa: Isa, reading: Addr) => void): Actor =>
@@ -111,21 +112,23 @@ const readCurrent: Actor = ({ isa, state }) => {
   isa.store(state + Published.reading, 1);
   const object = isa.load(state + Published.current);
   isa.consumed(object);
-  isa.write(state + Published.seen, isa.readOnce(object + Object_.key));
+  isa.write(state + Published.seen, isa.readOnce(object + Obj.key));
   isa.storeWake(state + Published.reading, 0);
 };
 
 /** Read-copy update without the wait. */
 export const noGracePeriod = classic({
   name: 'no-grace-period',
-  wrong: 'an object is replaced and freed at once: a reader that still has the old one reads what it is used for next',
+  wrong:
+    'an object is replaced and freed at once: a reader that still has the old one reads what it is used for next',
   source: 'McKenney and Slingwine 1998, "Read-copy update"; Linux Documentation/RCU/whatisRCU.rst',
   caughtBy: 'lifetime',
   stride: 16,
   state: Published,
   init: (context) => context.isa.write(context.state + Published.current, firstObject(context)),
   check: ({ isa, state, fail }) => {
-    if (isa.read(state + Published.seen) === REUSED) fail('the reader read an object that was freed and reused');
+    if (isa.read(state + Published.seen) === REUSED)
+      fail('the reader read an object that was freed and reused');
   },
   broken: { actors: [replace(() => {}), readCurrent] },
   fixed: {
@@ -144,7 +147,8 @@ const Counted = struct('counted', { refs: u32, freed: u32, used_after: u32 });
 export const putReadThenWrite = classic({
   name: 'put-read-then-write',
   wrong: 'a reference is dropped by a load and a store: two drops become one and nobody frees, or both do',
-  source: 'CWE-911, "Improper update of reference count"; Linux Documentation/core-api/refcount-vs-atomic.rst',
+  source:
+    'CWE-911, "Improper update of reference count"; Linux Documentation/core-api/refcount-vs-atomic.rst',
   caughtBy: 'check',
   cpus: 2,
   state: Counted,
@@ -177,8 +181,10 @@ const use: Actor = ({ isa, state }) => {
 /** A reference taken on an object that has none left. */
 export const refcountResurrect = classic({
   name: 'refcount-resurrect',
-  wrong: 'a reference is taken without a look whether there is one left: an object that is being freed is counted from 0 to 1',
-  source: 'Linux Documentation/core-api/kref.rst, kref_get_unless_zero; Corbet 2017, "Reference-count protection in the kernel", LWN',
+  wrong:
+    'a reference is taken without a look whether there is one left: an object that is being freed is counted from 0 to 1',
+  source:
+    'Linux Documentation/core-api/kref.rst, kref_get_unless_zero; Corbet 2017, "Reference-count protection in the kernel", LWN',
   caughtBy: 'check',
   state: Counted,
   init: ({ isa, state }) => isa.write(state + Counted.refs, 1),
@@ -224,7 +230,8 @@ const moveNode: Actor<MutexOps> = ({ isa, state, tools }) => {
 /** An iterator that is led to another list. */
 export const strayedIterator = classic({
   name: 'strayed-iterator',
-  wrong: 'an iterator gives up the lock at each element: the one that it stands on is moved to another list, and it goes on there',
+  wrong:
+    'an iterator gives up the lock at each element: the one that it stands on is moved to another list, and it goes on there',
   source: 'Linux Documentation/RCU/rculist_nulls.rst; java.util.ConcurrentModificationException',
   caughtBy: 'check',
   state: Chains,
@@ -281,12 +288,14 @@ const readVersion: Actor = ({ isa, state }) => {
 /** A published object that is changed where it lies. */
 export const editInPlace = classic({
   name: 'edit-in-place',
-  wrong: 'an object that readers find without a lock is changed where it lies, not copied: a reader sees one field new and one old',
+  wrong:
+    'an object that readers find without a lock is changed where it lies, not copied: a reader sees one field new and one old',
   source: 'McKenney 2004, "Exploiting deferred destruction"; Linux Documentation/RCU/listRCU.rst',
   caughtBy: 'check',
   state: Versions,
   check: ({ isa, state, fail }) => {
-    if (isa.read(state + Versions.seen) !== isa.read(state + Versions.seen + 4)) fail('half of an update was seen');
+    if (isa.read(state + Versions.seen) !== isa.read(state + Versions.seen + 4))
+      fail('half of an update was seen');
   },
   broken: {
     actors: [
@@ -336,8 +345,10 @@ const forcedWrite =
 /** Dirty COW. */
 export const dirtyCow = classic({
   name: 'dirty-cow',
-  wrong: 'a forced write breaks copy-on-write, forgets that it wants to write, and takes whatever page is there: if the copy was discarded meanwhile, the original',
-  source: 'CVE-2016-5195 (Dirty COW); Linux commit 19be0eaffa3a, "mm: remove gup_flags FOLL_WRITE games from __get_user_pages()"',
+  wrong:
+    'a forced write breaks copy-on-write, forgets that it wants to write, and takes whatever page is there: if the copy was discarded meanwhile, the original',
+  source:
+    'CVE-2016-5195 (Dirty COW); Linux commit 19be0eaffa3a, "mm: remove gup_flags FOLL_WRITE games from __get_user_pages()"',
   caughtBy: 'check',
   state: Mapping,
   create: mutexOps,

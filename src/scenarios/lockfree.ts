@@ -52,8 +52,10 @@ const popTwoPushOne =
 /** ABA on Treiber's stack. */
 export const treiberAba = classic({
   name: 'treiber-aba',
-  wrong: 'a pop is stopped before its compare-exchange; the node comes back to the top meanwhile with another behind it, and the exchange succeeds',
-  source: 'Treiber 1986, IBM RJ 5118; IBM System/370 Principles of Operation (the count); Michael 2004, "Hazard pointers"',
+  wrong:
+    'a pop is stopped before its compare-exchange; the node comes back to the top meanwhile with another behind it, and the exchange succeeds',
+  source:
+    'Treiber 1986, IBM RJ 5118; IBM System/370 Principles of Operation (the count); Michael 2004, "Hazard pointers"',
   caughtBy: 'check',
   state: Stack,
   init: ({ isa, state }) => {
@@ -126,8 +128,10 @@ const eachOnce =
 /** The work-stealing deque without its fence. */
 export const dequeUnfenced = classic({
   name: 'deque-unfenced',
-  wrong: 'the owner of a work-stealing deque lowers `bottom` and looks at `top` without a barrier: the thief does not see the lower one and steals the same item',
-  source: 'Chase and Lev 2005; Lê, Pop, Cohen and Zappa Nardelli 2013, "Correct and efficient work-stealing for weak memory models"',
+  wrong:
+    'the owner of a work-stealing deque lowers `bottom` and looks at `top` without a barrier: the thief does not see the lower one and steals the same item',
+  source:
+    'Chase and Lev 2005; Lê, Pop, Cohen and Zappa Nardelli 2013, "Correct and efficient work-stealing for weak memory models"',
   caughtBy: 'check',
   model: 'tso',
   state: Deque,
@@ -140,8 +144,10 @@ export const dequeUnfenced = classic({
 /** The last item, taken by both ends. */
 export const dequeLastItem = classic({
   name: 'deque-last-item',
-  wrong: 'the owner of a work-stealing deque takes the last item like any other: a thief that has looked at `bottom` before takes it, too',
-  source: 'Frigo, Leiserson and Randall 1998, "The implementation of the Cilk-5 multithreaded language" (THE protocol); Chase and Lev 2005',
+  wrong:
+    'the owner of a work-stealing deque takes the last item like any other: a thief that has looked at `bottom` before takes it, too',
+  source:
+    'Frigo, Leiserson and Randall 1998, "The implementation of the Cilk-5 multithreaded language" (THE protocol); Chase and Lev 2005',
   caughtBy: 'check',
   state: Deque,
   init: filled(1),
@@ -155,7 +161,8 @@ const Bucket = struct('bucket', { head: u32, next: words(3) });
 /** An insert that pushes another out. */
 export const hashInsertLost = classic({
   name: 'hash-insert-lost',
-  wrong: 'two insert at the head of a bucket by a load and a store of the head: the second pushes the first out',
+  wrong:
+    'two insert at the head of a bucket by a load and a store of the head: the second pushes the first out',
   source: 'Michael 2002, "High performance dynamic lock-free hash tables"',
   caughtBy: 'check',
   cpus: 2,
@@ -216,7 +223,8 @@ const insert: Actor = ({ isa, state }) => {
 /** A delete that takes an insert with it. */
 export const listDeleteUnmarked = classic({
   name: 'list-delete-unmarked',
-  wrong: 'a node is unlinked without being marked first: another is inserted behind it meanwhile, and goes with it',
+  wrong:
+    'a node is unlinked without being marked first: another is inserted behind it meanwhile, and goes with it',
   source: 'Harris 2001, "A pragmatic implementation of non-blocking linked-lists"',
   caughtBy: 'check',
   state: List,

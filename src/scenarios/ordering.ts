@@ -65,14 +65,16 @@ const writeThenRead =
 /** Store buffering. */
 export const storeBuffering = classic({
   name: 'store-buffering',
-  wrong: 'two CPUs each write a word and read the other\'s without a barrier: both stores wait in their buffers, and neither is seen',
+  wrong:
+    "two CPUs each write a word and read the other's without a barrier: both stores wait in their buffers, and neither is seen",
   source: 'Sewell et al. 2010, "x86-TSO"; Intel SDM vol. 3A, 8.2.3.4; litmus test SB',
   caughtBy: 'check',
   model: 'tso',
   cpus: 2,
   state: Buffers,
   check: ({ isa, state, fail }) => {
-    if (isa.read(state + Buffers.seen) + isa.read(state + Buffers.seen + 4) === 0) fail('neither store was seen');
+    if (isa.read(state + Buffers.seen) + isa.read(state + Buffers.seen + 4) === 0)
+      fail('neither store was seen');
   },
   broken: { actors: writeThenRead(none) },
   fixed: { actors: writeThenRead(full) },
@@ -91,7 +93,12 @@ const writer =
   (word: 0 | 1): Actor =>
   ({ isa, state }) =>
     isa.writeOnce(state + Iriw.word + 4 * word, 1);
-const iriwActors = (barrier: Barrier): Actor[] => [writer(0), writer(1), reader(0, barrier), reader(1, barrier)];
+const iriwActors = (barrier: Barrier): Actor[] => [
+  writer(0),
+  writer(1),
+  reader(0, barrier),
+  reader(1, barrier),
+];
 
 /** Independent reads of independent writes. */
 export const independentReads = classic({
@@ -133,8 +140,10 @@ const getInstance =
 /** Double-checked locking. */
 export const doubleCheckedLock = classic({
   name: 'double-checked-lock',
-  wrong: 'an instance is looked for without the lock first, and neither its publication nor that look is ordered: it is found before its fields are',
-  source: 'Bacon et al. 2000, "The \'Double-Checked Locking is Broken\' Declaration"; Meyers and Alexandrescu 2004',
+  wrong:
+    'an instance is looked for without the lock first, and neither its publication nor that look is ordered: it is found before its fields are',
+  source:
+    'Bacon et al. 2000, "The \'Double-Checked Locking is Broken\' Declaration"; Meyers and Alexandrescu 2004',
   caughtBy: 'check',
   model: 'weak',
   cpus: 2,
@@ -168,7 +177,8 @@ const followPointer: Actor = ({ isa, state }) => {
 export const publishBeforeInit = classic({
   name: 'publish-before-init',
   wrong: 'the pointer to an object is published first and its field set afterwards: a reader finds it empty',
-  source: 'McKenney 2023, "Is Parallel Programming Hard, And, If So, What Can You Do About It?", section 9.5; Linux rcu_assign_pointer',
+  source:
+    'McKenney 2023, "Is Parallel Programming Hard, And, If So, What Can You Do About It?", section 9.5; Linux rcu_assign_pointer',
   caughtBy: 'check',
   state: Message,
   check: ({ isa, state, fail }) => {

@@ -1,6 +1,7 @@
 /** What several classic bugs are made of: bare locks, a mutex with a condition, a visit that shows whether two were inside, barriers to leave out. */
 import type { Addr, Isa } from '../arch/index.ts';
 import { Condition, condition } from '../locking/condition.ts';
+import { NotOwner } from '../locking/errors.ts';
 import type { ConditionOps, MutexOps } from '../locking/kinds.ts';
 import { tas } from '../locking/tas.ts';
 import { type Cpu, type Field, sizeOf, words } from '../memory/index.ts';
@@ -53,6 +54,16 @@ export function take(isa: Isa, lock: Addr, mark = 1): void {
 /** Frees a bare lock word, whoever holds it. */
 export function give(isa: Isa, lock: Addr): void {
   isa.storeWake(lock, 0);
+}
+
+/**
+ * Frees a lock word that this CPU has taken with its number + 1.
+ * @throws NotOwner
+ */
+export function giveOwn(isa: Isa, cpu: Cpu, lock: Addr): void {
+  const holder = isa.compareExchange(lock, cpu.id + 1, 0);
+  if (holder !== cpu.id + 1) throw new NotOwner(cpu.id, lock, holder - 1);
+  isa.wake(lock, 1);
 }
 
 /** Blocks until the word has this value. */

@@ -103,8 +103,10 @@ const takesAndReuses =
 /** A queue whose nodes are used again at once. */
 export const queueEarlyReuse = classic({
   name: 'queue-early-reuse',
-  wrong: 'a node of a Michael-Scott queue is used again while another CPU still compares `head` with it, and its pointers are not counted',
-  source: 'Michael and Scott 1996, "Simple, fast, and practical non-blocking and blocking concurrent queue algorithms"',
+  wrong:
+    'a node of a Michael-Scott queue is used again while another CPU still compares `head` with it, and its pointers are not counted',
+  source:
+    'Michael and Scott 1996, "Simple, fast, and practical non-blocking and blocking concurrent queue algorithms"',
   caughtBy: 'check',
   state: Queue,
   // The dummy 1, then 10 and 20 in the nodes 2 and 3.
@@ -141,7 +143,8 @@ const takesAndPuts =
 /** A tail that is left behind the head. */
 export const queueLaggingTail = classic({
   name: 'queue-lagging-tail',
-  wrong: 'a take does not help `tail` along: it removes the node that `tail` still points to, and the next put links its item to a node that has gone',
+  wrong:
+    'a take does not help `tail` along: it removes the node that `tail` still points to, and the next put links its item to a node that has gone',
   source: 'Michael and Scott 1996 (which shows a snapshot of head and tail to be needed)',
   caughtBy: 'check',
   state: Queue,
@@ -169,8 +172,10 @@ const takeIfThere: Actor = ({ isa, state }) => {
 /** An index that runs ahead of its slot. */
 export const indexBeforeSlot = classic({
   name: 'index-before-slot',
-  wrong: 'a producer moves the index of a ring on and writes the slot afterwards: the consumer takes what was in it before',
-  source: 'Lamport 1983, "Specifying concurrent program modules"; Linux Documentation/core-api/circular-buffers.rst',
+  wrong:
+    'a producer moves the index of a ring on and writes the slot afterwards: the consumer takes what was in it before',
+  source:
+    'Lamport 1983, "Specifying concurrent program modules"; Linux Documentation/core-api/circular-buffers.rst',
   caughtBy: 'check',
   state: Slots,
   check: ({ isa, state, fail }) => {
@@ -232,8 +237,10 @@ const drain =
 /** A ring that is full and looks empty. */
 export const ringFullOrEmpty = classic({
   name: 'ring-full-or-empty',
-  wrong: 'the indices of a ring wrap with it, so equal ones mean full and empty alike: a full ring is taken for an empty one and overwritten',
-  source: 'Lamport 1983, "Specifying concurrent program modules"; Linux Documentation/core-api/circular-buffers.rst',
+  wrong:
+    'the indices of a ring wrap with it, so equal ones mean full and empty alike: a full ring is taken for an empty one and overwritten',
+  source:
+    'Lamport 1983, "Specifying concurrent program modules"; Linux Documentation/core-api/circular-buffers.rst',
   caughtBy: 'check',
   state: Ring,
   check: ({ isa, state, fail }) => {

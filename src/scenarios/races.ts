@@ -12,7 +12,8 @@ const Flagged = struct('flagged', { data: u32, flag: u32, seen: u32 });
 const oneOf =
   (field: number, ...values: number[]) =>
   ({ isa, state, fail }: Parameters<Actor>[0] & { fail(what: string): void }): void => {
-    if (!values.includes(isa.read(state + field))) fail(`${isa.read(state + field)} was read, which nobody wrote`);
+    if (!values.includes(isa.read(state + field)))
+      fail(`${isa.read(state + field)} was read, which nobody wrote`);
   };
 
 /** A flag that is an ordinary variable. */
@@ -30,7 +31,8 @@ export const plainFlag = classic({
         isa.write(state + Flagged.flag, 1);
       },
       ({ isa, state }) => {
-        if (isa.read(state + Flagged.flag) === 1) isa.write(state + Flagged.seen, isa.read(state + Flagged.data));
+        if (isa.read(state + Flagged.flag) === 1)
+          isa.write(state + Flagged.seen, isa.read(state + Flagged.data));
       },
     ],
   },
@@ -93,7 +95,8 @@ export const twoLocks = classic({
 export const unlockedRead = classic({
   name: 'unlocked-read',
   wrong: 'a variable is written under its lock and read without: "it is only a read"',
-  source: 'Adve and Boehm 2010, "Memory models: a case for rethinking parallel languages and hardware"; Linux tools/memory-model/Documentation/access-marking.txt',
+  source:
+    'Adve and Boehm 2010, "Memory models: a case for rethinking parallel languages and hardware"; Linux tools/memory-model/Documentation/access-marking.txt',
   caughtBy: 'race',
   state: TwoLocks,
   create: mutexOps,
@@ -133,7 +136,8 @@ const useAndPut =
 /** A reference dropped without order. */
 export const relaxedPut = classic({
   name: 'relaxed-put',
-  wrong: 'a reference is dropped by a relaxed decrement: who frees the object is not ordered after the last use by the others',
+  wrong:
+    'a reference is dropped by a relaxed decrement: who frees the object is not ordered after the last use by the others',
   source: 'Linux Documentation/core-api/refcount-vs-atomic.rst; Boost.Atomic, "Reference counting"',
   caughtBy: 'race',
   cpus: 2,

@@ -21,8 +21,10 @@ const announce: Actor = ({ isa, state }) => {
 /** A sleeper that looks before it says that it sleeps. */
 export const sleepWithoutRecheck = classic({
   name: 'sleep-without-recheck',
-  wrong: 'a CPU looks for work, finds none, says that it sleeps and sleeps: work that came in between wakes nobody',
-  source: 'Drepper 2011, "Futexes are tricky"; Linux Documentation/memory-barriers.txt, "Sleep and wake-up functions"',
+  wrong:
+    'a CPU looks for work, finds none, says that it sleeps and sleeps: work that came in between wakes nobody',
+  source:
+    'Drepper 2011, "Futexes are tricky"; Linux Documentation/memory-barriers.txt, "Sleep and wake-up functions"',
   caughtBy: 'progress',
   state: Sleep,
   check: ({ isa, state, fail }) => {
@@ -65,7 +67,8 @@ const post: Actor = ({ isa, state }) => {
 /** An event count whose key is taken after the look. */
 export const eventCountLateKey = classic({
   name: 'event-count-late-key',
-  wrong: 'a waiter of an event count looks for work before it takes the key that it sleeps on: an event in between has changed the key already',
+  wrong:
+    'a waiter of an event count looks for work before it takes the key that it sleeps on: an event in between has changed the key already',
   source: 'Reed and Kanodia 1979, "Synchronization with eventcounts and sequencers"; folly EventCount',
   caughtBy: 'progress',
   state: EventCount,
@@ -112,7 +115,8 @@ const stray: Actor = ({ isa, state }) => {
 /** A wake-up taken for the event. */
 export const spuriousWakeUp = classic({
   name: 'spurious-wake-up',
-  wrong: 'a futex wait that returns is taken for the event: a notify meant for an earlier user of the word ends it too',
+  wrong:
+    'a futex wait that returns is taken for the event: a notify meant for an earlier user of the word ends it too',
   source: 'Drepper 2011, "Futexes are tricky"; Linux futex(2), "spurious wake-ups"',
   caughtBy: 'check',
   state: Sleep,
@@ -156,13 +160,16 @@ const meetTwice =
 /** A barrier that is used again at once. */
 export const barrierReuse = classic({
   name: 'barrier-reuse',
-  wrong: 'the last to arrive sets the count of a barrier back to 0, which the others wait for: one that is fast arrives again before a slow one has seen the 0',
-  source: 'Hensgen, Finkel and Manber 1988, "Two algorithms for barrier synchronization"; Downey 2016, "The Little Book of Semaphores", section 3.7',
+  wrong:
+    'the last to arrive sets the count of a barrier back to 0, which the others wait for: one that is fast arrives again before a slow one has seen the 0',
+  source:
+    'Hensgen, Finkel and Manber 1988, "Two algorithms for barrier synchronization"; Downey 2016, "The Little Book of Semaphores", section 3.7',
   caughtBy: 'progress',
   cpus: 2,
   state: Meeting,
   check: ({ isa, state, fail }) => {
-    if (isa.read(state + Meeting.rounds) + isa.read(state + Meeting.rounds + 4) !== 4) fail('they did not meet twice');
+    if (isa.read(state + Meeting.rounds) + isa.read(state + Meeting.rounds + 4) !== 4)
+      fail('they did not meet twice');
   },
   broken: {
     actors: meetTwice((isa, state) => {
@@ -201,18 +208,24 @@ export const latchReadThenWrite = classic({
   },
   broken: {
     actors: [
-      ...[0, 1].map((): Actor => ({ isa, state }) => {
-        isa.storeWake(state + Latch.count, isa.load(state + Latch.count) - 1);
-      }),
+      ...[0, 1].map(
+        (): Actor =>
+          ({ isa, state }) => {
+            isa.storeWake(state + Latch.count, isa.load(state + Latch.count) - 1);
+          },
+      ),
       waitForLatch,
     ],
   },
   fixed: {
     actors: [
-      ...[0, 1].map((): Actor => ({ isa, state }) => {
-        isa.fetchAdd(state + Latch.count, -1);
-        isa.wake(state + Latch.count, 1);
-      }),
+      ...[0, 1].map(
+        (): Actor =>
+          ({ isa, state }) => {
+            isa.fetchAdd(state + Latch.count, -1);
+            isa.wake(state + Latch.count, 1);
+          },
+      ),
       waitForLatch,
     ],
   },
@@ -229,7 +242,8 @@ const serveUntilStopped: Actor = ({ isa, state }) => {
 /** A stop flag that is taken back before it was seen. */
 export const stopThenRestart = classic({
   name: 'stop-then-restart',
-  wrong: 'a worker is told to stop, and the flag is reset for the next worker before the first has seen it: it never stops',
+  wrong:
+    'a worker is told to stop, and the flag is reset for the next worker before the first has seen it: it never stops',
   source: 'Bloch 2018, "Effective Java", item 78; Linux kthread_stop, which waits for the exit',
   caughtBy: 'progress',
   state: Service,

@@ -37,7 +37,8 @@ const WITHDRAWAL = 70;
 /** An account that two overdraw. */
 export const checkThenAct = classic({
   name: 'check-then-act',
-  wrong: 'a withdrawal looks at the balance and then subtracts: two that look before either subtracts overdraw it',
+  wrong:
+    'a withdrawal looks at the balance and then subtracts: two that look before either subtracts overdraw it',
   source: 'Goetz et al. 2006, "Java Concurrency in Practice", section 2.2; CWE-367',
   caughtBy: 'check',
   cpus: 2,
@@ -101,11 +102,14 @@ export const tornCounter = classic({
     actors: [({ isa, state }) => carry(isa, state), ({ isa, state }) => readWide(isa, state)],
   },
   fixed: {
-    actors: [carry, readWide].map((act): Actor<ReturnType<typeof mutexOps>> => ({ isa, state, tools }) => {
-      tools.acquire(state + Wide.lock);
-      act(isa, state);
-      tools.release(state + Wide.lock);
-    }),
+    actors: [carry, readWide].map(
+      (act): Actor<ReturnType<typeof mutexOps>> =>
+        ({ isa, state, tools }) => {
+          tools.acquire(state + Wide.lock);
+          act(isa, state);
+          tools.release(state + Wide.lock);
+        },
+    ),
   },
 });
 
@@ -114,7 +118,8 @@ const Bank = struct('bank', { lock_a: u32, lock_b: u32, a: u32, b: u32, total: u
 /** A transfer that an audit sees half of. */
 export const transferAudit = classic({
   name: 'transfer-audit',
-  wrong: 'each account has its lock, and transfer and audit take one at a time: the audit misses money that is on its way, without any data race',
+  wrong:
+    'each account has its lock, and transfer and audit take one at a time: the audit misses money that is on its way, without any data race',
   source: 'Artho, Havelund and Biere 2003, "High-level data races"',
   caughtBy: 'check',
   state: Bank,
@@ -174,7 +179,8 @@ const Members = struct('members', { lock: u32, size: u32, member: words(2) });
 export const unlockedSize = classic({
   name: 'unlocked-size',
   wrong: 'the members of a set are added under its lock, its size is counted up after the release',
-  source: 'Lu et al. 2008, "Learning from mistakes: a comprehensive study on real world concurrency bug characteristics" (multi-variable bugs)',
+  source:
+    'Lu et al. 2008, "Learning from mistakes: a comprehensive study on real world concurrency bug characteristics" (multi-variable bugs)',
   caughtBy: 'check',
   cpus: 2,
   state: Members,
@@ -236,13 +242,16 @@ const ROOM = 4;
 /** A length that is checked, and then read again. */
 export const doubleFetch = classic({
   name: 'double-fetch',
-  wrong: 'a length in memory of the user is fetched to be checked and fetched again to be used: the user changes it in between',
-  source: 'Serna 2008, "MS08-061: the case of the kernel mode double-fetch"; Wang et al. 2017, "How double-fetch situations turn into double-fetch vulnerabilities"',
+  wrong:
+    'a length in memory of the user is fetched to be checked and fetched again to be used: the user changes it in between',
+  source:
+    'Serna 2008, "MS08-061: the case of the kernel mode double-fetch"; Wang et al. 2017, "How double-fetch situations turn into double-fetch vulnerabilities"',
   caughtBy: 'check',
   state: User,
   init: ({ isa, state }) => isa.write(state + User.length, ROOM),
   check: ({ isa, state, fail }) => {
-    if (isa.read(state + User.copied) > ROOM) fail(`${isa.read(state + User.copied)} words copied into ${ROOM}`);
+    if (isa.read(state + User.copied) > ROOM)
+      fail(`${isa.read(state + User.copied)} words copied into ${ROOM}`);
   },
   broken: {
     actors: [

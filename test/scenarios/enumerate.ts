@@ -53,7 +53,7 @@ export function randomly(seed: number): Schedule {
     return (x >>> 0) / 2 ** 32;
   };
   for (let warm = 0; warm < 8; warm += 1) next();
-  const switching = [0.5, 0.25, 0.1][Math.floor(next() * 3)]!;
+  const switching = [0.5, 0.25, 0.1, 0.03][Math.floor(next() * 4)]!;
   const draining = [0.5, 0.1, 0.01][Math.floor(next() * 3)]!;
   return {
     pick: (runnable) => runnable[Math.floor(next() * runnable.length)]!,
@@ -104,7 +104,7 @@ interface Accesses {
 }
 
 const SWITCH = Symbol('another CPU runs');
-const BOUND = 3000;
+const BOUND = 400;
 const PRIVATE = 1024;
 const OPS = { read: 1, write: 2, rmw: 3, fence: 4, block: 5, notify: 6, pause: 7 } as const;
 
@@ -113,7 +113,9 @@ const join = (to: Clock, from: Clock | undefined): void => {
 };
 
 /** Prepares a scenario for any number of executions. */
-export function enumerate(scenario: ScenarioDefinition): (schedule: Schedule, model: MemoryModel) => Execution {
+export function enumerate(
+  scenario: ScenarioDefinition,
+): (schedule: Schedule, model: MemoryModel) => Execution {
   const { cpus, bytes, actors } = scenario;
   const machine = createMachine({ cpus, bytes: roundUp(bytes, LINE) + 4096 });
   const { words } = machine;
@@ -204,17 +206,21 @@ export function enumerate(scenario: ScenarioDefinition): (schedule: Schedule, mo
     return value;
   }
 
-  const own = (sim: Sim, addr: Addr): Store | undefined => sim.buffer.findLast((store) => store.addr === addr);
+  const own = (sim: Sim, addr: Addr): Store | undefined =>
+    sim.buffer.findLast((store) => store.addr === addr);
   const privately = (sim: Sim, addr: Addr): boolean =>
     direct || (addr >= sim.cpu.area && addr < sim.cpu.area + PRIVATE);
 
   function load(sim: Sim, addr: Addr, plain: boolean, acquires: boolean): number {
     if (privately(sim, addr)) return get(addr);
-    judge(sim, addr, false, plain);
     const forwarded = own(sim, addr);
-    if (acquires) sim.since = time;
-    if (forwarded) return forwarded.value;
     const list = past.get(addr);
+    if (acquires) {
+      sim.since = time;
+      if (!forwarded) join(sim.clock, list?.at(-1)?.clock);
+    }
+    judge(sim, addr, false, plain);
+    if (forwarded) return forwarded.value;
     if (!list) return get(addr);
     let chosen = list.length - 1;
     if (model === 'weak' && !acquires) {
@@ -225,8 +231,7 @@ export function enumerate(scenario: ScenarioDefinition): (schedule: Schedule, mo
     }
     const { value, clock, time: at } = list[chosen]!;
     sim.seen.set(addr, Math.max(at, sim.seen.get(addr) ?? 0));
-    if (acquires) join(sim.clock, clock);
-    else if (!plain && clock) {
+    if (!acquires && !plain && clock) {
       sim.pending ??= new Array<number>(cpus).fill(0);
       join(sim.pending, clock);
     }
@@ -259,8 +264,8 @@ export function enumerate(scenario: ScenarioDefinition): (schedule: Schedule, mo
     const before = get(addr);
     const value = next(before);
     const acquires = order === '' || order === 'Acquire';
-    judge(sim, addr, value !== undefined, false);
     const last = past.get(addr)?.at(-1)?.clock;
+    // The release that it reads from is before all of it, its own write included.
     if (acquires) {
       join(sim.clock, last);
       sim.since = time;
@@ -268,6 +273,7 @@ export function enumerate(scenario: ScenarioDefinition): (schedule: Schedule, mo
       sim.pending ??= new Array<number>(cpus).fill(0);
       join(sim.pending, last);
     }
+    judge(sim, addr, value !== undefined, false);
     if (value !== undefined) {
       const releases = order === '' || order === 'Release';
       const clock = [...(releases ? sim.clock : (sim.fence ?? new Array<number>(cpus).fill(0)))];
