@@ -1,5 +1,6 @@
 /** The classic bugs, in the order in which they are listed. */
 import type { ScenarioDefinition } from '../scenario.ts';
+import * as changing from './changing.ts';
 import type { Classic } from './classic.ts';
 import * as conditions from './conditions.ts';
 import * as deadlock from './deadlock.ts';
@@ -11,6 +12,7 @@ import * as queues from './queues.ts';
 import * as races from './races.ts';
 import * as sleeping from './sleeping.ts';
 import * as updates from './updates.ts';
+import * as waits from './waits.ts';
 
 export type { Classic } from './classic.ts';
 
@@ -19,9 +21,11 @@ export const classics: readonly Classic[] = [
   updates,
   exclusion,
   deadlock,
+  waits,
   conditions,
   sleeping,
   lifetime,
+  changing,
   lockfree,
   queues,
   ordering,

@@ -5,14 +5,15 @@
  * accesses answered is in a log, so it comes to the same place (an actor is a function of what its accesses answer). The words of a CPU's own
  * bookkeeping are restored first and are no accesses.
  *
- * Memory models: `sc`; `tso`, a first-in-first-out store buffer a CPU; `weak`, where stores of a CPU to different words pass each other unless a release or `wmb` is
- * between them, and a `read` or `readOnce` may answer any value that the word has had since this CPU's last acquire, `rmb` or `mb`.
- *
- * Data races are judged by happens-before with vector clocks: two accesses of a word by two CPUs, one of them a write and one of them plain, neither before the other.
+ * A CPU that pauses runs again when another has done something, or when none can. Nobody can run: that is `progress`, as are too many accesses.
  */
 import { type Addr, type Isa, WAIT_NOT_EQUAL, WAIT_WOKEN } from '../../src/arch/index.ts';
 import { Cpu, createMachine, LINE, roundUp } from '../../src/memory/index.ts';
 import type { MemoryModel, ScenarioDefinition, ScenarioOracle } from '../../src/scenario.ts';
+import { Memory, type Order, type StoreKind } from './memory.ts';
+import type { Schedule } from './schedule.ts';
+
+export { inOrder, randomly } from './schedule.ts';
 
 /** How one execution ended; `oracle` is undefined when it was correct. */
 export interface Execution {
@@ -23,93 +24,40 @@ export interface Execution {
   readonly hash: number;
 }
 
-/** Who goes on: a number of the CPU among those that can, and whether who runs is interrupted before its next access. */
-export interface Schedule {
-  readonly pick: (runnable: readonly number[]) => number;
-  readonly preempt: () => boolean;
-  /** Whether a buffered store reaches memory now. */
-  readonly drain: () => boolean;
-  /** One of `n`. */
-  readonly choose: (n: number) => number;
-}
-
-/** CPUs run in this order, each as far as it can. */
-export function inOrder(order: readonly number[]): Schedule {
-  return {
-    pick: (runnable) => order.find((cpu) => runnable.includes(cpu)) ?? 0,
-    preempt: () => false,
-    drain: () => false,
-    choose: (n) => n - 1,
-  };
-}
-
-/** A random schedule; how eager it is to switch and to drain is drawn from the seed, too. */
-export function randomly(seed: number): Schedule {
-  let x = Math.imul(seed + 1, 0x9e3779b9) | 1;
-  const next = (): number => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) / 2 ** 32;
-  };
-  for (let warm = 0; warm < 8; warm += 1) next();
-  const switching = [0.5, 0.25, 0.1, 0.03][Math.floor(next() * 4)]!;
-  const draining = [0.5, 0.1, 0.01][Math.floor(next() * 3)]!;
-  return {
-    pick: (runnable) => runnable[Math.floor(next() * runnable.length)]!,
-    preempt: () => next() < switching,
-    drain: () => next() < draining,
-    choose: (n) => Math.floor(next() * n),
-  };
-}
-
-type Clock = number[];
-interface Store {
-  readonly addr: Addr;
-  readonly value: number;
-  /** What who reads it with acquire knows; undefined for plain stores. */
-  readonly clock: Clock | undefined;
-  readonly group: number;
-  readonly release: boolean;
-}
-interface Past {
-  readonly time: number;
-  readonly value: number;
-  readonly clock: Clock | undefined;
-}
 interface Sim {
   readonly id: number;
-  readonly cpu: Cpu;
-  readonly saved: Int32Array;
+  readonly area: Addr;
+  /** Its bookkeeping as it was when it was made. */
+  saved: Int32Array;
   log: number[];
   at: number;
   status: 'ready' | 'spin' | 'wait' | 'woken' | 'yield' | 'done';
   /** Of a `spin`: addr, value, addr, value, … */
   pairs: readonly number[];
   stop: boolean;
-  buffer: Store[];
-  group: number;
-  since: number;
-  seen: Map<Addr, number>;
-  clock: Clock;
-  fence: Clock | undefined;
-  pending: Clock | undefined;
-}
-/** Epochs of each CPU's last accesses of a word, by kind. */
-interface Accesses {
-  readonly plainRead: Clock;
-  readonly plainWrite: Clock;
-  readonly markedRead: Clock;
-  readonly markedWrite: Clock;
 }
 
 const SWITCH = Symbol('another CPU runs');
+/** Accesses of an execution that is taken for endless; the longest correct one has about 90. */
 const BOUND = 400;
+/** Bytes of a CPU's area before its queue nodes, which are shared memory like any other. */
 const PRIVATE = 1024;
 const OPS = { read: 1, write: 2, rmw: 3, fence: 4, block: 5, notify: 6, pause: 7 } as const;
 
-const join = (to: Clock, from: Clock | undefined): void => {
-  if (from) for (let cpu = 0; cpu < to.length; cpu += 1) to[cpu] = Math.max(to[cpu]!, from[cpu]!);
+const CHANGES: Readonly<Record<string, (old: number, operand: number) => number>> = {
+  fetchAdd: (old, operand) => old + operand,
+  fetchAnd: (old, operand) => old & operand,
+  fetchOr: (old, operand) => old | operand,
+  fetchXor: (old, operand) => old ^ operand,
+  exchange: (_old, operand) => operand,
+};
+const STORES: Readonly<Record<string, StoreKind>> = {
+  write: 'plain',
+  writeOnce: 'once',
+  storeRelease: 'release',
+  store: 'full',
+  storeWake: 'full',
+  storeWakeOne: 'full',
 };
 
 /** Prepares a scenario for any number of executions. */
@@ -120,85 +68,26 @@ export function enumerate(
   const machine = createMachine({ cpus, bytes: roundUp(bytes, LINE) + 4096 });
   const { words } = machine;
   const state = machine.alloc(bytes);
+  const memory = new Memory(words, cpus);
+  const waiting: { sim: Sim; addr: Addr }[] = [];
+  let schedule: Schedule;
+  /** Set-up and checks act on memory at once. */
   let direct = true;
-  let model: MemoryModel = 'sc';
-  let schedule = inOrder([]);
-  let time = 0;
   let accesses = 0;
   let hash = 0;
-  let race = '';
-  let muted = 0;
-  const past = new Map<Addr, Past[]>();
-  const waiting: { cpu: number; addr: Addr }[] = [];
-  const known = new Map<Addr, Accesses>();
-  const sims: Sim[] = [];
-  const get = (addr: Addr): number => words[addr >>> 2]!;
-  const note = (sim: Sim, op: number, addr: Addr, value: number): void => {
-    for (const part of [sim.id, op, addr, value]) hash = (Math.imul(hash ^ part, 0x01000193) + 1) | 0;
-  };
 
-  function judge(sim: Sim, addr: Addr, writes: boolean, plain: boolean): void {
-    let found = known.get(addr);
-    if (!found) {
-      const zeros = (): Clock => new Array<number>(cpus).fill(0);
-      found = { plainRead: zeros(), plainWrite: zeros(), markedRead: zeros(), markedWrite: zeros() };
-      known.set(addr, found);
-    }
-    for (let other = 0; other < cpus; other += 1) {
-      if (other === sim.id) continue;
-      let last = found.plainWrite[other]!;
-      if (writes) last = Math.max(last, found.plainRead[other]!);
-      if (plain) last = Math.max(last, found.markedWrite[other]!);
-      if (plain && writes) last = Math.max(last, found.markedRead[other]!);
-      if (last > sim.clock[other]! && muted === 0 && race === '')
-        race = `CPU ${sim.id} and CPU ${other} race for word ${addr - state} of the state`;
-    }
-    sim.clock[sim.id]! += 1;
-    const kind = plain ? (writes ? 'plainWrite' : 'plainRead') : writes ? 'markedWrite' : 'markedRead';
-    found[kind][sim.id] = sim.clock[sim.id]!;
-  }
-
-  function commit(sim: Sim, { addr, value, clock }: Store): void {
-    time += 1;
-    let list = past.get(addr);
-    if (!list) {
-      list = [{ time: 0, value: get(addr), clock: undefined }];
-      past.set(addr, list);
-    }
-    list.push({ time, value, clock });
-    words[addr >>> 2] = value;
-    sim.seen.set(addr, time);
-  }
-  function drainable(sim: Sim): number[] {
-    const { buffer } = sim;
-    if (model === 'tso') return buffer.length > 0 ? [0] : [];
-    return buffer.flatMap((store, at) => {
-      const free = buffer
-        .slice(0, at)
-        .every((earlier) => !store.release && earlier.group === store.group && earlier.addr !== store.addr);
-      return free ? [at] : [];
-    });
-  }
-  function drainOne(sim: Sim): void {
-    const free = drainable(sim);
-    if (free.length === 0) return;
-    const [store] = sim.buffer.splice(free[schedule.choose(free.length)]!, 1);
-    commit(sim, store!);
-  }
-  function drainAll(sim: Sim): void {
-    while (sim.buffer.length > 0) drainOne(sim);
-  }
+  const isPrivate = (sim: Sim, addr: Addr): boolean =>
+    direct || (addr >= sim.area && addr < sim.area + PRIVATE);
 
   /** Performs one access, or answers from the log. */
   function access(sim: Sim, op: number, addr: Addr, perform: () => number): number {
     if (direct) return perform();
-    if (addr >= sim.cpu.area && addr < sim.cpu.area + PRIVATE && op <= OPS.rmw) return perform();
     if (sim.at < sim.log.length) return sim.log[sim.at++]!;
     if (sim.stop) throw SWITCH;
-    while (schedule.drain() && model !== 'sc') drainOne(sims[schedule.choose(cpus)]!);
+    memory.settle();
     accesses += 1;
     const value = perform();
-    note(sim, op, addr, value);
+    for (const part of [sim.id, op, addr, value]) hash = (Math.imul(hash ^ part, 0x01000193) + 1) | 0;
     sim.log.push(value);
     sim.at += 1;
     for (const other of sims) if (other !== sim && other.status === 'yield') other.status = 'ready';
@@ -206,256 +95,159 @@ export function enumerate(
     return value;
   }
 
-  const own = (sim: Sim, addr: Addr): Store | undefined =>
-    sim.buffer.findLast((store) => store.addr === addr);
-  const privately = (sim: Sim, addr: Addr): boolean =>
-    direct || (addr >= sim.cpu.area && addr < sim.cpu.area + PRIVATE);
-
-  function load(sim: Sim, addr: Addr, plain: boolean, acquires: boolean): number {
-    if (privately(sim, addr)) return get(addr);
-    const forwarded = own(sim, addr);
-    const list = past.get(addr);
-    if (acquires) {
-      sim.since = time;
-      if (!forwarded) join(sim.clock, list?.at(-1)?.clock);
-    }
-    judge(sim, addr, false, plain);
-    if (forwarded) return forwarded.value;
-    if (!list) return get(addr);
-    let chosen = list.length - 1;
-    if (model === 'weak' && !acquires) {
-      const floor = Math.max(sim.since, sim.seen.get(addr) ?? 0);
-      let first = list.length - 1;
-      while (first > 0 && list[first]!.time > floor) first -= 1;
-      chosen = first + schedule.choose(list.length - first);
-    }
-    const { value, clock, time: at } = list[chosen]!;
-    sim.seen.set(addr, Math.max(at, sim.seen.get(addr) ?? 0));
-    if (!acquires && !plain && clock) {
-      sim.pending ??= new Array<number>(cpus).fill(0);
-      join(sim.pending, clock);
-    }
-    return value;
-  }
-  function put(sim: Sim, addr: Addr, value: number, kind: 'plain' | 'once' | 'release' | 'full'): void {
-    if (privately(sim, addr)) {
-      words[addr >>> 2] = value;
-      return;
-    }
-    judge(sim, addr, true, kind === 'plain');
-    const clock = kind === 'plain' ? undefined : kind === 'once' ? sim.fence : [...sim.clock];
-    const store = { addr, value: value | 0, clock, group: sim.group, release: kind === 'release' };
-    if (kind === 'full') {
-      drainAll(sim);
-      commit(sim, store);
-      sim.since = time;
-    } else if (model === 'sc') commit(sim, store);
-    else sim.buffer.push(store);
-  }
-  type Order = '' | 'Acquire' | 'Release' | 'Relaxed';
-  function change(sim: Sim, addr: Addr, order: Order, next: (old: number) => number | undefined): number {
-    const old = get(addr);
-    if (privately(sim, addr)) {
-      words[addr >>> 2] = next(old) ?? old;
-      return old;
-    }
-    if (model !== 'weak' || order === '' || order === 'Release') drainAll(sim);
-    else while (own(sim, addr)) drainOne(sim);
-    const before = get(addr);
-    const value = next(before);
-    const acquires = order === '' || order === 'Acquire';
-    const last = past.get(addr)?.at(-1)?.clock;
-    // The release that it reads from is before all of it, its own write included.
-    if (acquires) {
-      join(sim.clock, last);
-      sim.since = time;
-    } else if (last) {
-      sim.pending ??= new Array<number>(cpus).fill(0);
-      join(sim.pending, last);
-    }
-    judge(sim, addr, value !== undefined, false);
-    if (value !== undefined) {
-      const releases = order === '' || order === 'Release';
-      const clock = [...(releases ? sim.clock : (sim.fence ?? new Array<number>(cpus).fill(0)))];
-      join(clock, last);
-      commit(sim, { addr, value: value | 0, clock, group: 0, release: false });
-      if (acquires) sim.since = time;
-    }
-    return before;
-  }
-  function fence(sim: Sim, reads: boolean, writes: boolean): number {
-    if (direct) return 0;
-    if (reads) {
-      join(sim.clock, sim.pending);
-      sim.since = time;
-    }
-    if (writes) {
-      sim.clock[sim.id]! += 1;
-      sim.fence = [...sim.clock];
-      sim.group += 1;
-    }
-    if (reads && writes) drainAll(sim);
-    return 0;
-  }
-  const ended = (sim: Sim): number => {
-    for (let pair = 0; pair < sim.pairs.length; pair += 2) {
-      const addr = sim.pairs[pair]!;
-      if ((own(sim, addr)?.value ?? get(addr)) !== sim.pairs[pair + 1]) return pair / 2;
-    }
+  const changed = ({ id, pairs }: Sim): number => {
+    for (let pair = 0; pair < pairs.length; pair += 2)
+      if (memory.visible(id, pairs[pair]!) !== pairs[pair + 1]) return pair / 2;
     return -1;
   };
 
-  function isaOf(sim: () => Sim): Isa {
-    const block = (pairs: readonly number[]): number =>
-      access(sim(), OPS.block, pairs[0]!, () => {
-        const me = sim();
-        me.pairs = pairs;
-        const found = ended(me);
-        if (found < 0) {
-          if (direct) throw new Error('blocks outside an actor');
-          accesses -= 1;
-          me.status = 'spin';
-          throw SWITCH;
-        }
-        return found;
+  function isaOf(sim: Sim): Isa {
+    const { id } = sim;
+    const load = (plain: boolean, acquires: boolean) => (addr: Addr) =>
+      isPrivate(sim, addr)
+        ? memory.get(addr)
+        : access(sim, OPS.read, addr, () => memory.load(id, addr, plain, acquires));
+    const acquire = load(false, true);
+    const fence = (reads: boolean, writes: boolean) => () =>
+      access(sim, OPS.fence, 0, () => {
+        if (!direct) memory.fence(id, reads, writes);
+        return 0;
       });
+    const change =
+      (order: Order, next: (old: number, first: number, second: number) => number | undefined) =>
+      (addr: Addr, first: number, second: number): number => {
+        if (!isPrivate(sim, addr))
+          return access(sim, OPS.rmw, addr, () =>
+            memory.change(id, addr, order, (old) => next(old, first, second)),
+          );
+        const old = memory.get(addr);
+        words[addr >>> 2] = next(old, first, second) ?? old;
+        return old;
+      };
+    /** Blocks while all pairs hold; what ended it is read in the same turn. */
+    function block(pairs: readonly number[]): number {
+      const found = access(sim, OPS.block, pairs[0]!, () => {
+        sim.pairs = pairs;
+        const first = changed(sim);
+        if (first >= 0) return first;
+        if (direct) throw new Error('a set-up or a check blocks');
+        accesses -= 1;
+        sim.status = 'spin';
+        throw SWITCH;
+      });
+      sim.stop = false;
+      return found;
+    }
     const isa: Record<string, unknown> = {
       engine: 'enumerate',
-      read: (addr: Addr) => access(sim(), OPS.read, addr, () => load(sim(), addr, true, false)),
-      readOnce: (addr: Addr) => access(sim(), OPS.read, addr, () => load(sim(), addr, false, false)),
-      mb: () => access(sim(), OPS.fence, 0, () => fence(sim(), true, true)),
-      rmb: () => access(sim(), OPS.fence, 0, () => fence(sim(), true, false)),
-      wmb: () => access(sim(), OPS.fence, 0, () => fence(sim(), false, true)),
+      read: load(true, false),
+      readOnce: load(false, false),
+      load: acquire,
+      loadAcquire: acquire,
+      spinBriefly: acquire,
+      mb: fence(true, true),
+      rmb: fence(true, false),
+      wmb: fence(false, true),
       spinWhile(addr: Addr, value: number) {
         block([addr, value]);
-        // Still in the same turn: what ended the wait is what is read.
-        sim().stop = false;
-        return access(sim(), OPS.read, addr, () => load(sim(), addr, false, true));
+        return acquire(addr);
       },
       spinWhileAny(pairs: readonly number[]) {
         const found = block(pairs);
-        sim().stop = false;
-        access(sim(), OPS.read, pairs[2 * found]!, () => load(sim(), pairs[2 * found]!, false, true));
+        acquire(pairs[2 * found]!);
         return found;
       },
       wait: (addr: Addr, value: number) =>
-        access(sim(), OPS.block, addr, () => {
-          const me = sim();
-          if (me.status === 'woken') {
-            me.status = 'ready';
+        access(sim, OPS.block, addr, () => {
+          if (sim.status === 'woken') {
+            sim.status = 'ready';
             return WAIT_WOKEN;
           }
-          drainAll(me);
-          if (load(me, addr, false, true) !== value) return WAIT_NOT_EQUAL;
-          waiting.push({ cpu: me.id, addr });
-          me.status = 'wait';
+          memory.drainAll(id);
+          if (memory.load(id, addr, false, true) !== value) return WAIT_NOT_EQUAL;
+          waiting.push({ sim, addr });
+          sim.status = 'wait';
           throw SWITCH;
         }),
       notify: (addr: Addr, count: number) =>
-        access(sim(), OPS.notify, addr, () => {
-          let woken = 0;
-          for (let at = 0; at < waiting.length; ) {
-            const { cpu, addr: where } = waiting[at]!;
-            if (where !== addr || (count >= 0 && woken >= count)) at += 1;
-            else {
-              waiting.splice(at, 1);
-              sims[cpu]!.status = 'woken';
-              woken += 1;
-            }
+        access(sim, OPS.notify, addr, () => {
+          const here = waiting.filter((waiter) => waiter.addr === addr);
+          const woken = count < 0 ? here : here.slice(0, count);
+          for (const waiter of woken) {
+            waiting.splice(waiting.indexOf(waiter), 1);
+            waiter.sim.status = 'woken';
           }
-          return woken;
+          return woken.length;
         }),
       pause: () =>
-        access(sim(), OPS.pause, 0, () => {
-          sim().status = 'yield';
-          sim().stop = true;
+        access(sim, OPS.pause, 0, () => {
+          sim.status = 'yield';
+          sim.stop = true;
           return 0;
         }),
       dataRace<T>(fn: () => T): T {
-        muted += 1;
-        try {
-          return fn();
-        } finally {
-          muted -= 1;
-        }
+        memory.muted += 1;
+        const result = fn();
+        memory.muted -= 1;
+        return result;
       },
     };
     for (const name of ['wake', 'queued', 'published', 'consumed', 'gracePeriod']) isa[name] = () => {};
-    for (const name of ['load', 'loadAcquire', 'spinBriefly'])
-      isa[name] = (addr: Addr) => access(sim(), OPS.read, addr, () => load(sim(), addr, false, true));
-    const kinds = {
-      write: 'plain',
-      writeOnce: 'once',
-      storeRelease: 'release',
-      store: 'full',
-      storeWake: 'full',
-      storeWakeOne: 'full',
-    } as const;
-    for (const [name, kind] of Object.entries(kinds))
+    for (const [name, kind] of Object.entries(STORES))
       isa[name] = (addr: Addr, value: number) => {
-        access(sim(), OPS.write, addr, () => {
-          put(sim(), addr, value, kind);
-          return value | 0;
-        });
+        if (isPrivate(sim, addr)) words[addr >>> 2] = value;
+        else
+          access(sim, OPS.write, addr, () => {
+            memory.store(id, addr, value, kind);
+            return value | 0;
+          });
       };
-    const operations: Record<string, (old: number, operand: number) => number> = {
-      fetchAdd: (old, operand) => old + operand,
-      fetchAnd: (old, operand) => old & operand,
-      fetchOr: (old, operand) => old | operand,
-      fetchXor: (old, operand) => old ^ operand,
-      exchange: (_old, operand) => operand,
-    };
     for (const order of ['', 'Acquire', 'Release', 'Relaxed'] as const) {
-      for (const [name, operation] of Object.entries(operations))
-        isa[name + order] = (addr: Addr, operand: number) =>
-          access(sim(), OPS.rmw, addr, () => change(sim(), addr, order, (old) => operation(old, operand)));
-      isa[`compareExchange${order}`] = (addr: Addr, expected: number, value: number) =>
-        access(sim(), OPS.rmw, addr, () =>
-          change(sim(), addr, order, (old) => (old === (expected | 0) ? value : undefined)),
-        );
+      for (const [name, next] of Object.entries(CHANGES)) isa[name + order] = change(order, next);
+      isa[`compareExchange${order}`] = change(order, (old, expected, value) =>
+        old === (expected | 0) ? value : undefined,
+      );
     }
     return isa as unknown as Isa;
   }
 
-  for (let id = 0; id < cpus; id += 1) {
-    const isa = isaOf(() => sims[id]!);
-    sims[id] = { id, clock: [], cpu: { area: -PRIVATE } } as unknown as Sim;
-    const cpu = new Cpu(isa, id, cpus, words, 1);
-    const saved = words.slice(cpu.area >>> 2, (cpu.area + PRIVATE) >>> 2);
-    sims[id] = { id, cpu, saved } as Sim;
-  }
-  const contexts = sims.map(({ cpu }) => ({
-    isa: cpu.isa,
-    cpu,
-    cpus,
-    state,
-    tools: scenario.create(cpu.isa, cpu),
-  }));
+  const sims = Array.from(
+    { length: cpus },
+    (_, id): Sim => ({
+      id,
+      area: machine.areaOf(id),
+      saved: new Int32Array(0),
+      log: [],
+      at: 0,
+      status: 'ready',
+      pairs: [],
+      stop: false,
+    }),
+  );
+  const contexts = sims.map((sim) => {
+    const isa = isaOf(sim);
+    const cpu = new Cpu(isa, sim.id, cpus, words, 1);
+    const tools = scenario.create(isa, cpu);
+    sim.saved = words.slice(sim.area >>> 2, (sim.area + PRIVATE) >>> 2);
+    return { isa, cpu, cpus, state, tools };
+  });
 
-  function begin(): void {
+  function begin(model: MemoryModel): void {
     direct = true;
     words.fill(0, state >>> 2, (state + bytes) >>> 2);
     scenario.init?.(contexts[0]!);
-    past.clear();
-    known.clear();
-    waiting.length = 0;
-    time = accesses = hash = muted = 0;
-    race = '';
-    for (const sim of sims) {
-      const clock = new Array<number>(cpus).fill(0);
-      clock[sim.id] = 1;
-      Object.assign(sim, { log: [], at: 0, status: 'ready', pairs: [], stop: false, buffer: [], group: 0 });
-      Object.assign(sim, { since: 0, seen: new Map(), clock, fence: undefined, pending: undefined });
-    }
+    memory.begin(schedule, model);
+    waiting.length = accesses = hash = 0;
+    for (const sim of sims) Object.assign(sim, { log: [], at: 0, status: 'ready', pairs: [], stop: false });
     direct = false;
   }
 
   /** Runs a CPU until it is interrupted, blocks or is done. @returns what it threw */
   function run(sim: Sim): unknown {
-    words.set(sim.saved, sim.cpu.area >>> 2);
+    words.set(sim.saved, sim.area >>> 2);
     sim.at = 0;
     sim.stop = false;
-    muted = 0;
+    memory.muted = 0;
     if (sim.status !== 'woken') sim.status = 'ready';
     try {
       (typeof actors === 'function' ? actors : actors[sim.id]!)(contexts[sim.id]!);
@@ -465,11 +257,9 @@ export function enumerate(
     }
     return undefined;
   }
+
   const canRun = (sim: Sim): boolean =>
-    sim.status === 'ready' ||
-    sim.status === 'woken' ||
-    sim.status === 'yield' ||
-    (sim.status === 'spin' && ended(sim) >= 0);
+    ['ready', 'woken', 'yield'].includes(sim.status) || (sim.status === 'spin' && changed(sim) >= 0);
 
   function actAll(): Pick<Execution, 'oracle' | 'text'> {
     while (true) {
@@ -477,11 +267,9 @@ export function enumerate(
       const eager = live.filter(({ status }) => status !== 'yield');
       const runnable = (eager.length > 0 ? eager : live).map(({ id }) => id);
       if (runnable.length === 0) {
-        const full = sims.filter(({ buffer }) => buffer.length > 0);
-        if (full.length > 0) drainOne(full[schedule.choose(full.length)]!);
-        else if (sims.every(({ status }) => status === 'done')) return { oracle: undefined, text: '' };
-        else return { oracle: 'progress', text: `stuck: ${sims.map(({ status }) => status).join()}` };
-        continue;
+        if (memory.drainAny()) continue;
+        if (sims.every(({ status }) => status === 'done')) return { oracle: undefined, text: '' };
+        return { oracle: 'progress', text: `stuck: ${sims.map(({ status }) => status).join()}` };
       }
       const thrown = run(sims[schedule.pick(runnable)]!);
       if (thrown !== undefined) return { oracle: 'exception', text: String(thrown) };
@@ -489,15 +277,14 @@ export function enumerate(
     }
   }
 
-  return (by, under) => {
+  return (by, model) => {
     schedule = by;
-    model = under;
-    begin();
+    begin(model);
     let { oracle, text } = actAll();
     direct = true;
-    if (race !== '') {
+    if (memory.race !== '') {
       oracle = 'race';
-      text = race;
+      text = memory.race;
     } else if (oracle === undefined) {
       const fail = (what: string): void => {
         oracle = 'check';
