@@ -206,7 +206,9 @@ const guarded: Actor = ({ isa, state }) => {
   give(isa, state + Guarded.lock);
 };
 
-/** A lock that is released twice. */
+const release: Actor = ({ isa, state }) => give(isa, state + Guarded.lock);
+
+/** A lock that is released twice; the first CPU has it when the episode begins. */
 export const doubleUnlock = classic({
   name: 'double-unlock',
   wrong:
@@ -214,18 +216,19 @@ export const doubleUnlock = classic({
   source: 'CWE-765, "Multiple unlocks of a critical resource"',
   caughtBy: 'check',
   state: Guarded,
-  check: counts(Guarded.count, 3),
+  init: ({ isa, state }) => isa.write(state + Guarded.lock, 1),
+  check: counts(Guarded.count, 2),
   broken: {
     actors: [
       (context) => {
-        guarded(context);
-        give(context.isa, context.state + Guarded.lock);
+        release(context);
+        release(context);
       },
       guarded,
       guarded,
     ],
   },
-  fixed: { actors: [guarded, guarded, guarded] },
+  fixed: { actors: [release, guarded, guarded] },
 });
 
 const LATE = 1;
