@@ -69,6 +69,12 @@ async function nearest(name: string): Promise<string[]> {
     .map((each) => each.name);
 }
 
+/** One of lockrig's own scenarios; they are loaded for a name that could be one and no file's. */
+async function loadScenario(name: string): Promise<ScenarioDefinition | undefined> {
+  if (!/^(?:busted\/)?[a-z0-9-]+$/.test(name)) return undefined;
+  return (await import('../../src/scenarios/index.ts')).scenarioByName(name);
+}
+
 /** The names that a glob stands for. */
 async function matching(glob: string): Promise<string[]> {
   const { default: picomatch } = await import('picomatch');
@@ -84,7 +90,7 @@ async function matching(glob: string): Promise<string[]> {
 export async function findSubjects(names: readonly string[]): Promise<Subject[]> {
   const found: Subject[] = [];
   for (const name of names) {
-    const exact = await loadLock(name);
+    const exact = (await loadLock(name)) ?? (await loadScenario(name));
     if (exact) found.push({ lock: exact });
     else if (FILE_AND_NAME.test(name) || existsSync(name)) found.push(...(await fromFile(name)));
     else {

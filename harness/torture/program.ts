@@ -34,9 +34,12 @@ const CLIENTS: {
 export async function findSubject(reference: TortureSetup['subject']): Promise<Tortured> {
   const { name, url, definition } = reference;
   if (url === undefined) {
-    const found = await loadLock(name);
+    const found =
+      definition === 'lock'
+        ? await loadLock(name)
+        : (await import('../../src/scenarios/index.ts')).scenarioByName(name);
     if (found) return found;
-    throw new Error(`no lock is called '${name}'`);
+    throw new Error(`no ${definition} is called '${name}'`);
   }
   const module = (await import(url)) as Record<string, unknown>;
   const found = Object.values(module)
