@@ -65,11 +65,7 @@ async function run(argument: string, named: string | undefined, options: Options
   });
   const { failure, same } = result;
   if (options.json) {
-    const { execution, ...rest } = result;
-    const { preemptions, steps, switches, violations, said } = execution;
-    process.stdout.write(
-      `${JSON.stringify({ ...rest, execution: { preemptions, steps, switches, violations, said } }, null, 2)}\n`,
-    );
+    process.stdout.write(`${JSON.stringify({ schemaVersion: 1, ...result }, null, 2)}\n`);
   } else {
     const lines = [
       ...result.columns,

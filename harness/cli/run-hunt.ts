@@ -1,6 +1,7 @@
 /** What `lockrig hunt` does: reads the options, finds the subjects, hunts one after the other, writes down what it found. */
 import { join } from 'node:path';
-import { type MemoryModel, MODELS } from '../engines/gated/buffers.ts';
+import { MODELS } from '../engines/gated/buffers.ts';
+import type { MemoryModel } from '../../src/scenario.ts';
 import { MAX_GATED } from '../engines/gated/layout.ts';
 import { type HuntFailure, type HuntOptions, type HuntResult, hunt } from '../explore/hunt.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from '../explore/policies/index.ts';
@@ -128,7 +129,7 @@ function failureFile(folder: string, subject: string, failure: HuntFailure): str
 /** Runs the command. @returns the exit code */
 export async function runHunt(names: readonly string[], options: Options): Promise<number> {
   const how = await parse(options);
-  const subjects = await findSubjects(names);
+  const subjects = await findSubjects(names, { scenarios: true });
   const events = options.json === true || options.json === '-';
   const file = typeof options.json === 'string' && options.json !== '-' ? options.json : undefined;
   const folder = typeof options.out === 'string' ? options.out : undefined;

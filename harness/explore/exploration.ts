@@ -6,7 +6,8 @@ import { webAssembly } from '../../src/arch/index.ts';
 import type { Kind } from '../../src/locking/kinds.ts';
 import { CpuArea, type Machine } from '../../src/memory/index.ts';
 import { CpuPool } from '../cpus/pool.ts';
-import { type MemoryModel, MODELS } from '../engines/gated/buffers.ts';
+import { MODELS } from '../engines/gated/buffers.ts';
+import type { MemoryModel } from '../../src/scenario.ts';
 import {
   ABORTS,
   type AbortReason,
@@ -125,6 +126,22 @@ export function stepsFor(subject: Tortured, cpus: number): number {
   const bound = typeof bypass === 'function' ? bypass(cpus) : bypass;
   if (bound !== undefined && bound <= BYPASSABLE) return Math.max(STEPS, bound + 2);
   return STEPS_OF[subject.kind] ?? STEPS;
+}
+
+/** Seconds in a row without an access that make a stall. */
+const SILENT_LOOKS = 10;
+
+/** A CPU that has the turn makes no access, and does not end. */
+export class ExplorationStalled extends Error {
+  readonly code = 'ESTALL';
+  readonly cpu: number;
+  constructor(subject: string, cpu: number, seconds: number) {
+    super(
+      `'${subject}': CPU ${cpu} has the turn and has made no access for ${seconds} s: it is in a loop without any, or its create or check does not return`,
+    );
+    this.name = 'ExplorationStalled';
+    this.cpu = cpu;
+  }
 }
 
 /** A machine whose CPUs are gated, with a subject on it. */
@@ -260,9 +277,12 @@ export class Exploration {
     options.signal?.addEventListener('abort', stop, { once: true });
     if (options.signal?.aborted) stop();
     const began = performance.now();
+    const guard = this.guard();
     try {
-      await Promise.all(Array.from({ length: this.cpus }, (_, cpu) => this.pool.run(cpu)));
+      const runs = Array.from({ length: this.cpus }, (_, cpu) => this.pool.run(cpu));
+      await Promise.race([Promise.all(runs), guard.stuck]);
     } finally {
+      guard.end();
       options.signal?.removeEventListener('abort', stop);
     }
     return {
@@ -273,6 +293,25 @@ export class Exploration {
       failures: this.failures(),
       maxSteps: this.get(Head.maxSteps),
     };
+  }
+
+  /** Watches for a CPU that has the turn and makes no access. */
+  private guard(): { readonly stuck: Promise<never>; end(): void } {
+    let reject: (error: Error) => void = () => {};
+    const stuck = new Promise<never>((_resolve, fail) => {
+      reject = fail;
+    });
+    stuck.catch(() => {});
+    let last = '';
+    let silent = 0;
+    const timer = setInterval(() => {
+      const now = [Head.execution, Head.steps, Head.ended, Head.current].map((word) => this.get(word)).join();
+      silent = now === last ? silent + 1 : 0;
+      last = now;
+      if (silent >= SILENT_LOOKS)
+        reject(new ExplorationStalled(this.subject.name, this.get(Head.current), silent));
+    }, 1000);
+    return { stuck, end: () => clearInterval(timer) };
   }
 
   private failures(): Failed[] {

@@ -7,7 +7,7 @@
  */
 
 import type { OracleName } from '../../src/locking/define.ts';
-import type { MemoryModel } from '../engines/gated/buffers.ts';
+import type { MemoryModel } from '../../src/scenario.ts';
 import { OPERATIONS, type Trace } from '../engines/trace.ts';
 import type { Tortured } from '../torture/setup.ts';
 import { type Execution, Exploration, type Failed, type Schedule } from './exploration.ts';

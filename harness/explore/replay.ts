@@ -3,7 +3,7 @@
  * token stands for.
  */
 import type { Tortured } from '../torture/setup.ts';
-import { type Execution, Exploration } from './exploration.ts';
+import { type Execution, Exploration, type Switch } from './exploration.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { difference } from './hunt.ts';
 import { columns } from './show.ts';
@@ -17,7 +17,9 @@ export interface ReplayResult {
   readonly same: number;
   readonly failure: Failure | undefined;
   readonly columns: readonly string[];
-  readonly execution: Execution;
+  readonly preemptions: number;
+  readonly accesses: number;
+  readonly switches: readonly Switch[];
   /** Where the first that was not the same differed from the first that was. */
   readonly difference: string | undefined;
 }
@@ -73,7 +75,9 @@ export async function replay(
       same,
       failure: failureOf(exploration, execution),
       columns: columns(exploration, execution, most),
-      execution,
+      preemptions: execution.preemptions,
+      accesses: execution.steps,
+      switches: execution.switches,
       difference: differs,
     };
   } finally {

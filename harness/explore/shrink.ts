@@ -5,7 +5,7 @@
  * quarters, down to single ones. What is kept is the schedule that the shorter run recorded, not the one that was asked for: entries that no longer
  * applied are gone from it.
  */
-import type { MemoryModel } from '../engines/gated/buffers.ts';
+import type { MemoryModel } from '../../src/scenario.ts';
 import type { Execution, Exploration, Switch } from './exploration.ts';
 import { type Failure, failureOf } from './failure.ts';
 

@@ -11,7 +11,8 @@
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { type MemoryModel, MODELS } from '../engines/gated/buffers.ts';
+import { MODELS } from '../engines/gated/buffers.ts';
+import type { MemoryModel } from '../../src/scenario.ts';
 import type { Schedule, Switch } from './exploration.ts';
 import { policyIndex } from './policies/index.ts';
 
