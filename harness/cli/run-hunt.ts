@@ -1,7 +1,7 @@
 /** What `lockrig hunt` does: reads the options, finds the subjects, hunts one after the other, writes down what it found. */
 import { join } from 'node:path';
-import { MODELS } from '../engines/gated/buffers.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
+import { MODELS } from '../engines/gated/buffers.ts';
 import { MAX_GATED } from '../engines/gated/layout.ts';
 import { type HuntFailure, type HuntOptions, type HuntResult, hunt } from '../explore/hunt.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from '../explore/policies/index.ts';

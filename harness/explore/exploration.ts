@@ -5,9 +5,9 @@ import { availableParallelism } from 'node:os';
 import { webAssembly } from '../../src/arch/index.ts';
 import type { Kind } from '../../src/locking/kinds.ts';
 import { CpuArea, type Machine } from '../../src/memory/index.ts';
+import type { MemoryModel } from '../../src/scenario.ts';
 import { CpuPool } from '../cpus/pool.ts';
 import { MODELS } from '../engines/gated/buffers.ts';
-import type { MemoryModel } from '../../src/scenario.ts';
 import {
   ABORTS,
   type AbortReason,

@@ -11,8 +11,8 @@
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { MODELS } from '../engines/gated/buffers.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
+import { MODELS } from '../engines/gated/buffers.ts';
 import type { Schedule, Switch } from './exploration.ts';
 import { policyIndex } from './policies/index.ts';
 

@@ -91,7 +91,10 @@ test(
 test('--verbose adds the stack, and only that', async () => {
   const { code, stderr } = await lockrig(['torture', 'tiket', '--verbose']);
   assert.is(code, 2);
-  assert.match(stderr, /^lockrig: there is no lock and no scenario 'tiket'[^\n]*\n\w*Error: there is no lock[^\n]*\n +at /);
+  assert.match(
+    stderr,
+    /^lockrig: there is no lock and no scenario 'tiket'[^\n]*\n\w*Error: there is no lock[^\n]*\n +at /,
+  );
 });
 
 /** Every option that a command is documented to have. */
