@@ -47,13 +47,13 @@ const NAMES: readonly (readonly [name: string, model: AnyModel, names: readonly 
 const SEEDS = 500;
 
 /** A small history of a model, every other one with results that were changed; times tie, some operations do not return. */
-function smallHistory(model: AnyModel, names: readonly string[], seed: number): History {
+function smallHistory(model: AnyModel, names: readonly string[], seed: number, extra = 0): History {
   const random = randomFrom(seed);
   const below = (n: number) => Math.floor(random() * n);
   const op = () => ({ name: names[below(names.length)]!, value: 1 + below(2), expected: below(3) });
-  const operations = 2 + below(4);
+  const operations = 2 + below(4) + extra;
   let history = makeHistory(model, {
-    cpus: 2 + below(2),
+    cpus: 2 + below(2) + Math.sign(extra),
     operations,
     random,
     op,
@@ -120,9 +120,10 @@ test('a checker that ignores real time or pending operations is noticed', () => 
 test('the verdict does not hang on hashes: they may all be equal', () => {
   const limits = { maxConfigurations: 10_000, interrupted: undefined };
   for (const [name, model, names] of NAMES) {
-    const alike = model.equal ? { ...model, key: () => 0 } : model;
+    const { guess: _, ...unguided } = model; // a guess would spare it the wrong orders that have to be told apart
+    const alike = model.equal ? { ...unguided, key: () => 0 } : unguided;
     for (let seed = 1; seed <= SEEDS; seed += 1) {
-      const history = smallHistory(model, names, seed);
+      const history = smallHistory(model, names, seed, 5);
       const found = search(history, alike, new Configurations(alike, () => 0), limits);
       assert.is(found.verdict, checkLinearizable(history, model).verdict, `${name}, seed ${seed}`);
     }
