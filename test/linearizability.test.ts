@@ -120,9 +120,10 @@ test('a checker that ignores real time or pending operations is noticed', () => 
 test('the verdict does not hang on hashes: they may all be equal', () => {
   const limits = { maxConfigurations: 10_000, interrupted: undefined };
   for (const [name, model, names] of NAMES) {
-    const alike = model.equal ? { ...model, key: () => 0 } : model;
+    const { guess: _, ...unguided } = model; // a guess would spare it the wrong orders that have to be told apart
+    const alike = model.equal ? { ...unguided, key: () => 0 } : unguided;
     for (let seed = 1; seed <= SEEDS; seed += 1) {
-      const history = smallHistory(model, names, seed, 7);
+      const history = smallHistory(model, names, seed, 5);
       const found = search(history, alike, new Configurations(alike, () => 0), limits);
       assert.is(found.verdict, checkLinearizable(history, model).verdict, `${name}, seed ${seed}`);
     }
