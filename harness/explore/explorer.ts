@@ -121,8 +121,6 @@ export class Explorer {
     }
     gated.annotate(OP.end!, 0, 0);
     const used = gated.leave();
-    if (gated.unwoken !== 0 && gate.get(Head.abort) === 0)
-      this.bench.report('unwoken', { addr: gated.unwoken, other: gated.unwokenBy - 1 });
     return used;
   }
 
@@ -141,6 +139,7 @@ export class Explorer {
     let detail = 0;
     if (reason === 0) {
       try {
+        this.judgeWakes();
         cpu.gated.limit(JUDGE_ACCESSES, () => episode.judge());
       } catch (error) {
         if (error instanceof WouldBlock) detail = STUCK_AT_REST;
@@ -166,6 +165,21 @@ export class Explorer {
     memory.restore();
     for (let other = 0; other < cpu.count; other += 1)
       machine.words[(machine.areaOf(other) + CpuArea.heartbeat) >>> 2] = gate.get(Head.ended);
+  }
+
+  /** Was anybody let go on whom nobody would have woken? Judged at the end: whoever wakes them may come late. */
+  private judgeWakes(): void {
+    const { gate } = this.cpu.gated;
+    for (let cpu = 0; cpu < this.cpu.count; cpu += 1) {
+      const line = gate.line(cpu);
+      const by = gate.w[line + (Line.owed >>> 2)]!;
+      if (by > 0)
+        this.bench.report('unwoken', {
+          expected: cpu,
+          other: by - 1,
+          addr: gate.w[line + (Line.owedAt >>> 2)]!,
+        });
+    }
   }
 
   /** The accesses of all CPUs and the switches, as one number. */

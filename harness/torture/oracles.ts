@@ -109,7 +109,7 @@ export const DETAILS = {
   forbiddenOutcome: { oracle: 'check', text: 'a forbidden outcome was seen' },
   unwoken: {
     oracle: 'wakeup',
-    text: 'CPU {cpu} was let go on at {word} by a store of CPU {other} that was followed by no wake: had it been asleep, it would have slept on',
+    text: 'CPU {expected} was let go on at {word} by a store of CPU {other} that was followed by no wake: had it been asleep, it would have slept on',
   },
   notHeld: { oracle: 'ownership', text: 'CPU {cpu} was refused its own release' },
 } as const satisfies Record<string, Detail>;

@@ -81,9 +81,7 @@ export class GatedAccess {
   hash = 0;
   /** Whether the trace is written. */
   tracing = false;
-  /** The word at which this CPU was let go on by a store that woke nobody, and the CPU that stored, plus 1. */
-  unwoken = 0;
-  unwokenBy = 0;
+
   private granted = DIRECT;
   private direct = true;
   private limited = false;
@@ -127,7 +125,6 @@ export class GatedAccess {
     this.weakness = this.gate.buffers.weakness;
     this.tracing = this.traces;
     this.hash = 0;
-    this.unwoken = 0;
     this.granted = this.left = this.weakness === 2 ? 1 : this.gate.get(Head.quota);
   }
 
@@ -358,13 +355,7 @@ export class GatedAccess {
         this.note(SPIN_WHILE, addr, now, 0);
         return now;
       }
-      if (this.unwoken === addr) this.unwoken = 0;
       this.block(SPINNING, BLOCKED, addr, old, 'spinWhile');
-      const by = this.gate.w[this.gate.mine + (Line.owed >>> 2)]!;
-      if (by !== 0) {
-        this.unwoken = addr;
-        this.unwokenBy = by;
-      }
     }
   }
 
@@ -444,7 +435,7 @@ export class GatedAccess {
    * called this is kept, for a CPU that went on without it would have slept on.
    */
   wake(addr: Addr, _count: number): void {
-    if (!this.direct && this.gate.spinners > 0) this.gate.owe(addr, 0);
+    if (!this.direct) this.gate.pay(addr);
   }
 
   pause(): void {

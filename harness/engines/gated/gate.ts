@@ -60,6 +60,8 @@ export class Aborted extends Error {
 const IDLE_ROUNDS = 64;
 /** Time that passes in one of them, in steps. */
 const IDLE_STEPS = 100;
+/** `owed`: it has been woken. */
+const AWAKE = -1;
 /** Accesses of a CPU that nobody else could run beside. */
 const ALONE = 2048;
 
@@ -499,12 +501,29 @@ export class Gate implements PolicyView {
     return this.turn(op, 0, used, true);
   }
 
-  /** A store has changed a word on which CPUs may be spinning: `by` owes them a wake-up, or has paid it (0). */
+  /**
+   * A store has changed a word on which CPUs may be spinning: `by` owes them a wake-up. Who was woken while the word had another value than it waits for is
+   * awake for good, whatever becomes of the word.
+   */
   owe(addr: Addr, by: number): void {
+    const { w } = this;
     for (let cpu = 0; cpu < this.cpus; cpu += 1) {
       const line = this.line(cpu);
-      if (this.w[line + H(Line.status)] === SPINNING && this.w[line + H(Line.addr)] === addr)
-        this.w[line + H(Line.owed)] = by;
+      if (w[line + H(Line.status)] !== SPINNING || w[line + H(Line.addr)] !== addr) continue;
+      if (w[line + H(Line.owed)] === AWAKE) continue;
+      w[line + H(Line.owed)] = by;
+      w[line + H(Line.owedAt)] = addr;
+    }
+  }
+
+  /** Somebody wakes those who may sleep on a word: nothing is owed to them any more, whoever changed it. */
+  pay(addr: Addr): void {
+    const { w } = this;
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
+      const line = this.line(cpu);
+      if (w[line + H(Line.owed)]! > 0 && w[line + H(Line.owedAt)] === addr) w[line + H(Line.owed)] = 0;
+      if (w[line + H(Line.status)] !== SPINNING || w[line + H(Line.addr)] !== addr) continue;
+      if (this.machine[addr >>> 2] !== w[line + H(Line.value)]) w[line + H(Line.owed)] = AWAKE;
     }
   }
 

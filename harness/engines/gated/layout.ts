@@ -123,8 +123,9 @@ export const Line = struct('gated_cpu', {
   floor: u32,
   /** An interrupt was chosen to be delivered. */
   interrupt: u32,
-  /** The CPU, plus 1, whose store ended its spin and that has woken nobody since. */
+  /** The CPU, plus 1, whose store ended its spin on a word that nobody has been woken on since; and the word. */
   owed: u32,
+  owedAt: u32,
 });
 
 /** Can go on. */
