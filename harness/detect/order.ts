@@ -80,7 +80,8 @@ export class Order {
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_ORDERED)
       throw new RangeError(`the happens-before order has 1 to ${MAX_ORDERED} CPUs, not ${cpus}`);
     this.cpus = cpus;
-    this.clocks = new Int32Array(cpus * cpus);
+    // Padded: the low bits of a word that is no epoch may be looked up, too.
+    this.clocks = new Int32Array(cpus * cpus + MAX_ORDERED);
     this.epochs = new Int32Array(cpus);
     this.entry = CLOCK + cpus;
     this.slotAt = new Int32Array(bytes >>> 2);
