@@ -105,7 +105,7 @@ test('what is left when all actors have ended', () => {
     'freed by another',
   );
   assert.equal(
-    run([c0('begin'), c0('read', O), c0('end')], { keeps: () => false }),
+    run([c0('begin'), c0('consumed', O), c0('read', O), c0('end')], { keeps: () => false }),
     [],
     'not allocated here',
   );
@@ -116,6 +116,11 @@ test('executions are apart', () => {
   assert.is(pass.run(traceOf([c0('free', O), c1('consumed', P)])).length, 0);
   assert.is(pass.run(traceOf([c0('read', O), c0('free', O)])).length, 0);
   assert.is(pass.run(traceOf([c0('free', O), c0('read', O)])).length, 1);
+  assert.is(
+    pass.run(traceOf([c0('free', P), c0('read', O)])).length,
+    0,
+    'another object is the first of this one',
+  );
 });
 
 test.run();

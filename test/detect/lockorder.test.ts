@@ -202,6 +202,14 @@ test('sleeping while a spinning lock is held, or in a read section', () => {
     ['sleeps A B'],
     'told once',
   );
+  const interrupted = [
+    ...take(c0, A),
+    c0('acquiring', B, X),
+    c0('irqEnter', 0, 2),
+    c0('irqExit'),
+    c0('wait', D),
+  ];
+  assert.equal(keys(run(interrupted, spin)), ['sleeps A B'], 'still the same acquisition');
   assert.equal(keys(run([...take(c0, C, S), c0('wait', D)], spin)), ['sleeps C wait']);
   assert.equal(keys(run([...take(c0, C, S), ...nest(c0, B)], spin)), ['sleeps C B', 'held C the actor']);
   assert.equal(run([...nest(c0, A), c0('wait', D)], spin), [], 'after the release');

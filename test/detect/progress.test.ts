@@ -62,6 +62,10 @@ test('who is stuck behind a circle comes after it', () => {
   ]);
 });
 
+test('the cause comes before who is stuck behind it', () => {
+  assert.equal(keys(cpu(0, wants(A)), cpu(1, holds(A))), ['nobody left word 1001', 'behind A']);
+});
+
 test('a lost wake-up: the word has changed and the sleeper sleeps', () => {
   assert.equal(texts(cpu(0, { blocked: 'wait', word: 2 }), cpu(1, { blocked: 'no', ended: true })), [
     'lost wake-up: CPU 0 sleeps in wait on word 1000 for a change from 1, but it is 2 already: whoever changed it did not notify, or did so before the sleep began',

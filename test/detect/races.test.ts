@@ -275,6 +275,29 @@ test('a buffered store takes effect at its drain', () => {
   assert.is(races(other), 1, 'the drained one of two');
 });
 
+test('a CPU reads its own buffered store, which orders nothing, whatever the same value elsewhere would', () => {
+  const theirs = [c0('write', X, 1), storeRelease, c0('drain', X, 1), c0('drain', FLAG, 1)];
+  assert.is(races([...theirs, loadAcquire, c1('read', X, 1)]), 0);
+  assert.is(races([...theirs, c1('writeOnce', FLAG, 1), loadAcquire, c1('read', X, 1)]), 1);
+});
+
+test('a pointer may carry a tag in its low bits', () => {
+  const publish = [c0('storeRelease', PTR, OBJECT | 1)];
+  assert.is(races(passed(publish, [c1('readOnce', PTR, OBJECT | 1), c1('consumed', OBJECT)])), 0);
+});
+
+test('stores drain in any order', () => {
+  const stores = [c0('write', X, 1), c0('writeOnce', PTR, 1), c0('writeOnce', FLAG, 1), c0('drain', FLAG, 1)];
+  const later = [
+    c0('storeRelease', OBJECT, 1),
+    c0('drain', X, 1),
+    c0('drain', PTR, 1),
+    c0('drain', OBJECT, 1),
+  ];
+  assert.is(races([...stores, ...later, c1('loadAcquire', OBJECT, 1), c1('read', X, 1)]), 0);
+  assert.is(races([...stores, ...later, c1('loadAcquire', PTR, 1), c1('read', X, 1)]), 1);
+});
+
 test('a stale load reads from the store whose value it returns', () => {
   const steps = [
     c0('write', X, 1),

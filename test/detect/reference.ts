@@ -112,7 +112,7 @@ export function sample(seed: number): Sample {
     const addr = 64 + 4 * word;
     const buffer = buffers[cpu]!;
     const dice = draw(20);
-    if (model !== 'sc' && buffer.length > 0 && draw(4) === 0) {
+    if (model !== 'sc' && buffer.length > 0 && draw(2) === 0) {
       const place = model === 'tso' ? 0 : draw(buffer.length);
       drain(
         cpu,
