@@ -15,7 +15,7 @@
  * the beginning; `irqOff` and `irqOn` nest.
  */
 import type { Addr } from '../../src/arch/index.ts';
-import { OPERATIONS, type Trace } from '../engines/trace.ts';
+import { OPERATIONS, RECORD_WORDS, type Trace } from '../engines/trace.ts';
 import { type Finding, hex, type LockClass, NOTHING, type Pass, type Place } from './finding.ts';
 import { cycleKey, EXCLUSIVE, type LockEdge, LockGraph, modeName, SHARED } from './lock-graph.ts';
 
@@ -48,19 +48,29 @@ interface Context {
   off: number;
 }
 
-const EVENTS = [
-  'acquiring',
-  'acquired',
-  'gaveUp',
-  'released',
-  'wait',
-  'irqEnter',
-  'irqExit',
-  'irqOff',
-  'irqOn',
-  'end',
-];
-const ACTIONS = Uint8Array.from({ length: 256 }, (_, op) => EVENTS.indexOf(OPERATIONS[op]?.name ?? '') + 1);
+const ACQUIRING = 1;
+const ACQUIRED = 2;
+const GAVE_UP = 3;
+const RELEASED = 4;
+const WAIT = 5;
+const IRQ_ENTER = 6;
+const IRQ_EXIT = 7;
+const IRQ_OFF = 8;
+const IRQ_ON = 9;
+const END = 10;
+const EVENTS: Readonly<Record<string, number>> = {
+  acquiring: ACQUIRING,
+  acquired: ACQUIRED,
+  gaveUp: GAVE_UP,
+  released: RELEASED,
+  wait: WAIT,
+  irqEnter: IRQ_ENTER,
+  irqExit: IRQ_EXIT,
+  irqOff: IRQ_OFF,
+  irqOn: IRQ_ON,
+  end: END,
+};
+const ACTIONS = Uint8Array.from({ length: 256 }, (_, op) => EVENTS[OPERATIONS[op]?.name ?? ''] ?? 0);
 const IN_HANDLER = 0;
 const INTERRUPTIBLE = 4;
 
@@ -98,46 +108,54 @@ export class LockOrder implements Pass {
       context.wants = context.off = 0;
       context.handler = false;
     }
-    for (let at = 0; at < trace.length; at += 1) {
-      const action = ACTIONS[trace.op(at)]!;
-      if (action === 0) continue;
-      this.event(action - 1, this.contexts[trace.cpu(at)]!, trace.addr(at), trace.value(at), at);
+    const { words, length } = trace;
+    for (let base = 0; base < length * RECORD_WORDS; base += RECORD_WORDS) {
+      const head = words[base]!;
+      const action = ACTIONS[head & 0xff]!;
+      if (action !== 0)
+        this.event(
+          action,
+          this.contexts[head >>> 8]!,
+          words[base + 1]!,
+          words[base + 2]!,
+          base / RECORD_WORDS,
+        );
     }
     return this.found ?? NOTHING;
   }
 
   private event(action: number, cpu: Context, addr: Addr, value: number, at: number): void {
-    switch (EVENTS[action]) {
-      case 'acquiring':
+    switch (action) {
+      case ACQUIRING:
         this.acquiring(cpu, addr, value, at);
         break;
-      case 'acquired':
+      case ACQUIRED:
         this.acquired(cpu, addr, value, at);
         break;
-      case 'gaveUp':
+      case GAVE_UP:
         cpu.wants = 0;
         break;
-      case 'released':
+      case RELEASED:
         this.released(cpu, addr, value, at);
         break;
-      case 'wait':
+      case WAIT:
         // Where the lock that it waits for is known to sleep, that it is acquired here has been told.
         if (cpu.wants === 0 || !this.classAt(cpu.wants).sleeps) this.sleeps(cpu, 'waits', 'wait', addr, at);
         break;
-      case 'irqEnter':
+      case IRQ_ENTER:
         cpu.handler = true;
         cpu.wanted = cpu.wants;
         cpu.wants = 0;
         break;
-      case 'irqExit':
+      case IRQ_EXIT:
         this.ends(cpu, at, true);
         cpu.handler = false;
         cpu.wants = cpu.wanted;
         break;
-      case 'irqOff':
+      case IRQ_OFF:
         cpu.off += 1;
         break;
-      case 'irqOn':
+      case IRQ_ON:
         cpu.off -= 1;
         if (cpu.off === 0 && !cpu.handler)
           for (const each of cpu.held) this.use(each.node, each.mode, INTERRUPTIBLE, cpu, each.at);
@@ -204,6 +222,7 @@ export class LockOrder implements Pass {
 
   /** A lock is acquired again by its holder, and one of the two is exclusive. */
   private again(cpu: Context, lock: Addr, mode: number, at: number): boolean {
+    if (cpu.held.length === 0) return false;
     const { recursive, unowned, name } = this.classAt(lock);
     if (recursive || unowned) return false;
     const first = cpu.held.find(
@@ -232,6 +251,11 @@ export class LockOrder implements Pass {
   }
 
   private released(cpu: Context, lock: Addr, mode: number, at: number): void {
+    const last = cpu.held.at(-1);
+    if (last?.lock === lock && last.mode === mode) {
+      cpu.held.pop();
+      return;
+    }
     const held = cpu.held.findLastIndex((each) => each.lock === lock && each.mode === mode);
     if (held >= 0) {
       cpu.held.splice(held, 1);

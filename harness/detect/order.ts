@@ -35,12 +35,11 @@ import type { Addr } from '../../src/arch/index.ts';
 export const MAX_ORDERED = 16;
 /** Bits of an epoch below the clock. */
 export const CPU_BITS = 4;
-/** Words that a slot has. */
-export const SLOT = 16;
-/** First word of a slot that is not the race detector's. */
+/** Words that a slot has; the first eight are the race detector's. */
+const SLOT = 16;
 const SYNC = 8;
 const PUBLISHED = 9;
-/** Free for the race detector. */
+/** The word of a slot in which the race detector notes what it has reported. */
 export const REPORTED = 10;
 
 const VALUE = 0;
@@ -55,7 +54,7 @@ export class Order {
   readonly clocks: Int32Array;
   /** The CPU's own clock and its number in one word. */
   readonly epochs: Int32Array;
-  /** {@link SLOT} words for each word that the execution has touched. */
+  /** SLOT words for each word that the execution has touched. */
   slots: Int32Array;
   /** Bump-allocated: entries, and whatever the race detector puts there. */
   pool: Int32Array;

@@ -296,7 +296,7 @@ export class Races implements Pass {
 
   /** The races of the execution just read. */
   private findings(trace: Trace): readonly Finding[] {
-    return Array.from({ length: this.count }, (_, index): Finding => {
+    const found = Array.from({ length: this.count }, (_, index): Finding => {
       const first = trace.event(this.pairs[2 * index]!);
       const second = trace.event(this.pairs[2 * index + 1]!);
       const word = this.name(second.addr);
@@ -318,5 +318,7 @@ export class Races implements Pass {
         addresses: [second.addr],
       };
     });
+    // A read before a write and one after it are the same mistake.
+    return found.filter(({ key }, index) => found.findIndex((each) => each.key === key) === index);
   }
 }

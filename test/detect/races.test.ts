@@ -327,6 +327,9 @@ test('a race is reported with both accesses, the word and its values', () => {
   assert.ok(found?.details.includes('value changed by CPU 0: 0x4 -> 0x5'));
   const [mirrored] = named.run(traceOf([c1('readOnce', X, 5), c0('write', X, 6, 5)]));
   assert.is(mirrored?.key, found?.key, 'the same mistake, the other way round');
+  const both = [c0('read', X, 5), c1('write', X, 6, 5), c0('read', X, 6)];
+  assert.is(races(both), 2);
+  assert.is(named.run(traceOf(both)).length, 1, 'told once');
 });
 
 test('one word races in one way once, in several ways several times; executions are apart', () => {
