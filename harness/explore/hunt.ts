@@ -35,7 +35,9 @@ export interface HuntOptions {
   readonly url?: string;
   readonly hash?: string;
   readonly signal?: AbortSignal;
+  /** Told after every few hundred executions. */
   readonly onProgress?: (progress: HuntProgress) => void;
+  /** Told of each failure when it has been shrunk. */
   readonly onFailure?: (failure: HuntFailure) => void;
 }
 
