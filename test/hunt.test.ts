@@ -22,7 +22,7 @@ const REPLAYS = 50;
 for (const [name, oracle] of [
   ['busted/no-exclusion', 'exclusion'],
   ['busted/mcs-unlinked', 'progress'],
-  ['busted/ticket-trylock-draws', 'progress'],
+  ['busted/ticket-trylock-draws', 'progress at-rest'],
   ['busted/rwsem-downgrade', 'exclusion'],
   ['busted/mutex3-blind-park', 'wakeup'],
   ['busted/ttas-forgets-wake', 'wakeup'],
@@ -36,7 +36,7 @@ for (const [name, oracle] of [
       const result = await hunt(lock(name), { seed, executions: 10_000 });
       assert.is(result.verdict, 'found');
       const [failure] = result.failures;
-      assert.is(failure?.oracle, oracle, failure?.text);
+      assert.ok(oracle.split(' ').includes(failure?.oracle ?? ''), failure?.text);
       assert.ok(failure!.preemptions <= failure!.shrunk.from);
       assert.ok(failure!.shown <= 15);
       const again = await replay(lock(name), decode(failure!.token), { times: REPLAYS });
