@@ -6,6 +6,7 @@
  * directions and in order.
  */
 import type { AnyLock } from './locking/define.ts';
+import type { ScenarioDefinition } from './scenario.ts';
 
 type Entry = readonly [load: () => Promise<object>, ...names: string[]];
 
@@ -155,4 +156,16 @@ export async function loadLock(name: string): Promise<AnyLock | undefined> {
   if (!entry) return undefined;
   const definitions = Object.values((await entry[0]()) as Record<string, AnyLock | null>);
   return definitions.find((each) => each?.definition === 'lock' && each.name === name) ?? undefined;
+}
+
+/** Names of the scenarios that ship, the fixed and the broken ones. */
+export async function scenarioNames(): Promise<readonly string[]> {
+  const { classics } = await import('./scenarios/index.ts');
+  return classics.flatMap(({ fixed, broken }) => [fixed.name, broken.name]);
+}
+
+/** Loads a scenario that ships by its name; undefined when there is none of that name. */
+export async function loadScenario(name: string): Promise<ScenarioDefinition | undefined> {
+  const { scenarioByName } = await import('./scenarios/index.ts');
+  return scenarioByName(name);
 }

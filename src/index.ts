@@ -57,8 +57,11 @@ export {
   type CheckContext,
   defineScenario,
   type Grade,
+  type MemoryModel,
   type ScenarioContext,
   type ScenarioDefinition,
   ScenarioDefinitionError,
+  type ScenarioMutant,
+  type ScenarioOracle,
   type ScenarioSpec,
 } from './scenario.ts';

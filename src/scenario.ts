@@ -8,6 +8,7 @@
  * Callbacks keep nothing in JavaScript variables from one call to the next: what an episode needs is in its state.
  */
 import type { Addr, Isa } from './arch/index.ts';
+import type { MutantNote, OracleName } from './locking/define.ts';
 import { type Cpu, sizeOf } from './memory/index.ts';
 
 /** How an outcome is graded, after jcstress. */
@@ -34,6 +35,25 @@ export interface CheckContext<Tools = unknown> extends ScenarioContext<Tools> {
 /** An actor: what one CPU does in an episode. */
 export type Actor<Tools = unknown> = (context: ScenarioContext<Tools>) => void;
 
+/** How stores and loads may be reordered: not at all, behind a first-in-first-out store buffer (x86), or as far as barriers allow. */
+export type MemoryModel = 'sc' | 'tso' | 'weak';
+
+/**
+ * What can catch a scenario: `check` (or a forbidden outcome), `progress` (nobody can go on, or everybody goes on for ever), `exception`, `race` (a
+ * data race by happens-before), `lifetime` (an object is used after it was given back).
+ */
+export type ScenarioOracle = Extract<OracleName, 'check' | 'progress' | 'exception'> | 'race' | 'lifetime';
+
+/** What a scenario that is broken on purpose admits to. */
+export interface ScenarioMutant extends Pick<MutantNote, 'of' | 'wrong'> {
+  /** Where the bug is described: a paper, a book, a kernel document, a CVE. */
+  readonly source: string;
+  /** What must catch it. */
+  readonly caughtBy: ScenarioOracle;
+  /** The strongest memory model under which it shows. */
+  readonly model: MemoryModel;
+}
+
 /** What a scenario states. */
 export interface ScenarioSpec<Tools = unknown> {
   name: string;
@@ -55,6 +75,8 @@ export interface ScenarioSpec<Tools = unknown> {
   grades?: Readonly<Record<string, Grade | readonly [Grade, string]>>;
   /** Episodes between two meetings of the CPUs, 1 to 65536; 256 unless given. */
   stride?: number;
+  /** Set on scenarios that are broken on purpose. */
+  mutant?: ScenarioMutant;
 }
 
 /** A scenario. */
@@ -74,6 +96,8 @@ export interface ScenarioDefinition<Tools = unknown> {
   /** Names what came out of one episode. */
   readonly outcome: ((context: ScenarioContext<Tools>) => string) | undefined;
   readonly grades: Readonly<Record<string, Grade | readonly [Grade, string]>> | undefined;
+  /** Set on scenarios that are broken on purpose. */
+  readonly mutant: ScenarioMutant | undefined;
 }
 
 /** A scenario that cannot be used: says which one and what would be right. */
@@ -135,5 +159,6 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     check,
     outcome,
     grades,
+    mutant: spec.mutant && Object.freeze({ ...spec.mutant }),
   });
 }

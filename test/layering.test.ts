@@ -40,6 +40,11 @@ const LAYERS: readonly Layer[] = [
     files: ['src/arch', 'src/memory', 'src/locking', 'src/rcu', 'src/mm', 'src/.'],
     packages: 'portable',
   },
+  {
+    folder: 'src/scenarios',
+    files: ['src/arch', 'src/memory', 'src/locking', 'src/rcu', 'src/mm', 'src/scenarios', 'src/.'],
+    packages: 'portable',
+  },
   { folder: 'src', files: ['src'], packages: 'portable' },
   { folder: 'workers', files: ['src', 'harness/engines', 'workers'], packages: 'all' },
   { folder: 'harness/cli', files: ['src', 'workers', 'harness', 'bench'], packages: 'all' },
@@ -48,7 +53,7 @@ const LAYERS: readonly Layer[] = [
   { folder: 'examples/library', files: [], packages: ['lockrig', 'node:events', 'node:worker_threads'] },
   { folder: 'examples', files: [], packages: ['lockrig', 'multithreading', 'web-locks'] },
 ];
-const ONE_DOOR = ['src/memory', 'src/locking', 'src/rcu', 'src/mm'];
+const ONE_DOOR = ['src/memory', 'src/locking', 'src/rcu', 'src/mm', 'src/scenarios'];
 
 const inside = (path: string, folder: string) =>
   folder === 'src/.'
@@ -100,6 +105,8 @@ const FORBIDDEN: readonly (readonly [path: string, text: string])[] = [
   ['src/memory/x.ts', 'const { add } = Atomics;\nexport const a = add;'],
   ['src/rcu/x.ts', "import { a } from '../mm/a.ts';"],
   ['src/mm/x.ts', "import { a } from '../../harness/torture/a.ts';"],
+  ['src/scenarios/x.ts', "import { a } from '../../harness/torture/a.ts';"],
+  ['src/scenarios/x.ts', 'export const a = (view: Int32Array) => Atomics.load(view, 0);'],
   ['src/x.ts', "export const a = await import('../workers/a.ts');"],
   ['src/x.ts', "import { readFileSync } from 'node:fs/promises';"],
   ['src/x.ts', "import { a } from '../bench/a.ts';"],
@@ -119,6 +126,7 @@ const ALLOWED: readonly (readonly [path: string, text: string])[] = [
   ['src/locking/x.ts', '/** Unlike Atomics.load. */\nexport const a = 1;'],
   ['src/rcu/x.ts', "import { a } from '../locking/a.ts';"],
   ['src/mm/variants/x.ts', "import { a } from '../../rcu/a.ts';"],
+  ['src/scenarios/x.ts', "import { a } from '../locking/a.ts';\nimport { b } from '../scenario.ts';"],
   ['src/index.ts', "export * from './mm/a.ts';"],
   [
     'workers/x.ts',

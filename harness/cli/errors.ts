@@ -38,6 +38,7 @@ export function explain(error: unknown, verbose: boolean): number {
   const known = error as (Error & { code?: string }) | undefined;
   const usage = USAGE_CODES.has(known?.code ?? '') || known?.name === 'CACError';
   process.stderr.write(`lockrig: ${oneLine(known?.message ?? String(error))}\n`);
+  if (known?.code === 'ESTALL') return EXIT.stall;
   const told = usage || error instanceof CpuDied || error instanceof ControlTimeout;
   if (verbose || !told) process.stderr.write(`${known?.stack ?? ''}\n`);
   return usage ? EXIT.usage : EXIT.died;

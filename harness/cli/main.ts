@@ -7,8 +7,10 @@ import { cac } from 'cac';
 import { plainArguments } from './argv.ts';
 import { addBench } from './bench.ts';
 import { EXIT, explain, UsageError } from './errors.ts';
+import { addHunt } from './hunt.ts';
 import { addList } from './list.ts';
 import { addNew } from './new.ts';
+import { addReplay } from './replay.ts';
 import { addTorture } from './torture.ts';
 
 function version(): string {
@@ -37,6 +39,8 @@ const finish = (code: Promise<number>): void => {
   pending = code;
 };
 addTorture(cli, finish);
+addHunt(cli, finish);
+addReplay(cli, finish);
 addBench(cli, finish);
 addList(cli, finish);
 addNew(cli, finish);

@@ -2,7 +2,7 @@
  * What a command is about: names, globs and files from the command line become lock definitions.
  */
 import { existsSync } from 'node:fs';
-import { loadLock, lockNames, mutantNames } from '../../src/catalog.ts';
+import { loadLock, loadScenario, lockNames, mutantNames, scenarioNames } from '../../src/catalog.ts';
 import type { AnyLock } from '../../src/locking/define.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
 import type { Tortured } from '../torture/setup.ts';
@@ -59,7 +59,7 @@ async function fromFile(argument: string): Promise<Subject[]> {
 
 async function nearest(name: string): Promise<string[]> {
   const { distance } = await import('fastest-levenshtein');
-  return [...lockNames, ...mutantNames]
+  return [...lockNames, ...mutantNames, ...(await scenarioNames())]
     .map((known) => ({
       name: known,
       far: Math.min(distance(name, known), distance(name, known.replace('busted/', ''))),
@@ -69,31 +69,43 @@ async function nearest(name: string): Promise<string[]> {
     .map((each) => each.name);
 }
 
+/** A lock or a scenario of lockrig's own; scenarios are loaded for a name that could be one and no file's. */
+async function named(name: string): Promise<Tortured | undefined> {
+  const lock = await loadLock(name);
+  if (lock || !/^(?:busted\/)?[a-z0-9-]+$/.test(name)) return lock;
+  return loadScenario(name);
+}
+
 /** The names that a glob stands for. */
-async function matching(glob: string): Promise<string[]> {
+async function matching(glob: string, scenarios: boolean): Promise<string[]> {
   const { default: picomatch } = await import('picomatch');
   if (!picomatch.scan(glob).isGlob) return [];
   const matches = picomatch(glob);
-  return [...lockNames, ...mutantNames].filter((name) => matches(name));
+  const all = [...lockNames, ...mutantNames, ...(scenarios ? await scenarioNames() : [])];
+  return all.filter((name) => matches(name));
 }
 
 /**
  * Finds what was asked for.
+ * @param options.scenarios whether a glob stands for scenarios that ship, too; by their names they are always found
  * @throws UsageError when a name is unknown or a glob matches nothing; PluginError when a file cannot be used
  */
-export async function findSubjects(names: readonly string[]): Promise<Subject[]> {
+export async function findSubjects(
+  names: readonly string[],
+  { scenarios = false }: { scenarios?: boolean } = {},
+): Promise<Subject[]> {
   const found: Subject[] = [];
   for (const name of names) {
-    const exact = await loadLock(name);
+    const exact = await named(name);
     if (exact) found.push({ lock: exact });
     else if (FILE_AND_NAME.test(name) || existsSync(name)) found.push(...(await fromFile(name)));
     else {
-      const matches = await matching(name);
+      const matches = await matching(name, scenarios);
       if (matches.length === 0)
         throw new UsageError(
-          `there is no lock '${name}'; the nearest are ${(await nearest(name)).join(', ')} (lockrig list shows all; a file is named with its ending, as in ./my-lock.ts)`,
+          `there is no lock and no scenario '${name}'; the nearest are ${(await nearest(name)).join(', ')} (lockrig list shows all; a file is named with its ending, as in ./my-lock.ts)`,
         );
-      for (const match of matches) found.push({ lock: (await loadLock(match)) as AnyLock });
+      for (const match of matches) found.push({ lock: (await named(match)) as Tortured });
     }
   }
   return [

@@ -3,9 +3,11 @@
  */
 import { availableParallelism } from 'node:os';
 import { webAssembly } from '../../src/arch/index.ts';
-import type { Machine } from '../../src/memory/index.ts';
+import type { Kind } from '../../src/locking/kinds.ts';
+import { CpuArea, type Machine } from '../../src/memory/index.ts';
+import type { MemoryModel } from '../../src/scenario.ts';
 import { CpuPool } from '../cpus/pool.ts';
-import { type MemoryModel, MODELS } from '../engines/gated/buffers.ts';
+import { MODELS } from '../engines/gated/buffers.ts';
 import {
   ABORTS,
   type AbortReason,
@@ -20,6 +22,7 @@ import {
 } from '../engines/gated/layout.ts';
 import { SEARCH_WORDS, Search, type Searched } from '../engines/gated/search.ts';
 import { RECORD_WORDS, Trace } from '../engines/trace.ts';
+import { Control } from '../torture/area.ts';
 import { ParameterError, type TortureParams, withDefaults } from '../torture/params.ts';
 import { readViolations, type Violation } from '../torture/result.ts';
 import { prepare, type Tortured, type TortureSetup } from '../torture/setup.ts';
@@ -104,6 +107,10 @@ export interface ExplorationOptions {
 }
 
 const STEPS = 2;
+/** Kinds that need more to get anywhere: a ring that fills up, objects that are given back and used anew. */
+const STEPS_OF: Partial<Record<Kind, number>> = { queue: 12, hazard: 8, rcu: 4, condition: 4 };
+/** A bound on bypasses that an execution can be long enough to exceed. */
+const BYPASSABLE = 40;
 const TRACE = 1 << 16;
 /** Accesses after which an execution is given up. */
 const STEP_BOUND = 20_000;
@@ -113,12 +120,39 @@ function programUrl(): string {
   return new URL(`./program.${extension}`, import.meta.url).href;
 }
 
+/** Steps that an execution needs for what the subject promises to be broken in it. */
+export function stepsFor(subject: Tortured, cpus: number): number {
+  if (subject.definition === 'scenario') return 1;
+  const { bypass } = subject.promises;
+  const bound = typeof bypass === 'function' ? bypass(cpus) : bypass;
+  if (bound !== undefined && bound <= BYPASSABLE) return Math.max(STEPS, bound + 2);
+  return STEPS_OF[subject.kind] ?? STEPS;
+}
+
+/** Seconds in a row without an access that make a stall. */
+const SILENT_LOOKS = 10;
+
+/** A CPU that has the turn makes no access, and does not end. */
+export class ExplorationStalled extends Error {
+  readonly code = 'ESTALL';
+  readonly cpu: number;
+  constructor(subject: string, cpu: number, seconds: number) {
+    super(
+      `'${subject}': CPU ${cpu} has the turn and has made no access for ${seconds} s: it is in a loop without any, or its create or check does not return`,
+    );
+    this.name = 'ExplorationStalled';
+    this.cpu = cpu;
+  }
+}
+
 /** A machine whose CPUs are gated, with a subject on it. */
 export class Exploration {
   readonly subject: Tortured;
   readonly cpus: number;
   readonly machine: Machine;
   readonly setup: TortureSetup;
+  /** Steps of each CPU in an execution. */
+  readonly steps: number;
   readonly words: Int32Array;
   readonly area: GateArea;
   private readonly pool: CpuPool;
@@ -130,7 +164,9 @@ export class Exploration {
     words: Int32Array,
     area: GateArea,
     pool: CpuPool,
+    steps: number,
   ) {
+    this.steps = steps;
     this.subject = subject;
     this.machine = machine;
     this.cpus = machine.cpus;
@@ -171,13 +207,15 @@ export class Exploration {
     const memory = new webAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     const words = new Int32Array(memory.buffer);
     const spins = machine.cpus <= availableParallelism();
+    const steps = options.steps ?? stepsFor(subject, machine.cpus);
     const booted: ExploreSetup = {
       torture: setup,
       gate: { memory, area, spins },
-      episode: { steps: options.steps ?? STEPS },
+      episode: { steps },
     };
+    machine.boot.store(setup.area.control + Control.quota, steps);
     const pool = await CpuPool.start({ machine, program: programUrl(), setup: booted });
-    return new Exploration(subject, machine, setup, words, area, pool);
+    return new Exploration(subject, machine, setup, words, area, pool, steps);
   }
 
   private get(offset: number): number {
@@ -242,9 +280,12 @@ export class Exploration {
     options.signal?.addEventListener('abort', stop, { once: true });
     if (options.signal?.aborted) stop();
     const began = performance.now();
+    const guard = this.guard();
     try {
-      await Promise.all(Array.from({ length: this.cpus }, (_, cpu) => this.pool.run(cpu)));
+      const runs = Array.from({ length: this.cpus }, (_, cpu) => this.pool.run(cpu));
+      await Promise.race([Promise.all(runs), guard.stuck]);
     } finally {
+      guard.end();
       options.signal?.removeEventListener('abort', stop);
     }
     return {
@@ -255,6 +296,25 @@ export class Exploration {
       failures: this.failures(),
       maxSteps: this.get(Head.maxSteps),
     };
+  }
+
+  /** Watches for a CPU that has the turn and makes no access. */
+  private guard(): { readonly stuck: Promise<never>; end(): void } {
+    let reject: (error: Error) => void = () => {};
+    const stuck = new Promise<never>((_resolve, fail) => {
+      reject = fail;
+    });
+    stuck.catch(() => {});
+    let last = '';
+    let silent = 0;
+    const timer = setInterval(() => {
+      const now = [Head.execution, Head.steps, Head.ended, Head.current].map((word) => this.get(word)).join();
+      silent = now === last ? silent + 1 : 0;
+      last = now;
+      if (silent >= SILENT_LOOKS)
+        reject(new ExplorationStalled(this.subject.name, this.get(Head.current), silent));
+    }, 1000);
+    return { stuck, end: () => clearInterval(timer) };
   }
 
   private failures(): Failed[] {
@@ -336,6 +396,15 @@ export class Exploration {
       { length: this.cpus },
       (_, cpu) => this.words[(this.area.lines + cpu * LINE_BYTES + Line.accesses) >>> 2]!,
     );
+  }
+
+  /** Whether a word of the machine counts executions, and is no part of one: heartbeats, and the round that clients see. */
+  counts(index: number): boolean {
+    const round = (this.setup.area.control + Control.round) >>> 2;
+    if (index === round) return true;
+    for (let cpu = 0; cpu < this.cpus; cpu += 1)
+      if (index === (this.machine.areaOf(cpu) + CpuArea.heartbeat) >>> 2) return true;
+    return false;
   }
 
   /** Ends the CPUs. */

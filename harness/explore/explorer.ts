@@ -15,6 +15,7 @@ import { Aborted } from '../engines/gated/gate.ts';
 import { Head, LINE_BYTES, Line } from '../engines/gated/layout.ts';
 import { OP } from '../engines/trace.ts';
 import { Control } from '../torture/area.ts';
+import type { Bench } from '../torture/clients/context.ts';
 import type { TortureSetup } from '../torture/setup.ts';
 import type { Episode } from './subject.ts';
 
@@ -31,6 +32,8 @@ export interface Said {
 }
 
 const TEXTS = 8;
+/** Accesses that judging may take: a queue that was made a ring has no end. */
+const JUDGE_ACCESSES = 1_000_000;
 /** Accesses that an execution is expected to have, before one has ended. */
 const FIRST_LENGTH = 100;
 
@@ -46,6 +49,7 @@ export function scramble(number: number): number {
 export class Explorer {
   private readonly cpu: GatedCpu;
   private readonly machine: Machine;
+  private readonly bench: Bench;
   private readonly episode: Episode;
   private readonly setup: TortureSetup;
   private prepared = false;
@@ -53,7 +57,8 @@ export class Explorer {
   private texts: string[] = [];
   private readonly outcomes = new Map<string, number>();
 
-  constructor(machine: Machine, cpu: GatedCpu, episode: Episode, setup: TortureSetup) {
+  constructor(machine: Machine, cpu: GatedCpu, bench: Bench, episode: Episode, setup: TortureSetup) {
+    this.bench = bench;
     this.machine = machine;
     this.cpu = cpu;
     this.episode = episode;
@@ -120,7 +125,8 @@ export class Explorer {
       this.gaveUp(error);
     }
     gated.annotate(OP.end!, 0, 0);
-    return gated.leave();
+    const used = gated.leave();
+    return used;
   }
 
   /** This CPU's actor has returned, and an interrupt is delivered. @returns accesses to account for */
@@ -159,8 +165,11 @@ export class Explorer {
     let detail = 0;
     if (reason === 0) {
       try {
-        const outcome = episode.judge();
-        if (outcome !== undefined) this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
+        this.judgeWakes();
+        cpu.gated.limit(JUDGE_ACCESSES, () => {
+          const outcome = episode.judge();
+          if (outcome !== undefined) this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
+        });
       } catch (error) {
         if (error instanceof WouldBlock) detail = STUCK_AT_REST;
         else gate.giveUp('exception');
@@ -185,6 +194,21 @@ export class Explorer {
     memory.restore();
     for (let other = 0; other < cpu.count; other += 1)
       machine.words[(machine.areaOf(other) + CpuArea.heartbeat) >>> 2] = gate.get(Head.ended);
+  }
+
+  /** Was anybody let go on whom nobody would have woken? Judged at the end: whoever wakes them may come late. */
+  private judgeWakes(): void {
+    const { gate } = this.cpu.gated;
+    for (let cpu = 0; cpu < this.cpu.count; cpu += 1) {
+      const line = gate.line(cpu);
+      const by = gate.w[line + (Line.owed >>> 2)]!;
+      if (by > 0)
+        this.bench.report('unwoken', {
+          expected: cpu,
+          other: by - 1,
+          addr: gate.w[line + (Line.owedAt >>> 2)]!,
+        });
+    }
   }
 
   /** The accesses of all CPUs and the switches, as one number. */
@@ -220,6 +244,8 @@ export class Explorer {
     }
     if (!gate.more()) return false;
     gate.set(Head.execution, gate.get(Head.execution) + 1);
+    // Odd and even rounds differ for some clients.
+    this.machine.words[(this.setup.area.control + Control.round) >>> 2] = 1 + (seed & 7);
     gate.start();
     return true;
   }

@@ -35,6 +35,6 @@ export async function boot({ machine, id, setup }: BootContext): Promise<Runner>
   cpu.gated.exempt(torture.area.control, torture.area.records + MAX_RECORDS * sizeOf(Record));
   const made = await episodeOf(found, cpu, torture, options);
   bench = made.bench;
-  const explorer = new Explorer(machine, cpu, made.episode, torture);
+  const explorer = new Explorer(machine, cpu, bench, made.episode, torture);
   return { run: () => explorer.run(), collect: () => explorer.collect() };
 }

@@ -6,7 +6,7 @@
  * was passed over until memory changed, a timeout, a full store buffer, a value that was no longer kept each make it a search like any other, and
  * the result says which. What else is taken for granted is said, too.
  */
-import type { MemoryModel } from '../engines/gated/buffers.ts';
+import type { MemoryModel } from '../../src/scenario.ts';
 import { HEURISTICS } from '../engines/gated/layout.ts';
 import { ParameterError } from '../torture/params.ts';
 import type { Exploration, Failed, Switch } from './exploration.ts';

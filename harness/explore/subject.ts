@@ -30,7 +30,7 @@ export interface Episode {
 }
 
 /** Kinds whose clients and operations keep nothing in the thread between executions. */
-const LASTING: readonly Kind[] = ['mutex', 'rwlock', 'rwsem', 'seq', 'semaphore', 'completion'];
+const LASTING: readonly Kind[] = ['mutex', 'rwlock', 'rwsem'];
 
 const NO_LOCK = { kind: 'mutex', promises: {}, create: () => ({}) } as unknown as LockDefinition;
 

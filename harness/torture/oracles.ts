@@ -107,6 +107,10 @@ export const DETAILS = {
   },
   checkFailed: { oracle: 'check', text: 'the check failed' },
   forbiddenOutcome: { oracle: 'check', text: 'a forbidden outcome was seen' },
+  unwoken: {
+    oracle: 'wakeup',
+    text: 'CPU {expected} was let go on at {word} by a store of CPU {other} that was followed by no wake: had it been asleep, it would have slept on',
+  },
   notHeld: { oracle: 'ownership', text: 'CPU {cpu} was refused its own release' },
 } as const satisfies Record<string, Detail>;
 

@@ -1,7 +1,7 @@
 /**
  * The program of a torture CPU: takes up the CPU, creates the lock's operations and the client of its kind, and runs rounds.
  */
-import { loadLock } from '../../src/catalog.ts';
+import { loadLock, loadScenario } from '../../src/catalog.ts';
 import type { LockDefinition } from '../../src/locking/define.ts';
 import type { Kind, OpsByKind } from '../../src/locking/kinds.ts';
 import { mutex3 } from '../../src/locking/mutex3.ts';
@@ -34,9 +34,9 @@ const CLIENTS: {
 export async function findSubject(reference: TortureSetup['subject']): Promise<Tortured> {
   const { name, url, definition } = reference;
   if (url === undefined) {
-    const found = await loadLock(name);
+    const found = definition === 'lock' ? await loadLock(name) : await loadScenario(name);
     if (found) return found;
-    throw new Error(`no lock is called '${name}'`);
+    throw new Error(`no ${definition} is called '${name}'`);
   }
   const module = (await import(url)) as Record<string, unknown>;
   const found = Object.values(module)

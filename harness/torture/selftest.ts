@@ -46,7 +46,7 @@ export interface SelfTestOptions {
 }
 
 const PATIENCE = 4000;
-const RUNS = 5;
+const RUNS = 8;
 /** Milliseconds of a run whose oracles are off. */
 const BLIND = 150;
 

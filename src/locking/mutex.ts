@@ -6,19 +6,25 @@
  *   wait_lock  guards the queue
  *   first, last  the queue; nodes lie in the waiting CPUs' areas
  *   passed     acquisitions past the queue since its first has been first; the holder's alone
+ *   waking     not 0: the first in the queue has been woken and has not tried yet
  *
  * acquire takes a free mutex by one compare-exchange. Held, it spins for a while: a critical section is often shorter than a sleep. Then it
- * queues under `wait_lock` and sleeps on a word of its own node. A release that finds nobody queued is one compare-exchange as well; otherwise it clears the holder
- * and wakes the first, who tries again. Those who spin, and newcomers, may take the mutex meanwhile, which keeps it busy while the woken one is still on
+ * queues under `wait_lock` and sleeps on a word of its own node. A release clears the holder by one read-modify-write, and if somebody is queued wakes
+ * the first, who tries again. Those who spin, and newcomers, may take the mutex meanwhile, which keeps it busy while the woken one is still on
  * its way: the reason why sleeping locks let others pass.
  *
- * So that passing has an end, who takes the mutex past the queue counts it, and the one who reaches the bound sets the hand-off bit: its release makes
- * the first in the queue the holder instead of clearing the word. The queue is not empty then, for only a holder leaves it. (Linux sets the bit
+ * So that passing has an end, who takes the mutex past the queue counts it, and the one who reaches the bound sets the hand-off bit: from then on a mutex without
+ * holder is the first's alone, who takes it if it happens to come by, or else is made the holder by the one who released, both under
+ * `wait_lock`. The queue is not empty then, for only a holder leaves it. (Linux sets the bit
  * when the first waiter has been woken and beaten; a count bounds the same by acquisitions instead of wake-ups, which an oracle can hold it to.)
  *
  * No wake-up is lost. A waiter sets bit 0 under `wait_lock`, then tries once more, then sleeps while its word is 0. Who releases after that sees the bit,
  * takes `wait_lock`, and sets the word of the first before it notifies; who released before it is seen by the try. The one that was woken and
  * comes too late clears its own word before it tries again.
+ *
+ * Nor is it sent twice: with more CPUs than cores the woken one takes a while to come, and the mutex changes hands a thousand times meanwhile. Who has cleared
+ * the holder and finds `waking` set leaves it at that. The woken one clears `waking` before it tries, so (Dekker, all four sequentially
+ * consistent) either the release reads 0 and wakes, or the try sees the mutex free.
  *
  * Ordering: who takes it has read, by a read-modify-write of `owner`, what the release's read-modify-write stored; a hand-over besides through
  * the node's word, stored after it and read with acquire.
@@ -32,6 +38,7 @@ import type { MutexOps } from './kinds.ts';
 export const Mutex = struct('mutex', {
   owner: u32.ownLine(),
   passed: u32.ownLine(),
+  waking: u32.ownLine(),
   wait_lock: u32.ownLine(),
   first: u32,
   last: u32,
@@ -60,7 +67,7 @@ export interface MutexForm {
 
 /** The operations of one CPU. */
 export function mutexOps(isa: Isa, cpu: Cpu, { handoffAfter, handsOver }: MutexForm): Required<MutexOps> {
-  const { owner, passed, wait_lock, first, last } = Mutex;
+  const { owner, passed, waking, wait_lock, first, last } = Mutex;
   const { next, owner: self, woken } = MutexWaiter;
   const me = (cpu.id + 1) << 2;
 
@@ -70,10 +77,12 @@ export function mutexOps(isa: Isa, cpu: Cpu, { handoffAfter, handsOver }: MutexF
 
   const unlockQueue = (lock: Addr): void => isa.storeWakeOne(lock + wait_lock, 0);
 
-  /** Takes a mutex that nobody holds, past the queue if there is one. */
-  function take(lock: Addr): boolean {
-    let seen = isa.readOnce(lock + owner);
-    while ((seen & ~FLAGS) === 0) {
+  const closed = handsOver ? ~MUTEX_WAITERS : ~FLAGS;
+
+  /** Takes a mutex that nobody holds, past the queue if there is one, unless it is to be handed over. @param looked what its word was */
+  function take(lock: Addr, looked: number): boolean {
+    let seen = looked;
+    while ((seen & closed) === 0) {
       const now = isa.compareExchange(lock + owner, seen, me | seen);
       if (now === seen) {
         if (seen !== 0) pass(lock);
@@ -92,7 +101,8 @@ export function mutexOps(isa: Isa, cpu: Cpu, { handoffAfter, handsOver }: MutexF
 
   /** Takes it as the first in the queue, or finds that it has been handed over; under `wait_lock`. */
   function takeAsFirst(lock: Addr): boolean {
-    let seen = isa.readOnce(lock + owner);
+    isa.store(lock + waking, 0);
+    let seen = isa.load(lock + owner);
     while ((seen & ~FLAGS) === 0) {
       const now = isa.compareExchange(lock + owner, seen, me | MUTEX_WAITERS);
       if (now === seen) return true;
@@ -133,24 +143,26 @@ export function mutexOps(isa: Isa, cpu: Cpu, { handoffAfter, handsOver }: MutexF
     cpu.putNode(lock);
   }
 
-  function acquireHeld(lock: Addr): void {
-    for (let looks = LOOKS; looks > 0; looks -= 1) if (take(lock)) return;
+  function acquireHeld(lock: Addr, looked: number): void {
+    let seen = looked;
+    for (let looks = LOOKS; looks > 0; looks -= 1) {
+      if (take(lock, seen)) return;
+      seen = isa.readOnce(lock + owner);
+    }
     queue(lock);
   }
 
-  function releaseQueued(lock: Addr): void {
-    let seen = isa.load(lock + owner);
-    // Without the hand-off bit the holder goes first, so that others can have the mutex while the first is woken.
-    while (!handsOver || (seen & MUTEX_HANDOFF) === 0) {
-      const now = isa.compareExchange(lock + owner, seen, seen & FLAGS);
-      if (now === seen) break;
-      seen = now;
-    }
+  /** Nobody holds it any more, `flags` are set, and somebody is queued. */
+  function releaseQueued(lock: Addr, flags: number): void {
+    const handOver = handsOver && (flags & MUTEX_HANDOFF) !== 0;
+    if (!handOver && isa.load(lock + waking) !== 0) return;
     lockQueue(lock);
     const node = isa.read(lock + first);
-    if (node !== 0) {
-      if (handsOver && (seen & MUTEX_HANDOFF) !== 0)
-        isa.exchange(lock + owner, isa.read(node + self) | MUTEX_WAITERS);
+    // Who was first then may have taken it meanwhile: no bit, nothing to hand over, and a holder who will look after the next.
+    const still = !handOver || isa.load(lock + owner) === FLAGS;
+    if (node !== 0 && still) {
+      if (handOver) isa.exchange(lock + owner, isa.read(node + self) | MUTEX_WAITERS);
+      isa.store(lock + waking, 1);
       isa.store(node + woken, 1);
       isa.notify(node + woken, 1);
     }
@@ -159,11 +171,16 @@ export function mutexOps(isa: Isa, cpu: Cpu, { handoffAfter, handsOver }: MutexF
 
   return {
     acquire(lock) {
-      if (isa.compareExchange(lock + owner, 0, me) !== 0) acquireHeld(lock);
+      const seen = isa.compareExchange(lock + owner, 0, me);
+      if (seen !== 0) acquireHeld(lock, seen);
     },
-    tryAcquire: (lock) => isa.compareExchange(lock + owner, 0, me) === 0 || take(lock),
+    tryAcquire(lock) {
+      const seen = isa.compareExchange(lock + owner, 0, me);
+      return seen === 0 || take(lock, seen);
+    },
     release(lock) {
-      if (isa.compareExchange(lock + owner, me, 0) !== me) releaseQueued(lock);
+      const flags = isa.fetchAnd(lock + owner, FLAGS) & FLAGS;
+      if (flags !== 0) releaseQueued(lock, flags);
     },
   };
 }

@@ -45,8 +45,9 @@ export const qrwlock = defineLock({
     function queueRead(lock: Addr, at: Addr): void {
       leaveRead(at);
       head.acquire(lock + queue);
-      isa.queued(lock);
       let now = isa.fetchAdd(at, READER);
+      // Until here a writer that finds the word at 0 may pass, and the next one, and the next: it is the count that keeps them out.
+      isa.queued(lock);
       while ((now & WRITER) !== 0) now = isa.spinWhile(at, now);
       head.release(lock + queue);
     }

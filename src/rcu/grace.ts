@@ -4,7 +4,7 @@
  *   gp          the number of the latest grace period that was begun; odd, so that it is never 0
  *   done        the greatest number of a grace period that has ended
  *   lock        one grace period of `synchronize` at a time
- *   since       when the grace period under `lock` began to wait for `waits_for` - 1; for whoever looks for stalls
+ *   waits_for of each CPU: the CPU + 1 that its grace period waits for, and `since` when; for whoever looks for stalls
  *   reader.seen of each CPU: 0, it is in no read section; else the `gp` that it saw when it last said so
  *
  * A grace period adds 2 to `gp` and passes over the CPUs, waiting at each while its `seen` is neither 0 nor the new number or a later one. A number
@@ -32,9 +32,7 @@ export const Rcu = struct('rcu', {
   done: u32.ownLine(),
   lock: u32.ownLine(),
   barrier_lock: u32.ownLine(),
-  /** CPU + 1 that the grace period under way waits for, and when it began to, in milliseconds modulo 2^32. */
-  waits_for: u32.ownLine(),
-  since: u32,
+  cpus: u32,
 });
 
 /** Layout of what a CPU has of it. */
@@ -52,6 +50,10 @@ export const RcuCpu = struct('rcu_cpu', {
   wait_gp: u32,
   posted: u32,
   completed: u32.ownLine(),
+  /** The grace period that this CPU drives: CPU + 1 that it waits for, since when (milliseconds modulo 2^32), its number. */
+  waits_for: u32.ownLine(),
+  since: u32,
+  number: u32,
 });
 
 const HEAD = Math.ceil(sizeOf(Rcu) / LINE) * LINE;
@@ -67,7 +69,8 @@ export const rcuCpu = (cpu: number): number => HEAD + cpu * STRIDE;
 export const FIRST_GP = 1;
 
 /** Sets one up: no grace period is under way. */
-export function initRcu(isa: Isa, rcu: Addr): void {
+export function initRcu(isa: Isa, rcu: Addr, cpus: number): void {
+  isa.store(rcu + Rcu.cpus, cpus);
   isa.store(rcu + Rcu.gp, FIRST_GP);
   isa.store(rcu + Rcu.done, FIRST_GP);
 }
@@ -111,18 +114,18 @@ export function gracePeriods(isa: Isa, cpu: Cpu, { skips }: GraceForm): GracePer
     return (isa.fetchAdd(rcu + Rcu.gp, 2) + 2) | 0;
   }
 
-  function waitFor(rcu: Addr, number: number, announced: boolean): void {
+  function waitFor(rcu: Addr, number: number): void {
+    const mine = rcu + rcuCpu(cpu.id);
     for (let other = 0; other < last; other += 1) {
       const seen = rcu + rcuCpu(other) + RcuCpu.seen;
       let now = isa.load(seen);
       if (now === 0 || reached(now, number)) continue;
-      if (announced) {
-        isa.writeOnce(rcu + Rcu.since, (cpu.now() / 1e6) | 0);
-        isa.writeOnce(rcu + Rcu.waits_for, other + 1);
-      }
+      isa.writeOnce(mine + RcuCpu.since, (cpu.now() / 1e6) | 0);
+      isa.writeOnce(mine + RcuCpu.number, number);
+      isa.writeOnce(mine + RcuCpu.waits_for, other + 1);
       do now = isa.spinWhile(seen, now);
       while (now !== 0 && !reached(now, number));
-      if (announced) isa.writeOnce(rcu + Rcu.waits_for, 0);
+      isa.writeOnce(mine + RcuCpu.waits_for, 0);
     }
     let done = isa.load(rcu + Rcu.done);
     while (!reached(done, number)) {
@@ -145,11 +148,11 @@ export function gracePeriods(isa: Isa, cpu: Cpu, { skips }: GraceForm): GracePer
     synchronize(rcu) {
       const enough = (isa.load(rcu + Rcu.gp) + 2) | 0;
       turns.acquire(rcu + Rcu.lock);
-      if (!reached(isa.load(rcu + Rcu.done), enough)) waitFor(rcu, begin(rcu), true);
+      if (!reached(isa.load(rcu + Rcu.done), enough)) waitFor(rcu, begin(rcu));
       turns.release(rcu + Rcu.lock);
     },
     synchronizeExpedited(rcu) {
-      waitFor(rcu, begin(rcu), false);
+      waitFor(rcu, begin(rcu));
     },
   };
 }

@@ -1,8 +1,8 @@
 /**
  * Which reader holds a grace period of `rcu` or `qsbr` up, and for how long: what the kernel calls an RCU CPU stall.
  *
- * The CPU that waits leaves in the head whom it waits for, and since when. An observer reads these words while they may be changing: an answer is a hint, and
- * one that stays the same from look to look is a stall.
+ * A CPU that waits leaves among its own words whom it waits for, and since when. An observer reads these words while they may be changing: an answer is a
+ * hint, and one that stays the same from look to look is a stall.
  */
 import type { Addr, Isa } from '../arch/index.ts';
 import { Rcu, RcuCpu, rcuCpu } from './grace.ts';
@@ -20,7 +20,8 @@ export interface WaitingGracePeriod {
 }
 
 /**
- * The grace period of `synchronize` that is waiting; undefined when none is. Of several that were asked for, one waits and the others wait for their turn.
+ * The grace period that has waited longest; undefined when none waits. Of `synchronize` one at a time waits, the others for their turn; expedited ones wait
+ * beside each other.
  * @param now `performance.now()` of this process
  */
 export function waitingGracePeriod(
@@ -28,12 +29,16 @@ export function waitingGracePeriod(
   rcu: Addr,
   now: number,
 ): WaitingGracePeriod | undefined {
-  const cpu = isa.readOnce(rcu + Rcu.waits_for) - 1;
-  if (cpu < 0) return undefined;
-  return {
-    cpu,
-    nesting: isa.readOnce(rcu + rcuCpu(cpu) + RcuCpu.nesting),
-    number: isa.readOnce(rcu + Rcu.gp) >>> 0,
-    milliseconds: ((now | 0) - isa.readOnce(rcu + Rcu.since)) | 0,
-  };
+  let longest: WaitingGracePeriod | undefined;
+  const cpus = isa.readOnce(rcu + Rcu.cpus);
+  for (let waiter = 0; waiter < cpus; waiter += 1) {
+    const line = rcu + rcuCpu(waiter);
+    const cpu = isa.readOnce(line + RcuCpu.waits_for) - 1;
+    if (cpu < 0) continue;
+    const milliseconds = ((now | 0) - isa.readOnce(line + RcuCpu.since)) | 0;
+    if (longest && longest.milliseconds >= milliseconds) continue;
+    const nesting = isa.readOnce(rcu + rcuCpu(cpu) + RcuCpu.nesting);
+    longest = { cpu, nesting, number: isa.readOnce(line + RcuCpu.number) >>> 0, milliseconds };
+  }
+  return longest;
 }

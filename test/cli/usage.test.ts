@@ -11,15 +11,18 @@ const test = suite('cli: usage');
 const box = folder();
 
 const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
-  [['torture', 'tiket'], /no lock 'tiket'; the nearest are ticket,/],
-  [['torture', 'mutex4'], /no lock 'mutex4'; the nearest are mutex3,/],
-  [['torture', 'ticket', 'no-exlusion'], /no lock 'no-exlusion'; the nearest are busted\/no-exclusion/],
-  [['torture', 'zz*'], /no lock 'zz\*'/],
+  [['torture', 'tiket'], /no lock and no scenario 'tiket'; the nearest are ticket,/],
+  [['torture', 'mutex4'], /no lock and no scenario 'mutex4'; the nearest are mutex3,/],
+  [
+    ['torture', 'ticket', 'no-exlusion'],
+    /no lock and no scenario 'no-exlusion'; the nearest are busted\/no-exclusion/,
+  ],
+  [['torture', 'zz*'], /no lock and no scenario 'zz\*'/],
   [['torture', ''], /argument '' is empty/],
   [['torture', './missing.ts'], /missing\.ts does not exist/],
   [['torture', './missing.ts#one'], /missing\.ts does not exist/],
   [['torture', './good.ts#one'], /defines no 'one': it has good/],
-  [['torture', './good.txt'], /no lock '\.\/good\.txt'/],
+  [['torture', './good.txt'], /no lock and no scenario '\.\/good\.txt'/],
   ...['0', '-1', '1e9', 'two', '1.5', 'NaN', 'Infinity', '1025', '2,3'].map(
     (cpus) =>
       [
@@ -35,7 +38,7 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
   [['torture', 'ticket', '--cpus', '2', '--cpus', '3'], /--cpus 2,3 is not right/],
   [['torture', 'ticket', '--cpus', '2', '--oversubscribe'], /--cpus and --oversubscribe/],
   [['torture', 'ticket', '--frob-nicate'], /unknown option `--frob-nicate`.* lockrig torture --help/],
-  [['torture', '--fail-fast', 'tiket'], /no lock 'tiket'/],
+  [['torture', '--fail-fast', 'tiket'], /no lock and no scenario 'tiket'/],
   [['tortur', 'ticket'], /no command 'tortur': one of torture, /],
   [['torture', 'ticket', '--duration', 'x'], /--duration x is not right: a time such as/],
   [['torture', 'ticket', '--duration', '-5s'], /--duration -5s is not right/],
@@ -51,12 +54,22 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
   [['torture', 'ticket', '--max-memory', '1'], /--max-memory 1 is not right/],
   [['torture', 'rwlock', '--readers', '2', '--writers', '1'], /--readers 2 and --writers 1 .* 2 CPUs/],
   [['torture', 'ticket', '--jit', 'wrong'], /--jit wrong is not right: interpreter or baseline or optimised/],
-  [['torture', 'tiket', '--jit', 'baseline'], /no lock 'tiket'/],
+  [['torture', 'tiket', '--jit', 'baseline'], /no lock and no scenario 'tiket'/],
   [['torture', 'ticket', '--isa', 'arm'], /--isa arm is not right: wasm or atomics/],
   [
     ['torture', 'ticket', '--waiting', 'sleep'],
     /--waiting sleep is not right: spin or spin-then-park or park/,
   ],
+  [['hunt', 'ticket', '--model', 'tsoo'], /no memory model 'tsoo': sc, tso, weak are there; 'tso'/],
+  [['hunt', 'ticket', '--policy', 'ptc'], /no policy 'ptc': random, pct, pos are there; 'pct'/],
+  [['hunt', 'ticket', '--policy', 'pct:x'], /--policy x is not right: a whole number from 0 to 1000/],
+  [['hunt', 'ticket', '--budget', 'long'], /--budget long is not right: a time such as/],
+  [['hunt', 'ticket', '--cpus', '17'], /--cpus 17 is not right: a whole number from 1 to 16/],
+  [['hunt', 'lost-updat'], /no scenario 'lost-updat'; the nearest are lost-update/],
+  [['hunt', 'ticket', '--budget', '10', '--out', '/proc/x'], /\/proc\/x\S* cannot be written/],
+  [['replay', 'nonsense'], /'nonsense' is no token/],
+  [['replay', 'lr1:ticket:2x2:sc:pos,0,1:1:0:00000000:1:12345678'], /was cut or altered/],
+  [['replay', 'lr0:ticket'], /format lr0; this lockrig reads lr1/],
   [['torture', 'ticket', 'barrier', '--hotplug', '1s'], /hotplug does not go with barriers/],
   [['torture', '--self-test', 'ticket'], /--self-test takes no locks/],
   [['torture', '--self-test', '--out', 'x'], /--self-test writes neither/],
@@ -91,11 +104,16 @@ test(
 test('--verbose adds the stack, and only that', async () => {
   const { code, stderr } = await lockrig(['torture', 'tiket', '--verbose']);
   assert.is(code, 2);
-  assert.match(stderr, /^lockrig: there is no lock 'tiket'[^\n]*\n\w*Error: there is no lock[^\n]*\n +at /);
+  assert.match(
+    stderr,
+    /^lockrig: there is no lock and no scenario 'tiket'[^\n]*\n\w*Error: there is no lock[^\n]*\n +at /,
+  );
 });
 
 /** Every option that a command is documented to have. */
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  hunt: ['budget', 'cpus', 'steps', 'seed', 'model', 'policy', 'all', 'json', 'out', 'verbose', 'help'],
+  replay: ['times', 'lines', 'json', 'verbose', 'help'],
   torture: [
     ...[
       'cpus',

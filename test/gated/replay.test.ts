@@ -1,10 +1,10 @@
 /** An execution is a function of its schedule: seeds and switch lists bring back every access, and between executions memory is as it was. */
 import * as assert from 'uvu/assert';
-import type { MemoryModel } from '../../harness/engines/gated/buffers.ts';
 import { type Execution, Exploration } from '../../harness/explore/exploration.ts';
 import { PORTFOLIO } from '../../harness/explore/policies/index.ts';
 import type { Tortured } from '../../harness/torture/setup.ts';
 import { loadLock } from '../../src/catalog.ts';
+import type { MemoryModel } from '../../src/scenario.ts';
 import * as episodes from '../fixtures/gated/episodes.ts';
 import { MODELS, openProgram } from '../fixtures/gated/judge.ts';
 import { suite } from '../suite.ts';

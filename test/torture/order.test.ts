@@ -57,9 +57,9 @@ test('locks that promise order or a bound keep it with 2, 4 and 8 CPUs', async (
   );
   for (const lock of promising) {
     for (const [cpus, rounds] of [
-      [2, 120],
-      [4, 30],
-      [8, 12],
+      [2, 60],
+      [4, 15],
+      [8, 6],
     ] as const) {
       const result = await run(lock, { cpus, rounds, try: 0.2, shortDelay: 20 });
       assert.is(result.verdict, 'success', summarize(result).join('\n'));

@@ -29,7 +29,7 @@ import type { Memory } from './memory.ts';
 export class WouldBlock extends Error {
   readonly code = 'EWOULDBLOCK';
   constructor(what: string, addr: Addr) {
-    super(`${what} on word ${addr} would block, and nobody is left to end it`);
+    super(`${what}, at word ${addr}, with all CPUs done: nobody is left to end it`);
     this.name = 'WouldBlock';
   }
 }
@@ -82,8 +82,10 @@ export class GatedAccess {
   hash = 0;
   /** Whether the trace is written. */
   tracing = false;
+
   private granted = DIRECT;
   private direct = true;
+  private limited = false;
   private weakness = 0;
   private exemptFrom = 0;
   private exemptTo = 0;
@@ -143,6 +145,18 @@ export class GatedAccess {
     return used;
   }
 
+  /** Runs `judge` directly, for so many accesses at most: what an execution has left behind may lead in circles. */
+  limit<T>(accesses: number, judge: () => T): T {
+    this.limited = true;
+    this.left = accesses;
+    try {
+      return judge();
+    } finally {
+      this.limited = false;
+      this.left = DIRECT;
+    }
+  }
+
   private goDirect(): void {
     this.direct = true;
     this.weakness = 0;
@@ -157,6 +171,7 @@ export class GatedAccess {
   /** The quota is used up before an access. */
   private turn(operation: number, addr: Addr): void {
     if (this.direct) {
+      if (this.limited) throw new WouldBlock('a loop that does not end', addr);
       this.left = DIRECT;
       return;
     }
@@ -240,6 +255,7 @@ export class GatedAccess {
   // Stores.
 
   private commit(addr: Addr, value: number): number {
+    if (this.gate.spinners > 0) this.gate.owe(addr, this.gate.id + 1);
     if (this.weakness === 2) return this.gate.buffers.commit(this.gate.id, addr, value);
     return this.memory.commit(addr >>> 2, value);
   }
@@ -283,9 +299,11 @@ export class GatedAccess {
   }
   storeWake(addr: Addr, value: number): void {
     this.stored(STORE_WAKE, addr, value);
+    this.wake(addr, -1);
   }
   storeWakeOne(addr: Addr, value: number): void {
     this.stored(STORE_WAKE_ONE, addr, value);
+    this.wake(addr, 1);
   }
 
   // Read-modify-writes, for isa.ts.
@@ -430,8 +448,13 @@ export class GatedAccess {
     return woken;
   }
 
-  /** A CPU in `spinWhile` sees a changed word by itself. */
-  wake(_addr: Addr, _count: number): void {}
+  /**
+   * A CPU in `spinWhile` sees a changed word by itself, so this ends no wait. On hardware it might have parked: that whoever changed the word has also
+   * called this is kept, for a CPU that went on without it would have slept on.
+   */
+  wake(addr: Addr, _count: number): void {
+    if (!this.direct) this.gate.pay(addr);
+  }
 
   pause(): void {
     if (this.direct) return;

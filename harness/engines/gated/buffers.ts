@@ -15,15 +15,14 @@
  *
  * Not modelled: a load that takes effect after a later store of its own CPU (load buffering), and read-modify-writes weaker than full.
  */
+import type { MemoryModel } from '../../../src/scenario.ts';
 import type { Gate } from './gate.ts';
 import { BUFFER_STORES, BUFFER_WORDS, HEURISTICS, Head, HISTORY_WORDS, Line } from './layout.ts';
 import type { Memory } from './memory.ts';
 import { DRAIN, transition } from './policy.ts';
 
 /** The memory models by strength. */
-export const MODELS = ['sc', 'tso', 'weak'] as const;
-/** A memory model. */
-export type MemoryModel = (typeof MODELS)[number];
+export const MODELS = ['sc', 'tso', 'weak'] as const satisfies readonly MemoryModel[];
 
 const RELEASE = 1;
 const EPOCH = 2;

@@ -63,6 +63,8 @@ export class Aborted extends Error {
 const IDLE_ROUNDS = 64;
 /** Time that passes in one of them, in steps. */
 const IDLE_STEPS = 100;
+/** `owed`: it has been woken. */
+const AWAKE = -1;
 /** Accesses of a CPU that nobody else could run beside. */
 const ALONE = 2048;
 
@@ -230,6 +232,10 @@ export class Gate implements PolicyView {
   /** Notes that an execution relied on one of {@link HEURISTICS}. */
   relied(bits: number): void {
     this.w[this.head + H(Head.heuristics)]! |= bits;
+  }
+  /** CPUs in `spinWhile`. */
+  get spinners(): number {
+    return this.w[this.head + H(Head.spinning)]!;
   }
 
   /** Virtual time in steps. */
@@ -515,6 +521,7 @@ export class Gate implements PolicyView {
     const { w, cpus } = this;
     for (const word of [
       Head.steps,
+      Head.spinning,
       Head.changes,
       Head.idle,
       Head.skipped,
@@ -552,7 +559,10 @@ export class Gate implements PolicyView {
     const { w, mine } = this;
     w[mine + H(Line.status)] = status;
     w[mine + H(Line.value)] = value;
+    w[mine + H(Line.owed)] = 0;
+    if (status === SPINNING) w[this.head + H(Head.spinning)]! += 1;
     const quota = this.turn(op, addr, used, true);
+    if (status === SPINNING) w[this.head + H(Head.spinning)]! -= 1;
     w[mine + H(Line.status)] = READY;
     return quota;
   }
@@ -561,6 +571,32 @@ export class Gate implements PolicyView {
   yield(op: number, used: number): number {
     this.w[this.mine + H(Line.yielded)] = this.get(Head.changes) + 1;
     return this.turn(op, 0, used, true);
+  }
+
+  /**
+   * A store has changed a word on which CPUs may be spinning: `by` owes them a wake-up. Who was woken while the word had another value than it waits for is
+   * awake for good, whatever becomes of the word.
+   */
+  owe(addr: Addr, by: number): void {
+    const { w } = this;
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
+      const line = this.line(cpu);
+      if (w[line + H(Line.status)] !== SPINNING || w[line + H(Line.addr)] !== addr) continue;
+      if (w[line + H(Line.owed)] === AWAKE) continue;
+      w[line + H(Line.owed)] = by;
+      w[line + H(Line.owedAt)] = addr;
+    }
+  }
+
+  /** Somebody wakes those who may sleep on a word: nothing is owed to them any more, whoever changed it. */
+  pay(addr: Addr): void {
+    const { w } = this;
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
+      const line = this.line(cpu);
+      if (w[line + H(Line.owed)]! > 0 && w[line + H(Line.owedAt)] === addr) w[line + H(Line.owed)] = 0;
+      if (w[line + H(Line.status)] !== SPINNING || w[line + H(Line.addr)] !== addr) continue;
+      if (this.machine[addr >>> 2] !== w[line + H(Line.value)]) w[line + H(Line.owed)] = AWAKE;
+    }
   }
 
   /** Wakes up to `count` futex sleepers on a word, first come first. @returns how many */

@@ -35,8 +35,9 @@ export const Head = struct('gate', {
   /** What the CPU that gets the turn may do without deciding anew. */
   quota: u32,
   current: u32,
-  /** CPUs that are not done. */
+  /** CPUs that are not done, and those in `spinWhile`. */
   running: u32,
+  spinning: u32,
   /** Writes that changed memory: what a CPU that yields waits for. */
   changes: u32,
   /** Turns in a row in which everybody yielded and nothing changed. */
@@ -130,6 +131,9 @@ export const Line = struct('gated_cpu', {
   serving: u32,
   /** Its actor had returned, and it was called back to be interrupted. */
   recalled: u32,
+  /** The CPU, plus 1, whose store ended its spin on a word that nobody has been woken on since; and the word. */
+  owed: u32,
+  owedAt: u32,
 });
 
 /** Can go on. */

@@ -1,0 +1,188 @@
+/** What `lockrig hunt` does: reads the options, finds the subjects, hunts one after the other, writes down what it found. */
+import { join } from 'node:path';
+import type { MemoryModel } from '../../src/scenario.ts';
+import { MODELS } from '../engines/gated/buffers.ts';
+import { MAX_GATED } from '../engines/gated/layout.ts';
+import { type HuntFailure, type HuntOptions, type HuntResult, hunt } from '../explore/hunt.ts';
+import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from '../explore/policies/index.ts';
+import { LONGEST_TOKEN } from '../explore/token.ts';
+import { writeWhole } from '../report/files.ts';
+import { environment } from '../torture/result.ts';
+import { group } from '../torture/summary.ts';
+import { EXIT, UsageError } from './errors.ts';
+import { Interrupt } from './interrupt.ts';
+import { findSubjects, type Subject } from './subjects.ts';
+import { type Raw, time, whole } from './values.ts';
+
+type Options = Readonly<Record<string, Raw>>;
+
+/** Parameters of policies that were given none: laziness, depth. */
+const DEFAULT_PARAMETER: Readonly<Record<string, number>> = { random: 16, pct: 3, pos: 0 };
+
+function words(raw: Raw, name: string): string[] | undefined {
+  if (raw === undefined) return undefined;
+  const list = typeof raw === 'boolean' ? [] : String(raw).split(',').filter(Boolean);
+  if (list.length === 0) throw new UsageError(`--${name} needs a value: lockrig hunt --help shows which`);
+  return list;
+}
+
+async function nearest(word: string, known: readonly string[]): Promise<string> {
+  const { closest } = await import('fastest-levenshtein');
+  return closest(word, known);
+}
+
+async function models(raw: Raw): Promise<MemoryModel[] | undefined> {
+  const list = words(raw, 'model');
+  for (const word of list ?? [])
+    if (!MODELS.includes(word as MemoryModel))
+      throw new UsageError(
+        `there is no memory model '${word}': ${MODELS.join(', ')} are there; '${await nearest(word, MODELS)}' is the nearest`,
+      );
+  return list as MemoryModel[] | undefined;
+}
+
+async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
+  const list = words(raw, 'policy');
+  if (!list) return undefined;
+  const known = POLICIES.map(({ name }) => name).filter((_, at) => at !== RECORDED);
+  return Promise.all(
+    list.map(async (word) => {
+      const [policy = '', parameter] = word.split(':');
+      if (!known.includes(policy) || policyIndex(policy) < 0)
+        throw new UsageError(
+          `there is no policy '${policy}': ${known.join(', ')} are there; '${await nearest(policy, known)}' is the nearest`,
+        );
+      const value =
+        parameter === undefined
+          ? (DEFAULT_PARAMETER[policy] ?? 0)
+          : (whole('policy', parameter, 0, 1000) ?? 0);
+      return { policy, parameter: value };
+    }),
+  );
+}
+
+/** A budget: `20000` executions, or `30s`. */
+function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds'> {
+  if (raw === undefined) return {};
+  if (typeof raw !== 'boolean' && /^\d+$/.test(String(raw))) {
+    const executions = whole('budget', raw, 1, 2 ** 31 - 1);
+    return executions === undefined ? {} : { executions };
+  }
+  const milliseconds = time('budget', raw, 1, 86_400_000);
+  return milliseconds === undefined ? {} : { milliseconds };
+}
+
+/** What a failure says, for people. */
+export function describeFailure(failure: HuntFailure, subject: string, file?: string): string[] {
+  const { after, shrunk } = failure;
+  return [
+    `  !!! ${failure.oracle}: ${failure.text}`,
+    `      under ${failure.model}, after ${group(after.executions)} executions and ${after.seconds.toFixed(2)} s; shrunk from ${shrunk.from} to ${failure.preemptions} preemptions in ${shrunk.seconds.toFixed(2)} s; ${failure.shown} of ${failure.accesses} accesses:`,
+    '',
+    ...failure.columns,
+    '',
+    failure.token.length <= LONGEST_TOKEN
+      ? `  lockrig replay '${failure.token}'${file === undefined ? '' : ` ${file}`}`
+      : `  the token has ${failure.token.length} characters; --out writes it to a file for ${subject}`,
+  ];
+}
+
+function verdictLine(result: HuntResult): string {
+  const { executions, seconds } = result;
+  const rate = `${group(executions)} executions in ${seconds.toFixed(1)} s`;
+  const echo = `hunt:${result.subject} cpus=${result.cpus} models=${result.models.join()} seed=${result.seed}`;
+  switch (result.verdict) {
+    case 'found':
+      return `${echo} FAILURE (${result.failures.map(({ oracle }) => oracle).join(', ')}) ${rate}`;
+    case 'clean':
+      return `${echo} SUCCESS no failure in ${rate}`;
+    case 'interrupted':
+      return `${echo} INTERRUPTED after ${rate}`;
+    default:
+      return `${echo} NOT DETERMINISTIC: two runs of one schedule differ at ${result.difference}; what an episode needs from one call to the next belongs into shared memory, and Math.random, Date.now and the like have no place in it`;
+  }
+}
+
+async function parse(options: Options): Promise<HuntOptions> {
+  const cpus = whole('cpus', options.cpus, 1, MAX_GATED);
+  const steps = whole('steps', options.steps, 1, 1000);
+  const seed = whole('seed', options.seed, 0, 2 ** 32 - 1);
+  const chosen = await policies(options.policy);
+  const memory = await models(options.model);
+  return {
+    ...budget(options.budget),
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(steps === undefined ? {} : { steps }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(chosen === undefined ? {} : { policies: chosen }),
+    ...(memory === undefined ? {} : { models: memory }),
+    all: options.all === true,
+  };
+}
+
+/** Where a failure is written: named by the subject, the oracle and its token. */
+function failureFile(folder: string, subject: string, failure: HuntFailure): string {
+  const plain = subject.replaceAll(/[^\w.-]+/g, '-');
+  return join(folder, `${plain}.${failure.oracle}.${failure.token.split(':').at(-1)}.json`);
+}
+
+/** Runs the command. @returns the exit code */
+export async function runHunt(names: readonly string[], options: Options): Promise<number> {
+  const how = await parse(options);
+  const subjects = await findSubjects(names, { scenarios: true });
+  const events = options.json === true || options.json === '-';
+  const file = typeof options.json === 'string' && options.json !== '-' ? options.json : undefined;
+  const folder = typeof options.out === 'string' ? options.out : undefined;
+  const document = (results: readonly HuntResult[], complete: boolean): string =>
+    `${JSON.stringify({ schemaVersion: 1, command: 'hunt', complete, environment: environment(), results }, null, 2)}\n`;
+  // Said at the start, not when something has been found.
+  if (file !== undefined) writeWhole(file, document([], false));
+  if (folder !== undefined) writeWhole(join(folder, 'hunt.json'), document([], false));
+  const say = (text: string): void => {
+    if (!events) process.stdout.write(`${text}\n`);
+  };
+  const tell = (event: object): void => {
+    if (events) process.stdout.write(`${JSON.stringify(event)}\n`);
+  };
+  const interrupt = new Interrupt();
+  const results: HuntResult[] = [];
+  const keep = (complete: boolean): void => {
+    if (file !== undefined) writeWhole(file, document(results, complete));
+    if (folder !== undefined) writeWhole(join(folder, 'hunt.json'), document(results, complete));
+  };
+  const one = async ({ lock, url, hash, file: from }: Subject): Promise<HuntResult> =>
+    hunt(lock, {
+      ...how,
+      ...(url === undefined ? {} : { url }),
+      ...(hash === undefined ? {} : { hash }),
+      signal: interrupt.signal,
+      onProgress: (progress) => tell({ event: 'progress', subject: lock.name, ...progress }),
+      onFailure(failure) {
+        // On disk before it is printed.
+        if (folder !== undefined)
+          writeWhole(failureFile(folder, lock.name, failure), `${JSON.stringify(failure, null, 2)}\n`);
+        for (const line of describeFailure(failure, lock.name, from)) say(line);
+        tell({ event: 'failure', subject: lock.name, failure });
+      },
+    });
+  try {
+    for (const subject of subjects) {
+      if (interrupt.signal.aborted) break;
+      say(`hunt:${subject.lock.name}`);
+      const result = await one(subject);
+      results.push(result);
+      keep(false);
+      say(verdictLine(result));
+      tell({ event: 'result', result });
+    }
+  } finally {
+    interrupt.dispose();
+    keep(!interrupt.signal.aborted);
+  }
+  const any = (...verdicts: string[]): boolean => results.some(({ verdict }) => verdicts.includes(verdict));
+  return any('found', 'not deterministic')
+    ? EXIT.violation
+    : interrupt.signal.aborted
+      ? EXIT.interrupted
+      : EXIT.clean;
+}

@@ -1,0 +1,112 @@
+/**
+ * The failing interleaving as text: one column a CPU, one line an access, from top to bottom as it happened.
+ *
+ * Of an execution only few accesses matter: those to words that two CPUs share and one of them writes, near a switch from one CPU to another, and what each CPU
+ * did last. The others are left out, and a line says how many.
+ */
+import { OP, OPERATIONS, type Trace } from '../engines/trace.ts';
+import { namer } from '../torture/result.ts';
+import type { Execution, Exploration } from './exploration.ts';
+
+const LOCK_EVENTS = new Set([OP.acquired, OP.released, OP.blocked]);
+const SILENT = new Set([OP.begin, OP.end, OP.acquiring, OP.gaveUp, OP.queued]);
+
+/** Words that more than one CPU accesses, and one writes. */
+function shared(trace: Trace): Set<number> {
+  const readers = new Map<number, number>();
+  const written = new Set<number>();
+  for (let at = 0; at < trace.length; at += 1) {
+    const { reads, writes } = OPERATIONS[trace.op(at)]!;
+    if (!reads && !writes) continue;
+    const addr = trace.addr(at);
+    readers.set(addr, (readers.get(addr) ?? 0) | (1 << trace.cpu(at)));
+    if (writes) written.add(addr);
+  }
+  return new Set(
+    [...written].filter((addr) => ((readers.get(addr) ?? 0) & ((readers.get(addr) ?? 0) - 1)) !== 0),
+  );
+}
+
+/**
+ * The places of a trace that matter.
+ * @param most lines at most
+ */
+export function matters({ trace }: Execution, most: number): number[] {
+  const words = shared(trace);
+  const all: number[] = [];
+  for (let at = 0; at < trace.length; at += 1) {
+    const op = trace.op(at);
+    if (SILENT.has(op)) continue;
+    const { reads, writes } = OPERATIONS[op]!;
+    if (LOCK_EVENTS.has(op) || op === OP.drain || op === OP.notify || op === OP.waitEnd) all.push(at);
+    else if ((reads || writes) && words.has(trace.addr(at))) all.push(at);
+  }
+  if (all.length <= most) return all;
+  // Nearest to a change of CPU first; the end of the trace counts as one.
+  const distance = all.map((at, place) => {
+    for (let away = 0; ; away += 1) {
+      const before = all[place - away];
+      const after = all[place + away + 1];
+      if (after === undefined) return away;
+      if (trace.cpu(all[place + away]!) !== trace.cpu(after)) return away;
+      if (before !== undefined && away > 0 && trace.cpu(before) !== trace.cpu(at)) return away - 1;
+    }
+  });
+  const ranked = all.map((at, place) => ({ at, far: distance[place]! }));
+  ranked.sort((a, b) => a.far - b.far || b.at - a.at);
+  return ranked
+    .slice(0, most)
+    .map(({ at }) => at)
+    .sort((a, b) => a - b);
+}
+
+function describe(trace: Trace, at: number, name: (addr: number) => string): string {
+  const event = trace.event(at);
+  const { name: op, writes, reads, fence } = OPERATIONS[event.op]!;
+  const word = name(event.addr);
+  if (event.op === OP.acquired) return `[has ${word}${event.value === 2 ? ' to read' : ''}]`;
+  if (event.op === OP.released) return `[gives ${word} back]`;
+  if (event.op === OP.blocked) return `blocks: ${word} is ${event.value}`;
+  if (event.op === OP.waitEnd) return event.value === 0 ? 'wait ends' : `woken by CPU ${event.value - 1}`;
+  if (event.op === OP.notify) return `notify ${word} (woke ${event.value})`;
+  if (event.op === OP.drain) return `${word}: ${event.before} → ${event.value} reaches memory`;
+  if (fence) return op;
+  if (writes && reads) return `${op} ${word}: ${event.before} → ${event.value}`;
+  if (writes) return `${op} ${word}: ${event.before} → ${event.value}`;
+  return `${op} ${word} = ${event.value}`;
+}
+
+/** The interleaving in columns. @returns lines */
+export function columns(exploration: Exploration, execution: Execution, most = 15): string[] {
+  const { trace } = execution;
+  const { machine, setup, subject, cpus } = exploration;
+  const name = namer(machine, setup, subject.layout);
+  const places = matters(execution, most);
+  const cells = places.map((at) => ({ at, cpu: trace.cpu(at), text: describe(trace, at, name) }));
+  const widths = Array.from({ length: cpus }, (_, cpu) =>
+    Math.max(6, ...cells.filter((cell) => cell.cpu === cpu).map(({ text }) => text.length)),
+  );
+  const row = (cpu: number, text: string): string =>
+    widths
+      .map((width, column) => (column === cpu ? text : '').padEnd(width))
+      .join('  ')
+      .trimEnd();
+  const lines = [
+    `  ${widths
+      .map((width, cpu) => `CPU ${cpu}`.padEnd(width))
+      .join('  ')
+      .trimEnd()}`,
+  ];
+  let last = -1;
+  for (const { at, cpu, text } of cells) {
+    let skipped = 0;
+    for (let between = last + 1; between < at; between += 1) {
+      const { reads, writes } = OPERATIONS[trace.op(between)]!;
+      if (reads || writes) skipped += 1;
+    }
+    if (skipped > 0) lines.push(`  … ${skipped} more`);
+    lines.push(`  ${row(cpu, text)}`);
+    last = at;
+  }
+  return lines;
+}

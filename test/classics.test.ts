@@ -1,0 +1,50 @@
+/**
+ * The classic bugs are found by the hunt under the memory model that they name, by the oracle that they name, made small, and come back; their fixed twins are
+ * silent under every model.
+ */
+import * as assert from 'uvu/assert';
+import { hunt } from '../harness/explore/hunt.ts';
+import { replay } from '../harness/explore/replay.ts';
+import { decode } from '../harness/explore/token.ts';
+import { classics } from '../src/scenarios/index.ts';
+import { suite } from './suite.ts';
+
+const test = suite('classic bugs, hunted');
+const seed = Date.now() % 2 ** 32;
+const EXECUTIONS = 10_000;
+const SILENT = 60;
+const REPLAYS = 10;
+
+/** What catches them is named as the hunt does: nobody can go on, and somebody is asleep. */
+const ASLEEP = ['progress', 'wakeup'];
+/** Bugs whose own oracle looks at more than outcomes, and which show in an outcome all the same. */
+const SHOWS: readonly string[] = ['check'];
+
+for (const { name, broken, fixed } of classics) {
+  const { caughtBy, model } = broken.mutant!;
+  test(
+    `${name} (seed ${seed})`,
+    async () => {
+      // A race that changes no outcome takes a detector of races.
+      if (caughtBy !== 'race') {
+        const { failures } = await hunt(broken, { executions: EXECUTIONS, seed, models: [model] });
+        const [failure] = failures;
+        assert.ok(failure, `${broken.name} was not found in ${EXECUTIONS} executions`);
+        const oracles = caughtBy === 'lifetime' ? SHOWS : ASLEEP.includes(caughtBy) ? ASLEEP : [caughtBy];
+        assert.ok(oracles.includes(failure.oracle), `${failure.oracle}: ${failure.text}`);
+        assert.ok(failure.shown <= 15);
+        const { same, difference } = await replay(broken, decode(failure.token), { times: REPLAYS });
+        assert.is(same, REPLAYS, difference);
+      }
+      const { verdict, failures } = await hunt(fixed, {
+        executions: SILENT,
+        seed,
+        models: ['sc', 'tso', 'weak'],
+      });
+      assert.is(verdict, 'clean', failures[0]?.text);
+    },
+    { deadline: 120_000 },
+  );
+}
+
+test.run();
