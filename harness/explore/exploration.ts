@@ -2,7 +2,6 @@
  * Gated CPUs, as the main thread drives them: a machine with a subject, and sessions of executions on it.
  */
 import { availableParallelism } from 'node:os';
-import { webAssembly } from '../../src/arch/index.ts';
 import type { Kind } from '../../src/locking/kinds.ts';
 import { CpuArea, type Machine } from '../../src/memory/index.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
@@ -202,15 +201,13 @@ export class Exploration {
       trace: options.trace ?? TRACE,
       coverage: 0,
     });
-    if (!webAssembly) throw new ParameterError('this host has no WebAssembly, which gated CPUs need');
-    const pages = Math.ceil(area.bytes / 65536);
-    const memory = new webAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    const words = new Int32Array(memory.buffer);
+    const buffer = new SharedArrayBuffer(area.bytes);
+    const words = new Int32Array(buffer);
     const spins = machine.cpus <= availableParallelism();
     const steps = options.steps ?? stepsFor(subject, machine.cpus);
     const booted: ExploreSetup = {
       torture: setup,
-      gate: { memory, area, spins },
+      gate: { buffer, area, spins },
       episode: { steps },
     };
     machine.boot.store(setup.area.control + Control.quota, steps);

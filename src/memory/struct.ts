@@ -203,14 +203,14 @@ export function formFields(form: Fields, start: Addr): FieldInfo[] {
  * @throws LayoutError
  */
 export function struct<const F extends Fields>(name: string, fields: F): StructLayout<NamesIn<F>, F> {
-  const offsets: Record<string, Addr> = {};
+  const offsets = new Map<string, Addr>();
   const list: FieldInfo[] = [];
   const place = (key: string, offset: Addr): void => {
-    if (Object.hasOwn(offsets, key))
+    if (offsets.has(key))
       throw new LayoutError(
         `struct '${name}' has two fields '${key}': a union's names are fields of the struct, too`,
       );
-    offsets[key] = offset;
+    offsets.set(key, offset);
   };
   let end = 0;
   let lines = false;
@@ -228,7 +228,8 @@ export function struct<const F extends Fields>(name: string, fields: F): StructL
     end += 4 * value.count;
     if (value.alone) end = roundUp(end, LINE);
   }
-  const layout = Object.freeze(offsets) as StructLayout<NamesIn<F>, F>;
+  // Made in one go: an object that grew by more than a dozen keys is a hash table, and an offset would be looked up at each access instead of being a constant.
+  const layout = Object.freeze(Object.fromEntries(offsets)) as StructLayout<NamesIn<F>, F>;
   infos.set(layout, { name, bytes: lines ? roundUp(end, LINE) : end, fields: list });
   return layout;
 }

@@ -59,6 +59,12 @@ const PAUSE = op('pause');
 const BLOCKED = op('blocked');
 const DRAINED = op('drain');
 const BEGIN = op('begin');
+const QUEUED = op('queued');
+const PUBLISHED = op('published');
+const CONSUMED = op('consumed');
+const RACE_BEGIN = op('raceBegin');
+const RACE_END = op('raceEnd');
+const GRACE_PERIOD = op('gracePeriod');
 const PRIME = 0x01000193;
 
 /** What an engine is made with. */
@@ -263,7 +269,7 @@ export class GatedAccess {
   private stored(operation: number, addr: Addr, value: number): void {
     const word = value | 0;
     if (this.isExempt(addr)) {
-      this.memory.commit(addr >>> 2, word);
+      this.memory.scribble(addr >>> 2, word);
       return;
     }
     if (--this.left < 0) this.turn(operation, addr);
@@ -322,7 +328,7 @@ export class GatedAccess {
 
   /** It is written. @returns what it held */
   protected wrote(operation: number, addr: Addr, before: number, value: number): number {
-    if (this.isExempt(addr)) this.memory.commit(addr >>> 2, value);
+    if (this.isExempt(addr)) this.memory.scribble(addr >>> 2, value);
     else {
       this.commit(addr, value);
       this.note(operation, addr, value, before);
@@ -469,25 +475,25 @@ export class GatedAccess {
   // Annotations.
 
   queued(lock: Addr): void {
-    this.annotate(op('queued'), lock, 0);
+    this.annotate(QUEUED, lock, 0);
     this.onQueued(lock);
   }
   published(addr: Addr): void {
-    this.annotate(op('published'), addr, 0);
+    this.annotate(PUBLISHED, addr, 0);
   }
   consumed(addr: Addr): void {
     if (this.weakness === 2) this.gate.buffers.orderLoads(this.gate.id);
-    this.annotate(op('consumed'), addr, 0);
+    this.annotate(CONSUMED, addr, 0);
   }
   gracePeriod(id: number): void {
-    this.annotate(op('gracePeriod'), 0, id);
+    this.annotate(GRACE_PERIOD, 0, id);
   }
   dataRace<T>(fn: () => T): T {
-    this.annotate(op('raceBegin'), 0, 0);
+    this.annotate(RACE_BEGIN, 0, 0);
     try {
       return fn();
     } finally {
-      this.annotate(op('raceEnd'), 0, 0);
+      this.annotate(RACE_END, 0, 0);
     }
   }
 

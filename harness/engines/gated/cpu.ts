@@ -2,7 +2,6 @@
  * A CPU of the gated engine. It differs from any other in its instruction set, in its time, which is counted in accesses, and in that what it does
  * with locks goes into the trace.
  */
-import { WasmIsa, type WasmMemory } from '../../../src/arch/index.ts';
 import { Cpu, type Machine } from '../../../src/memory/index.ts';
 import { OP } from '../trace.ts';
 import { NS_PER_STEP } from './access.ts';
@@ -12,12 +11,10 @@ import { type GateArea, HEURISTICS } from './layout.ts';
 import { Memory } from './memory.ts';
 import type { Policy } from './policy.ts';
 
-/** Rounds of 2,000 loads that a CPU spins for its turn where it has a core to itself: longer than a wake-up takes. */
-const SPIN_ROUNDS = 100;
-
 /** What the CPUs of a gate share; survives structured clone. */
 export interface GateHandle {
-  readonly memory: WasmMemory;
+  /** The scheduler's memory. */
+  readonly buffer: SharedArrayBuffer;
   readonly area: GateArea;
   /** Whether every CPU has a core. */
   readonly spins: boolean;
@@ -82,21 +79,17 @@ export class GatedCpu extends Cpu {
 
 /** Attaches this thread to the machine as a gated CPU. */
 export function attachGated({ machine, handle, id, policies, queued }: GatedCpuOptions): GatedCpu {
-  const hand = new WasmIsa({
-    memory: handle.memory,
-    record: handle.area.records + id * 128,
-    waiting: handle.spins ? 'spin-then-park' : 'park',
-    spinRounds: SPIN_ROUNDS,
-  });
+  const w = new Int32Array(handle.buffer);
   const gate = new Gate({
-    hand,
+    w,
+    spins: handle.spins,
     machine: machine.words,
     area: handle.area,
     cpus: machine.cpus,
     id,
     policies,
   });
-  const memory = new Memory(hand.words, machine.words, handle.area, machine.cpus);
+  const memory = new Memory(w, machine.words, handle.area, machine.cpus);
   let cpu: GatedCpu | undefined;
   const isa = new GatedIsa({ gate, memory, serve: () => cpu?.serve(), queued });
   cpu = new GatedCpu(isa, id, machine.cpus, machine.words);

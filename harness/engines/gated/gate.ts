@@ -6,8 +6,7 @@
  * coordinator: policy, blocking, wake-ups and deadlock are worked out on whichever CPU holds the turn, over shared words, so which thread that was
  * leaves no trace.
  *
- * Hand-off. The turn is given by a sequentially consistent store to the target's `go`, taken by an acquire load of it: all that was written before, in
- * both memories, is seen after. CPUs wait by spinning where each has a core, parked where they do not.
+ * How the turn is handed on, and what that orders: baton.ts.
  *
  * Who can go on: a CPU that spins, when its word has another value; a futex sleeper, when it was woken (a changed word does not wake it); one that
  * yielded, when memory has changed since; a blocked one also when an interrupt is due. Where nobody can and every store has reached memory: those that yielded
@@ -15,9 +14,10 @@
  *
  * An execution that is given up is unwound: every CPU gets the turn once more and its access throws {@link Aborted}, as does each further one.
  */
-import { type Addr, WaitRecord, type WasmIsa } from '../../../src/arch/index.ts';
+import { type Addr, WaitRecord } from '../../../src/arch/index.ts';
 import { cpuArea } from '../../../src/memory/index.ts';
 import { OP } from '../trace.ts';
+import { Baton } from './baton.ts';
 import { Buffers } from './buffers.ts';
 import {
   ABORTS,
@@ -75,8 +75,10 @@ const LINE_WORDS = LINE_BYTES >>> 2;
 
 /** What a gate is made with. */
 export interface GateOptions {
-  /** Hands the turn on; an engine over the scheduler's memory. */
-  readonly hand: WasmIsa;
+  /** The scheduler's memory. */
+  readonly w: Int32Array<SharedArrayBuffer>;
+  /** Whether every CPU has a core to itself. */
+  readonly spins: boolean;
   readonly machine: Int32Array<SharedArrayBuffer>;
   readonly area: GateArea;
   readonly cpus: number;
@@ -97,16 +99,15 @@ export class Gate implements PolicyView {
   readonly head: number;
   readonly mine: number;
   current = NOBODY;
-  private readonly hand: WasmIsa;
+  private readonly baton: Baton;
   private readonly lines: number;
   private readonly policies: readonly Policy[];
   private readonly enabled: Int32Array;
   private count = 0;
-  private went = 0;
 
-  constructor({ hand, machine, area, cpus, id, policies }: GateOptions) {
-    this.hand = hand;
-    this.w = hand.words;
+  constructor({ w, spins, machine, area, cpus, id, policies }: GateOptions) {
+    this.w = w;
+    this.baton = new Baton(w, area, id, spins);
     this.machine = machine;
     this.area = area;
     this.cpus = cpus;
@@ -117,7 +118,7 @@ export class Gate implements PolicyView {
     this.mine = this.lines + id * LINE_WORDS;
     this.enabled = new Int32Array(cpus * 64);
     this.buffers = new Buffers(this);
-    this.search = new Search(hand.words, area);
+    this.search = new Search(w, area);
   }
 
   /** Word index of a CPU's line. */
@@ -448,16 +449,12 @@ export class Gate implements PolicyView {
 
   private pass(cpu: number): void {
     this.set(Head.current, cpu);
-    const go = this.area.lines + cpu * LINE_BYTES + Line.go;
-    this.hand.storeWake(go, (this.w[this.line(cpu) + H(Line.go)]! + 1) | 0);
+    this.baton.pass(cpu);
   }
 
   /** Waits for the turn. */
   await(): void {
-    const go = this.area.lines + this.id * LINE_BYTES + Line.go;
-    let now = this.hand.load(go);
-    while (now === this.went) now = this.hand.spinWhile(go, this.went);
-    this.went = now;
+    this.baton.await();
     this.current = this.id;
   }
 

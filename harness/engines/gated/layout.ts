@@ -1,15 +1,12 @@
 /**
  * The scheduler's memory: a shared memory beside the machine's, so that what is explored holds nothing but itself.
  *
- * Only the CPU that holds the turn reads and writes these words, plainly; the hand-off of the turn (`go`: a sequentially consistent store, seen by
- * an acquire load) orders them. The main thread reads counters of a running exploration: they are hints until it has ended.
+ * Only the CPU that holds the turn reads and writes these words, plainly; the hand-off of the turn (see baton.ts) orders them. The main thread reads counters of a running exploration: they are hints until it has ended.
  *
- *   0                 engine words of the hand-off (parked counters), as in any machine
  *   HEAD              the words of {@link Head}
- *   LINES             two lines a CPU: {@link Line}
+ *   LINES             the words of each CPU: {@link Line}
  *   then              parts by size: switches, undo log, epochs, trace, store buffers, history of values, coverage, failures, decisions, images
  */
-import { ENGINE_BYTES, WAIT_RECORD_BYTES } from '../../../src/arch/index.ts';
 import { roundUp, sizeOf, struct, u32, words } from '../../../src/memory/index.ts';
 
 /** The most CPUs that one gate schedules. */
@@ -98,6 +95,8 @@ export const Head = struct('gate', {
 export const Line = struct('gated_cpu', {
   /** Changes when this CPU is given the turn. */
   go: u32.ownLine(),
+  /** It sleeps until then, or is about to. */
+  parked: u32.ownLine(),
   /** One of {@link READY} … {@link DONE}. */
   status: u32.ownLine(),
   /** What it is about to do, and where. */
@@ -194,7 +193,6 @@ export interface GateSizes {
 export interface GateArea {
   readonly head: number;
   readonly lines: number;
-  readonly records: number;
   readonly switches: number;
   readonly maxSwitches: number;
   readonly plan: number;
@@ -228,7 +226,7 @@ const MAX_DECISIONS = 32768;
 
 /** Where the parts lie. */
 export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): GateArea {
-  let top = ENGINE_BYTES;
+  let top = 0;
   const take = (bytes: number): number => {
     const at = top;
     top = roundUp(top + bytes, 64);
@@ -236,7 +234,6 @@ export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): Ga
   };
   const head = take(sizeOf(Head));
   const lines = take(cpus * LINE_BYTES);
-  const records = take((cpus + 1) * WAIT_RECORD_BYTES);
   const switches = take(MAX_SWITCHES * SWITCH_WORDS * 4);
   const plan = take(MAX_SWITCHES * SWITCH_WORDS * 4);
   const undo = take(MAX_UNDO * 8);
@@ -252,7 +249,6 @@ export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): Ga
   return {
     head,
     lines,
-    records,
     switches,
     maxSwitches: MAX_SWITCHES,
     plan,

@@ -7,6 +7,10 @@
  */
 import type { Policy } from '../../engines/gated/policy.ts';
 
+/** Of the mean that was asked for last; a function of it. */
+let lastMean = 0;
+let scale = 0;
+
 /** The lazy random walk. */
 export const randomWalk: Policy = {
   name: 'random',
@@ -27,7 +31,10 @@ export const randomWalk: Policy = {
     const mean = view.parameter;
     if (mean <= 1) return 1;
     // Geometric: one in `mean` accesses is the last.
-    const part = (view.random() + 1) / 2 ** 32;
-    return 1 + Math.min(4096, Math.floor(Math.log(part) / Math.log(1 - 1 / mean)));
+    if (mean !== lastMean) {
+      lastMean = mean;
+      scale = 1 / Math.log(1 - 1 / mean);
+    }
+    return 1 + Math.min(4096, Math.floor(Math.log((view.random() + 1) / 2 ** 32) * scale));
   },
 };

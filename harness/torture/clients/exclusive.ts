@@ -85,7 +85,8 @@ export function leave(bench: Bench): void {
 /** Everybody is outside: the words stand at zero. What is wrong is put right, so that the next round is judged for itself. */
 export function exclusiveAtRest(bench: Bench): void {
   const { isa } = bench;
-  for (const addr of [bench.data + Data.owner, ...[0, 1, 2, 3].map((line) => bench.word(line))]) {
+  for (let line = -1; line < LINES; line += 1) {
+    const addr = line < 0 ? bench.data + Data.owner : bench.word(line);
     const now = isa.load(addr);
     if (now !== 0) bench.report('lostAtRest', { addr, expected: 0, got: now });
     isa.store(addr, 0);
