@@ -7,6 +7,7 @@ import { CpuArea, type Machine } from '../../src/memory/index.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { CpuPool } from '../cpus/pool.ts';
 import { MODELS } from '../engines/gated/buffers.ts';
+import { Cover, type Coverage } from '../engines/gated/coverage.ts';
 import {
   ABORTS,
   type AbortReason,
@@ -68,6 +69,8 @@ export interface SessionOptions {
   readonly schedule?: Schedule;
   readonly failFast?: boolean;
   readonly trace?: boolean;
+  /** Counts interleavings; see `coverage`. */
+  readonly coverage?: boolean;
   readonly stepBound?: number;
   readonly signal?: AbortSignal;
 }
@@ -111,6 +114,8 @@ const STEPS_OF: Partial<Record<Kind, number>> = { queue: 12, hazard: 8, rcu: 4, 
 /** A bound on bypasses that an execution can be long enough to exceed. */
 const BYPASSABLE = 40;
 const TRACE = 1 << 16;
+/** Interleavings that are told apart. */
+const COVERAGE = 1 << 18;
 /** Accesses after which an execution is given up. */
 const STEP_BOUND = 20_000;
 
@@ -199,7 +204,7 @@ export class Exploration {
       cpus: machine.cpus,
       machineBytes: machine.words.byteLength,
       trace: options.trace ?? TRACE,
-      coverage: 0,
+      coverage: COVERAGE,
     });
     const buffer = new SharedArrayBuffer(area.bytes);
     const words = new Int32Array(buffer);
@@ -236,6 +241,7 @@ export class Exploration {
     this.set(Head.model, MODELS.indexOf(options.model ?? 'sc'));
     this.set(Head.traced, options.trace ? 1 : 0);
     this.set(Head.keepImage, options.trace ? 1 : 0);
+    this.set(Head.covers, options.coverage ? 1 : 0);
     this.set(Head.failFast, options.failFast ? 1 : 0);
     const { schedule, portfolio = [] } = options;
     this.set(Head.fixed, schedule ? 1 : 0);
@@ -380,6 +386,11 @@ export class Exploration {
     return (await Promise.all(
       Array.from({ length: this.cpus }, (_, cpu) => this.pool.collect(cpu)),
     )) as Said[];
+  }
+
+  /** Interleavings of all sessions that counted them. */
+  coverage(): Coverage {
+    return new Cover(this.words, this.area).result();
   }
 
   /** How far the last session's exhaustive search came, and what its executions relied on: bits of HEURISTICS. */

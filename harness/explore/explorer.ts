@@ -10,6 +10,7 @@
 import type { Machine } from '../../src/memory/index.ts';
 import { CpuArea } from '../../src/memory/index.ts';
 import { WouldBlock } from '../engines/gated/access.ts';
+import { Cover } from '../engines/gated/coverage.ts';
 import type { GatedCpu } from '../engines/gated/cpu.ts';
 import { Aborted } from '../engines/gated/gate.ts';
 import { Head, LINE_BYTES, Line } from '../engines/gated/layout.ts';
@@ -52,6 +53,7 @@ export class Explorer {
   private readonly bench: Bench;
   private readonly episode: Episode;
   private readonly setup: TortureSetup;
+  private readonly cover: Cover;
   private prepared = false;
   private thrown: { message: string; stack: string }[] = [];
   private texts: string[] = [];
@@ -63,6 +65,7 @@ export class Explorer {
     this.cpu = cpu;
     this.episode = episode;
     this.setup = setup;
+    this.cover = new Cover(cpu.gated.gate.w, cpu.gated.gate.area);
   }
 
   /** Runs one session: executions until the limit, a failure, or the main thread ends it. */
@@ -190,6 +193,7 @@ export class Explorer {
       gate.set(Head.failed, gate.get(Head.failed) + 1);
       gate.failure(gate.get(Head.abort), detail);
     }
+    if (gate.get(Head.covers) !== 0) this.cover.count(gate.get(Head.model));
     if (gate.get(Head.keepImage) !== 0) return;
     memory.restore();
     for (let other = 0; other < cpu.count; other += 1)

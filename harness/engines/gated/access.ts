@@ -20,7 +20,8 @@ import {
   type WaitResult,
 } from '../../../src/arch/index.ts';
 import { outside } from '../../../src/arch/isa.ts';
-import { OP, RECORD_WORDS } from '../trace.ts';
+import { OP, OPERATIONS, RECORD_WORDS } from '../trace.ts';
+import { Cover } from './coverage.ts';
 import type { Gate } from './gate.ts';
 import { HEURISTICS, Head, Line, READY, SLEEPING, SPINNING } from './layout.ts';
 import type { Memory } from './memory.ts';
@@ -66,6 +67,8 @@ const RACE_BEGIN = op('raceBegin');
 const RACE_END = op('raceEnd');
 const GRACE_PERIOD = op('gracePeriod');
 const PRIME = 0x01000193;
+/** Operations that only read. */
+const READS = Uint8Array.from(OPERATIONS, ({ reads, writes }) => (reads && !writes ? 1 : 0));
 
 /** What an engine is made with. */
 export interface GatedOptions {
@@ -95,7 +98,8 @@ export class GatedAccess {
   private weakness = 0;
   private exemptFrom = 0;
   private exemptTo = 0;
-  private readonly epochs: Int32Array<SharedArrayBuffer>;
+  private readonly cover: Cover;
+  private covering = false;
   private readonly serve: () => void;
   private readonly onQueued: (lock: Addr) => void;
 
@@ -103,11 +107,12 @@ export class GatedAccess {
     this.gate = gate;
     this.memory = memory;
     this.words = memory.words;
-    this.epochs = memory.epochs;
+    this.cover = new Cover(gate.w, gate.area);
     this.serve = serve;
     this.onQueued = queued;
     gate.buffers.memory = memory;
     gate.buffers.drained = (cpu, addr, value, before) => {
+      if (gate.get(Head.covers) !== 0) this.cover.wrote(cpu, addr >>> 2);
       if (this.traces) this.recordAs(cpu, DRAINED, addr, value, before);
     };
   }
@@ -139,6 +144,7 @@ export class GatedAccess {
     this.direct = false;
     this.weakness = this.gate.buffers.weakness;
     this.tracing = this.traces;
+    this.covering = this.gate.get(Head.covers) !== 0;
     this.granted = this.left = this.weakness === 2 ? 1 : this.gate.get(Head.quota);
     if (this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] !== 0) this.interrupt();
   }
@@ -167,6 +173,7 @@ export class GatedAccess {
     this.direct = true;
     this.weakness = 0;
     this.tracing = false;
+    this.covering = false;
     this.granted = this.left = DIRECT;
   }
 
@@ -203,6 +210,8 @@ export class GatedAccess {
 
   private note(operation: number, addr: Addr, value: number, before: number): void {
     this.hash = Math.imul(this.hash ^ (addr + (operation << 24)), PRIME) ^ value;
+    if (this.covering && READS[operation] === 1)
+      this.cover.read(this.gate.id, addr >>> 2, this.gate.accesses(this.gate.id) + this.used);
     if (this.tracing) this.recordAs(this.gate.id, operation, addr, value, before);
   }
 
@@ -262,6 +271,7 @@ export class GatedAccess {
 
   private commit(addr: Addr, value: number): number {
     if (this.gate.spinners > 0) this.gate.owe(addr, this.gate.id + 1);
+    if (this.covering) this.cover.wrote(this.gate.id, addr >>> 2);
     if (this.weakness === 2) return this.gate.buffers.commit(this.gate.id, addr, value);
     return this.memory.commit(addr >>> 2, value);
   }

@@ -60,12 +60,18 @@ export const Head = struct('gate', {
   accesses: words(2),
   /** Hash of the execution that ended last. */
   hash: u32,
-  /** Conflict orders seen, the last execution that brought a new one, and those that found the table full. */
+  /**
+   * Coverage, see coverage.ts: whether it is counted; executions that were, distinct interleavings, those that came once and twice, the last execution that
+   * brought a new one, those that found no room; the sum of the execution at hand.
+   */
+  covers: u32,
+  covered: u32,
   orders: u32,
+  once: u32,
+  twice: u32,
   newest: u32,
   uncounted: u32,
   orderHash: u32,
-  mismatches: u32,
   maxSteps: u32,
   /** Which policy decides, its parameter, and what it keeps of this execution. */
   policy: u32,
@@ -133,6 +139,8 @@ export const Line = struct('gated_cpu', {
   /** The CPU, plus 1, whose store ended its spin on a word that nobody has been woken on since; and the word. */
   owed: u32,
   owedAt: u32,
+  /** Its stores that have reached memory, where coverage is counted. */
+  stores: u32,
 });
 
 /** Can go on. */
@@ -185,7 +193,7 @@ export interface GateSizes {
   readonly machineBytes: number;
   /** Records of a trace; 0: none is written. */
   readonly trace: number;
-  /** Conflict orders that can be told apart; a power of two, or 0. */
+  /** Interleavings that can be told apart; a power of two, or 0. */
   readonly coverage: number;
 }
 

@@ -35,6 +35,8 @@ export class Memory {
   private readonly idle: number;
   private readonly image: number;
   private readonly cpus: number;
+  /** Where coverage keeps who wrote a word last; 0: nowhere. */
+  private readonly touched: number;
 
   constructor(
     w: Int32Array<SharedArrayBuffer>,
@@ -52,6 +54,7 @@ export class Memory {
     this.idle = (area.head + Head.idle) >>> 2;
     this.image = area.image >>> 2;
     this.cpus = cpus;
+    this.touched = area.maxCoverage > 0 ? area.touched >>> 2 : 0;
   }
 
   /** Writes a word. @returns what it held */
@@ -94,7 +97,12 @@ export class Memory {
   /** Puts everything back as it was before the execution. */
   restore(): void {
     const { w, words, log } = this;
-    for (let at = w[this.count]! - 1; at >= 0; at -= 1) words[w[log + 2 * at]!] = w[log + 2 * at + 1]!;
+    const { touched } = this;
+    for (let at = w[this.count]! - 1; at >= 0; at -= 1) {
+      const index = w[log + 2 * at]!;
+      words[index] = w[log + 2 * at + 1]!;
+      if (touched > 0) w[touched + index] = 0;
+    }
     w[this.count] = 0;
     // In a loop: a view of so few words costs more than to copy them.
     for (let cpu = 0; cpu < this.cpus; cpu += 1) {
