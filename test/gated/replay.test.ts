@@ -103,7 +103,7 @@ async function leftovers(exploration: Exploration, model: MemoryModel): Promise<
   const image = machine.words.slice();
   for (let base = 2; base < 5; base += 1) {
     await run(base);
-    const at = machine.words.findIndex((word, index) => word !== image[index]);
+    const at = machine.words.findIndex((word, index) => word !== image[index] && !exploration.counts(index));
     if (at >= 0) return at * 4;
   }
   return -1;
