@@ -65,7 +65,7 @@ const GAPS: readonly (readonly [bit: number, text: string])[] = [
 
 const ASSUMPTIONS: readonly (readonly [bit: number, text: string])[] = [
   [HEURISTICS.slept, 'no futex wait ends spuriously'],
-  [HEURISTICS.random, 'random numbers are those of this seed'],
+  [HEURISTICS.random, 'random numbers are those of the seeds'],
 ];
 
 const named = (bits: number, texts: readonly (readonly [bit: number, text: string])[]): string[] =>
