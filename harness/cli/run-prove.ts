@@ -61,7 +61,7 @@ function verdictLine(proof: SubjectProof): string {
     case 'proved':
       return proof.exhausted
         ? `${echo} PROVED: no schedule fails (exhausted) ${took}`
-        : `${echo} PROVED up to ${preemptions(bound)} in all ${group(perBound[bound] ?? 0)} executions ${took}`;
+        : `${echo} PROVED up to ${preemptions(bound)} in all ${group(perBound[bound] ?? perBound.at(-1) ?? 0)} executions ${took}`;
     case 'found':
       return `${echo} FAILURE (${proof.failures.map(({ oracle }) => oracle).join(', ')}) ${took}`;
     case 'interrupted':

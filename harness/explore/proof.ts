@@ -117,7 +117,8 @@ async function proofOn(exploration: Exploration, options: ProofOptions): Promise
   }
   const all = (texts: (proof: Proof) => readonly string[]): string[] => [...new Set(proofs.flatMap(texts))];
   const complete = proofs.length === seeds.length && seeds.length > 0;
-  const reached = complete ? Math.min(...proofs.map((proof) => proof.bound)) : -1;
+  // An episode that has no execution beyond a lower bound is through with this one, too.
+  const reached = complete ? Math.min(...proofs.map((proof) => (proof.exhausted ? bound : proof.bound))) : -1;
   const exhausted = complete && proofs.every((proof) => proof.exhausted);
   const gaps = all((proof) => proof.gaps);
   const whole = exhausted || reached >= bound;

@@ -142,6 +142,12 @@ test(
     assert.is(broken.verdict, 'found');
     assert.is(broken.failures[0]?.oracle, 'exclusion');
     assert.is(broken.failures[0]?.preemptions, 2, 'and with fewer it cannot fail');
+    const tso = await proveSubject(await lock('tas'), { model: 'tso' });
+    assert.is(
+      tso.verdict,
+      'proved',
+      `an episode that has an end does not hold the others back: ${JSON.stringify(tso)}`,
+    );
     const cut = await proveSubject(await lock('ticket'), { executions: 100 });
     assert.is(cut.verdict, 'not proved');
     assert.match(cut.gaps.join(), 'budget');
