@@ -16,6 +16,7 @@ export function addHunt(cli: CAC, finish: (code: Promise<number>) => void): void
     .example((bin) => `${bin} hunt busted/mcs-unlinked`)
     .example((bin) => `${bin} hunt ./my-lock.ts --budget 60s --cpus 3 --model weak`)
     .example((bin) => `${bin} hunt ./lost-update.ts --budget 20000 --all`)
+    .example((bin) => `${bin} hunt ticket --prove 2 --model sc,tso`)
     .option('--budget <n or time>', 'Executions or time: 20000, 30s (default: 10000 and 30s, the later)')
     .option('--cpus <n>', 'CPUs, up to 16 (default: what the subject says, or 2)')
     .option('--steps <n>', 'Steps of each CPU in an execution, for locks (default: by kind)')
@@ -25,10 +26,18 @@ export function addHunt(cli: CAC, finish: (code: Promise<number>) => void): void
       '--policy <names>',
       'random, pct or pos, each with a parameter: random:16,pct:3 (default: a mixture)',
     )
+    .option(
+      '--prove [bound]',
+      'Run every schedule with at most so many preemptions (default: 2); locks have 1 step, models come one by one (default: sc), --budget counts executions (default: 1000000)',
+    )
     .option('--all', 'Go on after a failure; keep each kind once')
     .option('--json [file]', 'Results as JSON; without a file as NDJSON events on stdout')
     .option('--out <dir>', 'Failures as files, each written when it is found')
     .action((names: string[], options: Options & { '--': readonly string[] }) =>
-      finish(import('./run-hunt.ts').then(({ runHunt }) => runHunt([...names, ...options['--']], options))),
+      finish(
+        options.prove === undefined || options.prove === false
+          ? import('./run-hunt.ts').then(({ runHunt }) => runHunt([...names, ...options['--']], options))
+          : import('./run-prove.ts').then(({ runProve }) => runProve([...names, ...options['--']], options)),
+      ),
     );
 }

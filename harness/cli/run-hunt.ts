@@ -31,7 +31,8 @@ async function nearest(word: string, known: readonly string[]): Promise<string> 
   return closest(word, known);
 }
 
-async function models(raw: Raw): Promise<MemoryModel[] | undefined> {
+/** The memory models that were named. @throws UsageError */
+export async function models(raw: Raw): Promise<MemoryModel[] | undefined> {
   const list = words(raw, 'model');
   for (const word of list ?? [])
     if (!MODELS.includes(word as MemoryModel))
@@ -44,10 +45,16 @@ async function models(raw: Raw): Promise<MemoryModel[] | undefined> {
 async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
   const list = words(raw, 'policy');
   if (!list) return undefined;
-  const known = POLICIES.map(({ name }) => name).filter((_, at) => at !== RECORDED);
+  const known = POLICIES.map(({ name }) => name).filter(
+    (name, at) => at !== RECORDED && name !== 'exhaustive',
+  );
   return Promise.all(
     list.map(async (word) => {
       const [policy = '', parameter] = word.split(':');
+      if (policy === 'exhaustive')
+        throw new UsageError(
+          'the policy exhaustive takes no turns with others and ends by itself: lockrig hunt SUBJECT --prove runs it',
+        );
       if (!known.includes(policy) || policyIndex(policy) < 0)
         throw new UsageError(
           `there is no policy '${policy}': ${known.join(', ')} are there; '${await nearest(policy, known)}' is the nearest`,
@@ -121,7 +128,7 @@ async function parse(options: Options): Promise<HuntOptions> {
 }
 
 /** Where a failure is written: named by the subject, the oracle and its token. */
-function failureFile(folder: string, subject: string, failure: HuntFailure): string {
+export function failureFile(folder: string, subject: string, failure: HuntFailure): string {
   const plain = subject.replaceAll(/[^\w.-]+/g, '-');
   return join(folder, `${plain}.${failure.oracle}.${failure.token.split(':').at(-1)}.json`);
 }

@@ -9,6 +9,7 @@
 import type { OracleName } from '../../src/locking/define.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { OPERATIONS, type Trace } from '../engines/trace.ts';
+import { ParameterError } from '../torture/params.ts';
 import type { Tortured } from '../torture/setup.ts';
 import { type Execution, Exploration, type Failed, type Schedule } from './exploration.ts';
 import { scramble } from './explorer.ts';
@@ -105,13 +106,15 @@ export function difference(one: Trace, other: Trace): string | undefined {
   return undefined;
 }
 
-class Hunt {
+/** A hunt on CPUs that are there. */
+export class Hunt {
   private readonly exploration: Exploration;
   private readonly options: HuntOptions;
   private readonly models: readonly MemoryModel[];
   private readonly seed: number;
   private readonly began = performance.now();
-  private readonly failures = new Map<string, HuntFailure>();
+  /** What was found, by its kind. */
+  readonly failures = new Map<string, HuntFailure>();
   private executions = 0;
   private accesses = 0;
 
@@ -136,6 +139,7 @@ class Hunt {
     );
   }
 
+  /** Hunts until the budget is spent or a failure is found. */
   async run(): Promise<HuntResult> {
     const differs = await this.twice();
     if (differs !== undefined) return this.result('not deterministic', differs);
@@ -174,7 +178,7 @@ class Hunt {
   }
 
   /** Runs a few seeds twice, with others in between. @returns what differed */
-  private async twice(): Promise<string | undefined> {
+  async twice(): Promise<string | undefined> {
     const schedules = Array.from(
       { length: TWICE },
       (_, at): Schedule => ({ policy: 'random', parameter: 4, length: 100, seed: scramble(this.seed + at) }),
@@ -191,7 +195,7 @@ class Hunt {
   }
 
   /** Replays, shrinks and keeps a failure. @returns what differed if it does not come back */
-  private async found(failed: Failed, model: MemoryModel, executions: number): Promise<string | undefined> {
+  async found(failed: Failed, model: MemoryModel, executions: number): Promise<string | undefined> {
     const { exploration } = this;
     const seconds = this.elapsed / 1000;
     const execution = await exploration.execution(failed.schedule, { model });
@@ -278,6 +282,8 @@ const SHOWN = 15;
  * @throws ParameterError, SubjectError, CpuDied as `torture` does
  */
 export async function hunt(subject: Tortured, options: HuntOptions = {}): Promise<HuntResult> {
+  if (options.policies?.some(({ policy }) => policy === 'exhaustive'))
+    throw new ParameterError("the policy 'exhaustive' takes no turns with others: prove runs it");
   const mutantCpus = subject.definition === 'lock' ? subject.mutant?.cpus : undefined;
   const cpus = options.cpus ?? mutantCpus;
   const exploration = await Exploration.open(subject, {

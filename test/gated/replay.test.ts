@@ -101,9 +101,9 @@ async function leftovers(exploration: Exploration, model: MemoryModel): Promise<
   const run = (base: number) => exploration.session({ model, executions: 1000, base, portfolio: PORTFOLIO });
   await run(1);
   const image = machine.words.slice();
-  for (let base = 2; base < 5; base += 1) {
+  for (let base = 2; base < 4; base += 1) {
     await run(base);
-    const at = machine.words.findIndex((word, index) => word !== image[index]);
+    const at = machine.words.findIndex((word, index) => word !== image[index] && !exploration.counts(index));
     if (at >= 0) return at * 4;
   }
   return -1;

@@ -73,6 +73,7 @@ export class GatedCpu extends Cpu {
 
   /** Virtual time in nanoseconds: accesses made, by all CPUs, and the time that was jumped over. */
   override now(): number {
+    this.gated.gate.relied(HEURISTICS.clock);
     return (this.gated.gate.now + this.gated.used) * NS_PER_STEP;
   }
 }

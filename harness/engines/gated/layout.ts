@@ -171,6 +171,8 @@ export const HEURISTICS = {
   slept: 16,
   /** A random number was drawn: other seeds may do something else. */
   random: 32,
+  /** The clock was read, which shows accesses. */
+  clock: 64,
 } as const;
 
 /** Words of a recorded switch: CPU, its accesses until then, transition. */

@@ -10,7 +10,8 @@
  * nobody is kept from a value by it (under the weak model a CPU can then see more, not less). Moved on and on it comes to stand before another CPU's
  * access to its word, before another CPU's store to that word, before one of its own CPU's stores of which that is true, or where the
  * machine drains by itself. So a store is drained only for the sake of somebody: whose next access is to one of the words in that buffer, or is not known yet, and
- * who then makes the next step (`obliged`); or who has one of these words in a buffer, too.
+ * who then makes the next step (`obliged`); or who has one of these words in a buffer, too, for whose store reaches memory last may be all that is left of an
+ * execution.
  *
  * The parameter is the bound; its second byte the bound to begin with.
  */

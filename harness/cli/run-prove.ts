@@ -1,0 +1,131 @@
+/** What `lockrig hunt --prove` does: reads the options, proves one subject after the other under one memory model after the other, says what that means. */
+import { join } from 'node:path';
+import { MAX_GATED } from '../engines/gated/layout.ts';
+import type { HuntFailure } from '../explore/hunt.ts';
+import { PROOF_BOUND, type ProofOptions, proveSubject, type SubjectProof } from '../explore/proof.ts';
+import { writeWhole } from '../report/files.ts';
+import { environment } from '../torture/result.ts';
+import { group } from '../torture/summary.ts';
+import { EXIT, UsageError } from './errors.ts';
+import { Interrupt } from './interrupt.ts';
+import { describeFailure, failureFile, models } from './run-hunt.ts';
+import { findSubjects } from './subjects.ts';
+import { type Raw, whole } from './values.ts';
+
+type Options = Readonly<Record<string, Raw>>;
+
+const given = <Value>(name: string, value: Value | undefined): object =>
+  value === undefined ? {} : { [name]: value };
+
+function parse(options: Options): ProofOptions {
+  for (const name of ['policy', 'all'])
+    if (options[name] !== undefined && options[name] !== false)
+      throw new UsageError(
+        `--prove and --${name} do not go together: a proof runs every schedule, and ends at the first failure`,
+      );
+  if (options.budget !== undefined && !/^\d+$/.test(String(options.budget)))
+    throw new UsageError(
+      `--budget ${options.budget} is not right with --prove: a number of executions is expected`,
+    );
+  return {
+    bound: options.prove === true ? PROOF_BOUND : (whole('prove', options.prove, 0, 255) ?? PROOF_BOUND),
+    ...given('cpus', whole('cpus', options.cpus, 1, MAX_GATED)),
+    ...given('steps', whole('steps', options.steps, 1, 1000)),
+    ...given('seed', whole('seed', options.seed, 0, 2 ** 31 - 1)),
+    ...given('executions', whole('budget', options.budget, 1, 2 ** 31 - 1)),
+  };
+}
+
+const preemptions = (count: number): string => `${count} preemption${count === 1 ? '' : 's'}`;
+
+/** What the search was, below the verdict. */
+function details(proof: SubjectProof): string[] {
+  const { perBound, bound, assumes, seeds } = proof;
+  return [
+    ...perBound.map(
+      (count, at) =>
+        `  up to ${preemptions(at)}: ${group(count)} executions${at > bound ? ', not all that there are' : ''}`,
+    ),
+    ...(seeds.length > 1
+      ? [`  episodes: ${seeds.length}, the shortest of each kind that 64 seeds draw: ${seeds.join(', ')}`]
+      : []),
+    ...(assumes.length > 0 ? [`  taken for granted: ${assumes.join('; ')}`] : []),
+  ];
+}
+
+function verdictLine(proof: SubjectProof): string {
+  const { subject, cpus, model, asked, bound, executions, seconds, perBound } = proof;
+  const echo = `hunt:${subject} cpus=${cpus} model=${model}`;
+  const took = `(${group(executions)} executions in ${seconds.toFixed(1)} s)`;
+  switch (proof.verdict) {
+    case 'proved':
+      return proof.exhausted
+        ? `${echo} PROVED: no schedule fails (exhausted) ${took}`
+        : `${echo} PROVED up to ${preemptions(bound)} in all ${group(perBound[bound] ?? perBound.at(-1) ?? 0)} executions ${took}`;
+    case 'found':
+      return `${echo} FAILURE (${proof.failures.map(({ oracle }) => oracle).join(', ')}) ${took}`;
+    case 'interrupted':
+      return `${echo} INTERRUPTED ${took}`;
+    case 'not deterministic':
+      return `${echo} NOT DETERMINISTIC: two runs of one schedule differ at ${proof.difference}`;
+    default:
+      return `${echo} NOT PROVED up to ${preemptions(asked)}: ${proof.gaps.join('; ')} ${took}`;
+  }
+}
+
+/** Runs the command. @returns the exit code */
+export async function runProve(names: readonly string[], options: Options): Promise<number> {
+  const how = parse(options);
+  const list = (await models(options.model)) ?? ['sc'];
+  const subjects = await findSubjects(names, { scenarios: true });
+  const events = options.json === true || options.json === '-';
+  const file = typeof options.json === 'string' && options.json !== '-' ? options.json : undefined;
+  const folder = typeof options.out === 'string' ? options.out : undefined;
+  const results: SubjectProof[] = [];
+  const keep = (complete: boolean): void => {
+    const document = { schemaVersion: 1, command: 'prove', complete, environment: environment(), results };
+    const text = `${JSON.stringify(document, null, 2)}\n`;
+    if (file !== undefined) writeWhole(file, text);
+    if (folder !== undefined) writeWhole(join(folder, 'hunt.json'), text);
+  };
+  const say = (text: string): void => {
+    if (!events) process.stdout.write(`${text}\n`);
+  };
+  const tell = (event: object): void => {
+    if (events) process.stdout.write(`${JSON.stringify(event)}\n`);
+  };
+  // Said at the start, not when something has been found.
+  keep(false);
+  const interrupt = new Interrupt();
+  try {
+    for (const { lock, url, hash, file: from } of subjects)
+      for (const model of list) {
+        if (interrupt.signal.aborted) break;
+        say(`hunt:${lock.name} model=${model} up to ${preemptions(how.bound ?? PROOF_BOUND)}`);
+        const proof = await proveSubject(lock, {
+          ...how,
+          ...given('url', url),
+          ...given('hash', hash),
+          model,
+          signal: interrupt.signal,
+          onFailure(failure: HuntFailure) {
+            // On disk before it is printed.
+            if (folder !== undefined)
+              writeWhole(failureFile(folder, lock.name, failure), `${JSON.stringify(failure, null, 2)}\n`);
+            for (const line of describeFailure(failure, lock.name, from)) say(line);
+            tell({ event: 'failure', subject: lock.name, failure });
+          },
+        });
+        results.push(proof);
+        keep(false);
+        for (const line of [...details(proof), verdictLine(proof)]) say(line);
+        tell({ event: 'result', result: proof });
+      }
+  } finally {
+    interrupt.dispose();
+    keep(!interrupt.signal.aborted);
+  }
+  const any = (...verdicts: string[]): boolean => results.some(({ verdict }) => verdicts.includes(verdict));
+  if (any('found', 'not deterministic')) return EXIT.violation;
+  return interrupt.signal.aborted ? EXIT.interrupted : EXIT.clean;
+}
