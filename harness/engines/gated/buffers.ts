@@ -135,6 +135,7 @@ export class Buffers {
     const count = this.gate.buffered(cpu) - 1;
     w.copyWithin(entry, entry + BUFFER_WORDS, this.entry(cpu, count + 1));
     w[this.lineWord(cpu, Line.buffered)] = count;
+    if (this.gate.spinners > 0) this.gate.owe(addr, cpu + 1);
     this.drained(cpu, addr, value, this.commit(cpu, addr, value));
   }
 
