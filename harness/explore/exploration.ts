@@ -390,7 +390,7 @@ export class Exploration {
 
   /** Interleavings of all sessions that counted them. */
   coverage(): Coverage {
-    return new Cover(this.words, this.area).result();
+    return new Cover(this.words, this.area, this.cpus).result();
   }
 
   /** How far the last session's exhaustive search came, and what its executions relied on: bits of HEURISTICS. */

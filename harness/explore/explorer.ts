@@ -65,7 +65,7 @@ export class Explorer {
     this.cpu = cpu;
     this.episode = episode;
     this.setup = setup;
-    this.cover = new Cover(cpu.gated.gate.w, cpu.gated.gate.area);
+    this.cover = new Cover(cpu.gated.gate.w, cpu.gated.gate.area, cpu.count);
   }
 
   /** Runs one session: executions until the limit, a failure, or the main thread ends it. */

@@ -66,7 +66,7 @@ const CONSUMED = op('consumed');
 const RACE_BEGIN = op('raceBegin');
 const RACE_END = op('raceEnd');
 const GRACE_PERIOD = op('gracePeriod');
-const PRIME = 0x01000193;
+const PRIME = 0x85ebca6b | 0;
 /** Operations that only read. */
 const READS = Uint8Array.from(OPERATIONS, ({ reads, writes }) => (reads && !writes ? 1 : 0));
 
@@ -100,6 +100,7 @@ export class GatedAccess {
   private exemptTo = 0;
   private readonly cover: Cover;
   private covering = false;
+  private loads = 0;
   private readonly serve: () => void;
   private readonly onQueued: (lock: Addr) => void;
 
@@ -107,7 +108,7 @@ export class GatedAccess {
     this.gate = gate;
     this.memory = memory;
     this.words = memory.words;
-    this.cover = new Cover(gate.w, gate.area);
+    this.cover = new Cover(gate.w, gate.area, gate.cpus);
     this.serve = serve;
     this.onQueued = queued;
     gate.buffers.memory = memory;
@@ -134,6 +135,7 @@ export class GatedAccess {
   /** An execution begins on this CPU: it has the turn. */
   enter(): void {
     this.hash = 0;
+    this.loads = 0;
     this.tracing = this.traces;
     this.annotate(BEGIN, 0, 0);
     this.resume();
@@ -209,9 +211,10 @@ export class GatedAccess {
   }
 
   private note(operation: number, addr: Addr, value: number, before: number): void {
-    this.hash = Math.imul(this.hash ^ (addr + (operation << 24)), PRIME) ^ value;
-    if (this.covering && READS[operation] === 1)
-      this.cover.read(this.gate.id, addr >>> 2, this.gate.accesses(this.gate.id) + this.used);
+    // Downwards, too: a product alone carries what differs in the high bits nowhere.
+    const mixed = Math.imul(this.hash ^ (addr + (operation << 24)), PRIME) ^ value;
+    this.hash = mixed ^ (mixed >>> 15);
+    if (this.covering && READS[operation] === 1) this.cover.read(this.gate.id, addr >>> 2, this.loads++);
     if (this.tracing) this.recordAs(this.gate.id, operation, addr, value, before);
   }
 

@@ -5,7 +5,7 @@
  * which write each write came after. What else was reordered nobody could have noticed. So an execution's interleaving is summed up as a number: for
  * each access of a CPU to a word that another CPU wrote last, that write, the access and its place in its CPU. The sum does not depend on the order
  * of its terms, just as the interleaving does not depend on the order of accesses that do not conflict. Different interleavings may come to the same number,
- * about once in 2^32 pairs.
+ * about once in 2^30 pairs. What each CPU did enters the number, too, for its random draws may lead it elsewhere.
  *
  * What is left: of n executions, f1 brought an interleaving that came only once, so the next brings a new one with probability f1/n (Good 1953). How
  * many there are in all is at least what was seen and f1²/2·f2 more, where f2 came twice (Chao 1984): both are estimates of what this search would find,
@@ -49,8 +49,10 @@ export class Cover {
   private readonly area: GateArea;
   private readonly touched: number;
   private readonly sum: number;
+  private readonly cpus: number;
 
-  constructor(w: Int32Array, area: GateArea) {
+  constructor(w: Int32Array, area: GateArea, cpus: number) {
+    this.cpus = cpus;
     this.w = w;
     this.area = area;
     this.touched = area.touched >>> 2;
@@ -66,7 +68,7 @@ export class Cover {
     w[sum] = (w[sum]! + (z ^ (z >>> 13))) | 0;
   }
 
-  /** A CPU reads a word; `place` is its how manieth access this is. */
+  /** A CPU reads a word; `place` counts its reads. */
   read(cpu: number, index: number, place: number): void {
     const write = this.w[this.touched + index]!;
     if (write !== 0 && write >>> CPU_SHIFT !== cpu + 1) this.edge(write, index, cpu, place);
@@ -92,6 +94,8 @@ export class Cover {
   count(model: number): void {
     const { w, area } = this;
     let key = Math.imul(w[this.sum]! ^ (model << 29), 0x9e3779b1);
+    for (let cpu = 0; cpu < this.cpus; cpu += 1)
+      key = Math.imul(key ^ w[(area.lines + cpu * LINE_BYTES + Line.hash) >>> 2]!, 0x85ebca6b) ^ (key >>> 15);
     key = (key ^ (key >>> 16)) & ~TIMES;
     if (key === 0) key = TIMES + 1;
     const mask = area.maxCoverage - 1;
