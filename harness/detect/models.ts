@@ -9,6 +9,7 @@
  * between have no order.
  */
 
+import type { ModelName } from '../../src/model.ts';
 import { hashOf, mixed } from './linearizability/hash.ts';
 import type { Operation, Outcome, Result, SequentialModel } from './linearizability/history.ts';
 import { fifoQueue } from './linearizability/queue.ts';
@@ -185,4 +186,12 @@ export function many<State, Op>(
 }
 
 /** The ready-made models, by name. */
-export const models = { register, casRegister, counter, fifoQueue, stack, set, mutex } as const;
+export const models = {
+  register,
+  casRegister,
+  counter,
+  fifoQueue,
+  stack,
+  set,
+  mutex,
+} as const satisfies Record<ModelName, () => SequentialModel<unknown, unknown>>;

@@ -81,6 +81,8 @@ export interface HuntResult {
   readonly cpus: number;
   readonly models: readonly MemoryModel[];
   readonly seed: number;
+  /** Executions whose recorded operations could be called neither linearizable nor not. */
+  readonly undecided: number;
   /** What differed, where two runs of one seed did. */
   readonly difference: string | undefined;
 }
@@ -114,6 +116,7 @@ class Hunt {
   private readonly failures = new Map<string, HuntFailure>();
   private executions = 0;
   private accesses = 0;
+  private undecided = 0;
 
   constructor(exploration: Exploration, options: HuntOptions) {
     this.exploration = exploration;
@@ -156,6 +159,7 @@ class Hunt {
       const before = this.executions;
       this.executions += session.executions;
       this.accesses += session.accesses;
+      this.undecided += session.undecided;
       for (const failed of session.failures) {
         const after = before + session.executions;
         const differs = await this.found(failed, model, after);
@@ -265,6 +269,7 @@ class Hunt {
       cpus: this.exploration.cpus,
       models: this.models,
       seed: this.seed,
+      undecided: this.undecided,
       difference: differs,
     };
   }

@@ -103,11 +103,28 @@ export class GatedAccess {
     gate.buffers.memory = memory;
     gate.buffers.drained = (cpu, addr, value, before) => {
       if (this.traces) this.recordAs(cpu, DRAINED, addr, value, before);
+      this.onDrained?.(cpu);
     };
   }
 
   /** Whether this session writes a trace; the gate may be drained by any CPU. */
   traces = false;
+
+  /** Told when a store of a CPU has reached memory. */
+  onDrained: ((cpu: number) => void) | undefined;
+  private first: (() => void) | undefined;
+
+  /** Calls back when this CPU is about to make its next access: at once, if nobody else can come before that. */
+  beforeNext(begins: () => void): void {
+    const { first } = this;
+    if (this.left > 0) begins();
+    else if (!first) this.first = begins;
+    else
+      this.first = () => {
+        first();
+        begins();
+      };
+  }
 
   /** Accesses made since the quota was granted. */
   get used(): number {
@@ -123,6 +140,7 @@ export class GatedAccess {
   /** An execution begins on this CPU: it has the turn. */
   enter(): void {
     this.hash = 0;
+    this.first = undefined;
     this.tracing = this.traces;
     this.annotate(BEGIN, 0, 0);
     this.resume();
@@ -180,6 +198,11 @@ export class GatedAccess {
     this.granted = 0;
     this.granted = this.gate.turn(operation, addr, used);
     this.left = this.granted - 1;
+    const { first } = this;
+    if (first) {
+      this.first = undefined;
+      first();
+    }
     if (this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] !== 0) this.interrupt();
   }
 

@@ -61,6 +61,8 @@ export const Head = struct('gate', {
   ended: u32,
   failed: u32,
   accesses: words(2),
+  /** Executions whose recorded operations could not be judged. */
+  undecided: u32,
   /** Hash of the execution that ended last. */
   hash: u32,
   /** Conflict orders seen, the last execution that brought a new one, and those that found the table full. */
@@ -188,6 +190,8 @@ export interface GateSizes {
   readonly trace: number;
   /** Conflict orders that can be told apart; a power of two, or 0. */
   readonly coverage: number;
+  /** Words for the operations that a scenario records. */
+  readonly histories?: number;
 }
 
 /** Byte offsets of the parts. */
@@ -215,6 +219,8 @@ export interface GateArea {
   readonly decisions: number;
   readonly maxDecisions: number;
   readonly image: number;
+  /** What a scenario records; see harness/detect/history-log.ts. */
+  readonly histories: number;
   readonly bytes: number;
 }
 
@@ -227,7 +233,7 @@ const MAX_FAILURES = 256;
 const MAX_DECISIONS = 32768;
 
 /** Where the parts lie. */
-export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): GateArea {
+export function gateArea({ cpus, machineBytes, trace, coverage, histories = 0 }: GateSizes): GateArea {
   let top = ENGINE_BYTES;
   const take = (bytes: number): number => {
     const at = top;
@@ -249,6 +255,7 @@ export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): Ga
   const failures = take(MAX_FAILURES * FAILURE_WORDS * 4);
   const decisions = take(MAX_DECISIONS * DECISION_WORDS * 4);
   const image = take(cpus * 1024);
+  const recorded = take(histories * 4);
   return {
     head,
     lines,
@@ -273,6 +280,7 @@ export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): Ga
     decisions,
     maxDecisions: MAX_DECISIONS,
     image,
+    histories: recorded,
     bytes: top,
   };
 }
