@@ -131,6 +131,18 @@ export class HistoryLog {
     });
   }
 
+  /** All that was recorded, as bytes: histories with equal keys are equal. */
+  key(): string {
+    const { words, cpus } = this;
+    let key = '';
+    for (let cpu = 0; cpu <= cpus; cpu += 1) {
+      const section = this.section(cpu);
+      const bytes = 4 * (HEADER + words[section]!);
+      key += Buffer.from(words.buffer, words.byteOffset + 4 * section, bytes).toString('latin1');
+    }
+    return key;
+  }
+
   /** Everything that was recorded, with `rest` after it: what the judge has recorded at the end. */
   read(rest: readonly Pick<Operation<RecordedOp>, 'op' | 'result'>[] = []): Recorded {
     const { words, cpus } = this;

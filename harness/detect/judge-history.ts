@@ -52,11 +52,16 @@ export interface RecorderOptions {
   readonly begins: (began: () => void) => void;
   /** Whether all that this CPU has stored is to be seen by others. */
   readonly seen: () => boolean;
+  readonly decide: (recorded: Recorded) => HistoryVerdict;
 }
+
+/** Episodes repeat themselves: verdicts are kept for so many histories. */
+const KEPT = 2048;
 
 /** Records the operations of one CPU; `record` is what a scenario's callbacks get. */
 export class Recorder {
   phase: Phase = 'act';
+  private readonly known = new Map<string, HistoryVerdict>();
   private rest: Pick<Operation<RecordedOp>, 'op' | 'result'>[] = [];
   private readonly options: RecorderOptions;
 
@@ -80,11 +85,21 @@ export class Recorder {
     return result;
   };
 
-  /** What was recorded in this episode, that of `check` included. */
-  read(): Recorded {
-    const { rest } = this;
+  /** Judges what was recorded in this episode, by `check`, too. A history that was judged before is not judged again. */
+  judge(): HistoryVerdict {
+    const { rest, known } = this;
+    const { log, decide } = this.options;
     this.rest = [];
-    return this.options.log.read(rest);
+    const key = rest.reduce(
+      (all, { op, result }) => `${all}${JSON.stringify(op)}${typeof result}${result}`,
+      log.key(),
+    );
+    let verdict = known.get(key);
+    if (verdict) return verdict;
+    verdict = decide(log.read(rest));
+    if (known.size >= KEPT) known.clear();
+    known.set(key, verdict);
+    return verdict;
   }
 }
 

@@ -70,11 +70,9 @@ export interface HuntFailure {
   readonly shrunk: { readonly from: number; readonly replays: number; readonly seconds: number };
 }
 
-/** What a hunt found. */
-export interface HuntResult {
+/** What every hunt counts. */
+export interface HuntCounts {
   readonly subject: string;
-  readonly verdict: 'found' | 'clean' | 'interrupted' | 'not deterministic';
-  readonly failures: readonly HuntFailure[];
   readonly executions: number;
   readonly accesses: number;
   readonly seconds: number;
@@ -83,9 +81,29 @@ export interface HuntResult {
   readonly seed: number;
   /** Executions whose recorded operations could be called neither linearizable nor not. */
   readonly undecided: number;
-  /** What differed, where two runs of one seed did. */
-  readonly difference: string | undefined;
 }
+
+/** What a hunt found: failures, none within the budget, or that two runs of one schedule differ. */
+export type HuntResult = HuntCounts &
+  (
+    | {
+        readonly verdict: 'found';
+        /** Each kind once, shrunk, in the order in which they were found. */
+        readonly failures: readonly [HuntFailure, ...HuntFailure[]];
+        readonly difference: undefined;
+      }
+    | {
+        readonly verdict: 'clean' | 'interrupted';
+        readonly failures: readonly HuntFailure[];
+        readonly difference: undefined;
+      }
+    | {
+        readonly verdict: 'not deterministic';
+        readonly failures: readonly HuntFailure[];
+        /** The first access that differed. */
+        readonly difference: string;
+      }
+  );
 
 const CHUNK = 400;
 const EXECUTIONS = 10_000;
@@ -271,7 +289,7 @@ class Hunt {
       seed: this.seed,
       undecided: this.undecided,
       difference: differs,
-    };
+    } as HuntResult;
   }
 }
 

@@ -27,7 +27,6 @@ export class Recording {
   private readonly cpus: number;
   private readonly log: HistoryLog;
   private readonly first: number;
-  private readonly decide: ReturnType<typeof historyJudge>;
 
   constructor(cpu: GatedCpu, cpus: number, model: ScenarioModel) {
     const { gated } = cpu;
@@ -36,7 +35,6 @@ export class Recording {
     this.cpu = cpu;
     this.cpus = cpus;
     this.first = gate.area.histories >>> 2;
-    this.decide = historyJudge(model);
     const tick = (): number => {
       w[this.first]! += 1;
       return w[this.first]!;
@@ -50,6 +48,7 @@ export class Recording {
       cpus,
       begins: (began) => gated.beforeNext(began),
       seen: () => seen(cpu.id),
+      decide: historyJudge(model),
     });
     gated.onDrained = (id) => {
       if (seen(id)) log.settle(id);
@@ -69,7 +68,7 @@ export class Recording {
 
   /** All CPUs are done. */
   judge(): HistoryVerdict {
-    const verdict = this.decide(this.recorder.read());
+    const verdict = this.recorder.judge();
     const { gate } = this.cpu.gated;
     if (verdict.verdict === 'unknown') gate.set(Head.undecided, gate.get(Head.undecided) + 1);
     return verdict;

@@ -45,15 +45,24 @@ export function scenarioClient(
     histories &&
     new HistoryLog(words, 0, cpus, histories.section, () => isa.fetchAdd(histories.clock, 1) + 1);
   const recorder =
-    log && new Recorder({ log, cpu: cpu.id, cpus, begins: (began) => began(), seen: () => true });
-  const decide = scenario.model === undefined ? undefined : historyJudge(scenario.model);
+    log &&
+    scenario.model !== undefined &&
+    new Recorder({
+      log,
+      cpu: cpu.id,
+      cpus,
+      begins: (began) => began(),
+      seen: () => true,
+      decide: historyJudge(scenario.model),
+    });
   const context = {
     isa,
     cpu,
     cpus,
     state: first,
     tools: scenario.create(isa, cpu),
-    record: recorder?.record ?? (<Returned>(_op: unknown, run: () => Returned): Returned => run()),
+    record:
+      (recorder || undefined)?.record ?? (<Returned>(_op: unknown, run: () => Returned): Returned => run()),
     fail(what: string) {
       failed = true;
       say(what);
@@ -74,8 +83,8 @@ export function scenarioClient(
   }
 
   function judgeHistory(): void {
-    if (!recorder || !decide) return;
-    const verdict = decide(recorder.read());
+    if (!recorder) return;
+    const verdict = recorder.judge();
     if (verdict.verdict === 'unknown') undecided += 1;
     if (verdict.verdict !== 'not linearizable') return;
     say(verdict.text);
