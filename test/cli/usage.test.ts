@@ -77,7 +77,7 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
   [['torture', 'ticket', '--junit', './good.ts/x.xml'], /good\.ts\/x\.xml cannot be written/],
   [['torture', 'ticket', '--out', './good.ts'], /good\.ts.* cannot be written/],
   [['torture', '--self-test', '--json', './good.ts/x.json'], /good\.ts\/x\.json cannot be written/],
-  [['list', 'ticket'], /unused args: `ticket`/],
+  [['list', 'ticket'], /no list of 'ticket': one of locks, mutants, scenarios/],
   [['list', '--jsno'], /unknown option `--jsno`/],
   [['new'], /missing required args.*lockrig new --help/],
   [['new', 'mutex', 'x.ts'], /no template 'mutex': lock or scenario/],
