@@ -14,7 +14,7 @@ import type { Tortured } from '../harness/torture/setup.ts';
 import { defineScenario, ScenarioDefinitionError } from '../src/index.ts';
 import type { RecordedOp, Result } from '../src/model.ts';
 import { scenarioByName } from '../src/scenarios/index.ts';
-import { buffered, endless, late, own, url } from './fixtures/recorded.ts';
+import { buffered, endless, late, liar, own, unjudged, url } from './fixtures/recorded.ts';
 import { suite } from './suite.ts';
 
 const test = suite('recorded operations');
@@ -35,21 +35,20 @@ for (const name of ['treiber-aba', 'queue-lagging-tail', 'hash-insert-lost'])
   });
 
 test('recording changes no execution, and is forgotten between two', async () => {
-  const recorded = scenario('queue-lagging-tail');
   const schedule = { policy: 'random', parameter: 4, length: 60, seed: seed | 0 };
   const hashes: number[] = [];
-  for (const subject of [recorded, { ...recorded, model: undefined } as Tortured]) {
-    const exploration = await Exploration.open(subject);
+  for (const subject of [own, unjudged]) {
+    const exploration = await Exploration.open(ours(subject), { url });
     try {
-      hashes.push((await exploration.execution(schedule)).hash);
+      const { hash } = await exploration.execution(schedule);
       const session = await exploration.session({ executions: 200, base: seed, portfolio: PORTFOLIO });
-      assert.equal([session.failed, session.undecided], [0, 0]);
-      hashes.push((await exploration.execution(schedule)).hash);
+      hashes.push((await exploration.execution(schedule)).hash, hash, session.accesses);
     } finally {
       await exploration.close();
     }
   }
-  assert.is(new Set(hashes).size, 1, hashes.join());
+  assert.equal(hashes.slice(0, 3), hashes.slice(3));
+  assert.is(hashes[0], hashes[1]);
 });
 
 test('an operation begins with its first access: a read that comes after a write sees it', async () => {
@@ -68,7 +67,7 @@ test('a model of its own judges; free-running CPUs are judged at the end of a ro
   const { failures } = await hunt(ours(own), { executions: 2000, seed, url });
   assert.is(failures[0]?.oracle, 'linearizability');
   assert.match(failures[0]!.text, /tick\(\)/);
-  const result = await torture(ours(own), { rounds: 40, seed }, { url, stacks: false });
+  const result = await torture(ours(liar), { rounds: 2, seed }, { url, stacks: false });
   assert.is(result.oracle, 'linearizability');
   assert.match(result.outcomes?.failures.join() ?? '', /not linearizable/);
   const fixed = await torture(scenario('treiber-aba'), { rounds: 4, seed }, { stacks: false });
