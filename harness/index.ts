@@ -15,7 +15,7 @@ export type { WaitEdge } from './cpus/graph.ts';
 export { CpuDied } from './cpus/pool.ts';
 export type { StackFrame } from './cpus/source-map.ts';
 export type { CpuState, HeldLock } from './cpus/watchdog.ts';
-export type { GuardOptions } from './detect/guards.ts';
+export type { GuardOptions, Resolved } from './detect/guards.ts';
 export {
   DETECTORS,
   type Detector,
