@@ -14,7 +14,7 @@ import { hashOf, mixed } from './linearizability/hash.ts';
 import type { Operation, Outcome, Result, SequentialModel } from './linearizability/history.ts';
 import { fifoQueue } from './linearizability/queue.ts';
 
-export { type FifoQueueOp, fifoQueue, type QueueState } from './linearizability/queue.ts';
+export { type FifoQueueOp, fifoQueue, type QueueCell, type QueueState } from './linearizability/queue.ts';
 
 /** What a container holds. */
 export type Item = number | string | boolean;
