@@ -2,22 +2,67 @@
  * lockrig/harness: what drives CPUs and judges locks, for tests and tools that call it themselves.
  */
 
+export {
+  describeHunt,
+  hunt,
+  type ProofResult,
+  type ProveSubjectOptions,
+  prove,
+  replay,
+  torture,
+} from './api.ts';
 export type { WaitEdge } from './cpus/graph.ts';
 export { CpuDied } from './cpus/pool.ts';
 export type { StackFrame } from './cpus/source-map.ts';
 export type { CpuState, HeldLock } from './cpus/watchdog.ts';
-export type { Schedule, Switch } from './explore/exploration.ts';
-export type { Failure } from './explore/failure.ts';
+export type { GuardOptions, Resolved } from './detect/guards.ts';
 export {
-  type HuntFailure,
-  type HuntOptions,
-  type HuntProgress,
-  type HuntResult,
-  hunt,
+  DETECTORS,
+  type Detector,
+  detectors,
+  type Finding,
+  type LockClass,
+  type Pass,
+  type Place,
+  type Watched,
+} from './detect/index.ts';
+export type { LifetimeOptions } from './detect/lifetime.ts';
+export type { Failure as LinearizabilityFailure } from './detect/linearizability/explain.ts';
+export {
+  checkLinearizable,
+  describeOp,
+  explainFailure,
+  HistoryError,
+  type Linearizability,
+  type LinearizabilityOptions,
+  type LinearizabilityWork,
+  type Operation,
+  type Outcome,
+  type Result,
+  type SequentialModel,
+} from './detect/linearizability.ts';
+export * from './detect/models.ts';
+export { type Event, Trace, traceOf } from './engines/trace.ts';
+export type { Failed, Schedule, Switch } from './explore/exploration.ts';
+export type { Failure } from './explore/failure.ts';
+export type {
+  HuntCounts,
+  HuntFailure,
+  HuntOptions,
+  HuntProgress,
+  HuntResult,
 } from './explore/hunt.ts';
 export type { PolicyChoice } from './explore/policies/index.ts';
-export { type ReplayOptions, type ReplayResult, replay } from './explore/replay.ts';
+export type { Counterexample, Proof, ProveOptions } from './explore/prove.ts';
+export type { ReplayOptions, ReplayResult } from './explore/replay.ts';
 export { decode, encode, type Run, TokenError } from './explore/token.ts';
+export {
+  type LoadedSubject,
+  loadSubject,
+  loadSubjects,
+  type Subject,
+  SubjectChoiceError,
+} from './subject.ts';
 export type { OutcomeRow, ScenarioOutcomes } from './torture/outcomes.ts';
 export { DEFAULTS, echo, ParameterError, type TortureParams } from './torture/params.ts';
 export type {
@@ -29,7 +74,7 @@ export type {
   Verdict,
   Violation,
 } from './torture/result.ts';
-export { type Progress, type TortureOptions, torture } from './torture/run.ts';
+export type { Progress, TortureOptions } from './torture/run.ts';
 export { type MutantOutcome, type SelfTest, type SelfTestOptions, selfTest } from './torture/selftest.ts';
 export type { Tortured } from './torture/setup.ts';
 export { summarize } from './torture/summary.ts';

@@ -50,6 +50,15 @@ export type {
 export { track } from './locking/track.ts';
 export * from './locks.ts';
 export * from './memory/index.ts';
+export type {
+  ModelName,
+  Operation,
+  Outcome,
+  RecordedOp,
+  Result,
+  ScenarioModel,
+  SequentialModel,
+} from './model.ts';
 export { type PlacedLock, placeLock, useLock } from './place.ts';
 export * from './rcu/index.ts';
 export {

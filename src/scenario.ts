@@ -6,10 +6,14 @@
  * dominate and the actors of one episode really overlap.
  *
  * Callbacks keep nothing in JavaScript variables from one call to the next: what an episode needs is in its state.
+ *
+ * With a `model` the operations that callbacks `record` are judged, too: is there an order of them, true to real time, in which the model returns what they
+ * returned (linearizability)? What `init` records comes before all, what `check` records after all.
  */
 import type { Addr, Isa } from './arch/index.ts';
 import type { MutantNote, OracleName } from './locking/define.ts';
 import { type Cpu, sizeOf } from './memory/index.ts';
+import type { ModelName, RecordedOp, ScenarioModel } from './model.ts';
 
 /** How an outcome is graded, after jcstress. */
 export type Grade = 'acceptable' | 'interesting' | 'forbidden';
@@ -24,6 +28,13 @@ export interface ScenarioContext<Tools = unknown> {
   readonly cpus: number;
   /** What `create` returned on this CPU. */
   readonly tools: Tools;
+  /**
+   * Performs an operation and records it for the scenario's `model`. What runs is not changed by that; without a model nothing is recorded.
+   * @param op as the model understands it: `{ name: 'push', value: 1 }`
+   * @param run performs it, and returns what the model would: a number, a string, true, false or nothing
+   * @returns what `run` returned
+   */
+  record<Returned>(op: RecordedOp, run: () => Returned): Returned;
 }
 
 /** What `check` receives. */
@@ -40,9 +51,12 @@ export type MemoryModel = 'sc' | 'tso' | 'weak';
 
 /**
  * What can catch a scenario: `check` (or a forbidden outcome), `progress` (nobody can go on, or everybody goes on for ever), `exception`, `race` (a
- * data race by happens-before), `lifetime` (an object is used after it was given back).
+ * data race by happens-before), `lifetime` (an object is used after it was given back), `linearizability` (no order explains what was recorded).
  */
-export type ScenarioOracle = Extract<OracleName, 'check' | 'progress' | 'exception'> | 'race' | 'lifetime';
+export type ScenarioOracle =
+  | Extract<OracleName, 'check' | 'progress' | 'exception' | 'linearizability'>
+  | 'race'
+  | 'lifetime';
 
 /** What a scenario that is broken on purpose admits to. */
 export interface ScenarioMutant extends Pick<MutantNote, 'of' | 'wrong'> {
@@ -69,6 +83,8 @@ export interface ScenarioSpec<Tools = unknown> {
   actors: Actor<Tools> | readonly Actor<Tools>[];
   /** Looks at the state when all actors are done. */
   check?: (context: CheckContext<Tools>) => void;
+  /** Judges the operations that are recorded: the name of a ready-made model, or one of its own. */
+  model?: ScenarioModel;
   /** Names what came out, for a histogram. */
   outcome?: (context: ScenarioContext<Tools>) => string;
   /** Grades outcomes; one that is not listed is forbidden. Without it every outcome is acceptable. */
@@ -93,6 +109,8 @@ export interface ScenarioDefinition<Tools = unknown> {
   readonly actors: Actor<Tools> | readonly Actor<Tools>[];
   /** Judges one episode. */
   readonly check: ((context: CheckContext<Tools>) => void) | undefined;
+  /** Judges what is recorded. */
+  readonly model: ScenarioModel | undefined;
   /** Names what came out of one episode. */
   readonly outcome: ((context: ScenarioContext<Tools>) => string) | undefined;
   readonly grades: Readonly<Record<string, Grade | readonly [Grade, string]>> | undefined;
@@ -110,13 +128,30 @@ export class ScenarioDefinitionError extends TypeError {
 }
 
 const STRIDE = 256;
+/** Names of the ready-made models. */
+const MODEL_NAMES: readonly string[] = [
+  'register',
+  'casRegister',
+  'counter',
+  'fifoQueue',
+  'stack',
+  'set',
+  'mutex',
+] satisfies readonly ModelName[];
+
+/** Whether something has what a model needs. */
+function isModel(model: unknown): boolean {
+  if (typeof model === 'string') return MODEL_NAMES.includes(model);
+  const { init, apply, key } = (model ?? {}) as Record<string, unknown>;
+  return [init, apply, key].every((part) => typeof part === 'function');
+}
 
 /**
  * Defines a scenario.
  * @throws ScenarioDefinitionError when a part is missing or makes no sense
  */
 export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): ScenarioDefinition<Tools> {
-  const { name, actors, state, stride = STRIDE, grades, outcome, check } = spec;
+  const { name, actors, state, stride = STRIDE, grades, outcome, check, model } = spec;
   if (typeof name !== 'string' || name === '')
     throw new ScenarioDefinitionError("a scenario needs a name: defineScenario({ name: 'lost-update', … })");
   const fail = (what: string): never => {
@@ -144,7 +179,12 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     fail('has no state: a struct layout, or a number of bytes from 4, is expected');
   if (!Number.isInteger(stride) || stride < 1 || stride > 65536)
     fail(`has the stride ${String(stride)}: a whole number from 1 to 65536 is expected`);
-  if (!check && !outcome) fail('judges nothing: it needs check, or outcome with grades');
+  if (!check && !outcome && model === undefined)
+    fail('judges nothing: it needs check, or a model, or outcome with grades');
+  if (model !== undefined && !isModel(model))
+    fail(
+      `has ${typeof model === 'string' ? `the model '${model}'` : 'something else'} for a model: one of ${MODEL_NAMES.join(', ')} is expected, or an object with init, apply and key`,
+    );
   if (grades && !outcome) fail('grades outcomes but has no outcome() that names them');
   return Object.freeze({
     definition: 'scenario' as const,
@@ -157,6 +197,7 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     init: spec.init,
     actors,
     check,
+    model,
     outcome,
     grades,
     mutant: spec.mutant && Object.freeze({ ...spec.mutant }),

@@ -51,6 +51,12 @@ const LAYERS: readonly Layer[] = [
   { folder: 'harness', files: ['src', 'workers', 'harness'], packages: 'all' },
   // A program of its own; the page beside it has no Node.
   { folder: 'examples/library', files: [], packages: ['lockrig', 'node:events', 'node:worker_threads'] },
+  // Test files, and what they test.
+  {
+    folder: 'examples/testing',
+    files: [],
+    packages: ['lockrig', 'lockrig/harness', 'node:assert/strict', 'node:test', 'uvu', 'uvu/assert'],
+  },
   { folder: 'examples', files: [], packages: ['lockrig', 'multithreading', 'web-locks'] },
 ];
 const ONE_DOOR = ['src/memory', 'src/locking', 'src/rcu', 'src/mm', 'src/scenarios'];

@@ -1,7 +1,11 @@
-/** `lockrig list`: the locks, what they promise, and the broken ones. */
+/** `lockrig list`: the locks, what they promise, the broken ones, and the scenarios. */
 import type { CAC } from 'cac';
 import type { AnyLock } from '../../src/locking/define.ts';
-import { EXIT } from './errors.ts';
+import type { Classic } from '../../src/scenarios/index.ts';
+import { EXIT, UsageError } from './errors.ts';
+
+/** What can be listed for itself. */
+const PARTS = ['locks', 'mutants', 'scenarios'] as const;
 
 function promises(lock: AnyLock): string {
   const said = Object.entries(lock.promises)
@@ -12,42 +16,103 @@ function promises(lock: AnyLock): string {
   return said.length > 0 ? said.join(', ') : '-';
 }
 
+const plainLock = ({ name, kind, size, promises, mutant }: AnyLock): object => ({
+  name,
+  kind,
+  bytes: size(2),
+  promises,
+  mutant,
+});
+
+const plainScenario = ({ name, broken, fixed }: Classic): object => ({
+  name,
+  broken: broken.name,
+  cpus: fixed.cpus,
+  bytes: fixed.bytes,
+  ...(typeof fixed.model === 'string' ? { model: fixed.model } : {}),
+  mutant: broken.mutant,
+});
+
+type Row = readonly string[];
+
+/** Columns as wide as what is in them; `first` is that of the names, the same in all tables. */
+function table(first: number, rows: readonly Row[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)) + 2);
+  widths[0] = first;
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join('')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+async function list(what: string | undefined, json: boolean): Promise<number> {
+  if (what !== undefined && !PARTS.includes(what as (typeof PARTS)[number]))
+    throw new UsageError(`there is no list of '${what}': one of ${PARTS.join(', ')} is expected, or nothing`);
+  const wanted = (part: (typeof PARTS)[number]): boolean => what === undefined || what === part;
+  const { locks, mutants } = await import('../../src/locks.ts');
+  const { classics } = await import('../../src/scenarios/index.ts');
+  if (json) {
+    const document = {
+      schemaVersion: 1,
+      ...(wanted('locks') ? { locks: locks.map(plainLock) } : {}),
+      ...(wanted('mutants') ? { mutants: mutants.map(plainLock) } : {}),
+      ...(wanted('scenarios') ? { scenarios: classics.map(plainScenario) } : {}),
+    };
+    process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    return EXIT.clean;
+  }
+  const names = [
+    ...(wanted('locks') ? locks : []),
+    ...(wanted('mutants') ? mutants : []),
+    ...(wanted('scenarios') ? classics.map(({ broken }) => broken) : []),
+  ];
+  const wide = Math.max(...names.map(({ name }) => name.length)) + 2;
+  const tables: string[] = [];
+  if (wanted('locks'))
+    tables.push(
+      table(wide, [
+        ['lock', 'kind', 'promises'],
+        ...locks.map((lock) => [lock.name, lock.kind, promises(lock)]),
+      ]),
+    );
+  if (wanted('mutants'))
+    tables.push(
+      table(wide, [
+        ['broken on purpose', 'caught by', 'what is wrong'],
+        ...mutants.map(({ name, mutant }) => [name, mutant?.caughtBy ?? '', mutant?.wrong ?? '']),
+      ]),
+    );
+  if (wanted('scenarios'))
+    tables.push(
+      table(wide, [
+        ['broken scenario', 'fixed twin', 'caught by', 'what is wrong'],
+        ...classics.map(
+          ({ fixed, broken: { name, mutant } }): Row => [
+            name,
+            fixed.name,
+            mutant?.caughtBy ?? '',
+            mutant?.wrong ?? '',
+          ],
+        ),
+      ]),
+    );
+  process.stdout.write(tables.join('\n'));
+  return EXIT.clean;
+}
+
 /** Adds the command. */
 export function addList(cli: CAC, finish: (code: Promise<number>) => void): void {
   cli
-    .command('list', 'List the locks and the mutants')
+    .command('list [what]', 'List the locks, the mutants and the scenarios, or one of these')
+    .example((bin) => `${bin} list scenarios`)
     .example((bin) => `${bin} list --json`)
     .option('--json', 'As JSON')
-    .action((options: { json?: boolean }) =>
-      finish(
-        (async () => {
-          const { locks, mutants } = await import('../../src/locks.ts');
-          if (options.json) {
-            const plain = (lock: AnyLock): object => ({
-              name: lock.name,
-              kind: lock.kind,
-              bytes: lock.size(2),
-              promises: lock.promises,
-              mutant: lock.mutant,
-            });
-            process.stdout.write(
-              `${JSON.stringify({ schemaVersion: 1, locks: locks.map(plain), mutants: mutants.map(plain) }, null, 2)}\n`,
-            );
-            return EXIT.clean;
-          }
-          const wide = Math.max(...[...locks, ...mutants].map(({ name }) => name.length)) + 2;
-          process.stdout.write(`${'lock'.padEnd(wide)}${'kind'.padEnd(14)}promises\n`);
-          for (const lock of locks)
-            process.stdout.write(`${lock.name.padEnd(wide)}${lock.kind.padEnd(14)}${promises(lock)}\n`);
-          process.stdout.write(
-            `\n${'broken on purpose'.padEnd(wide)}${'caught by'.padEnd(14)}what is wrong\n`,
-          );
-          for (const lock of mutants)
-            process.stdout.write(
-              `${lock.name.padEnd(wide)}${(lock.mutant?.caughtBy ?? '').padEnd(14)}${lock.mutant?.wrong ?? ''}\n`,
-            );
-          return EXIT.clean;
-        })(),
-      ),
+    .action((what: string | undefined, options: { json?: boolean }) =>
+      finish(list(what, options.json === true)),
     );
 }

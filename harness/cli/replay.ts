@@ -70,7 +70,7 @@ async function run(argument: string, named: string | undefined, options: Options
     const lines = [
       ...result.columns,
       '',
-      failure ? `  !!! ${failure.oracle}: ${failure.text}` : '  no failure',
+      failure ? `  !!! ${failure.oracle}: ${failure.text.split('\n').join('\n      ')}` : '  no failure',
       `replay:${result.subject} cpus=${run.cpus} model=${run.model} ${same} of ${times} bit for bit`,
     ];
     process.stdout.write(`${lines.join('\n')}\n`);

@@ -83,7 +83,7 @@ function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds'> {
 export function describeFailure(failure: HuntFailure, subject: string, file?: string): string[] {
   const { after, shrunk } = failure;
   return [
-    `  !!! ${failure.oracle}: ${failure.text}`,
+    `  !!! ${failure.oracle}: ${failure.text.split('\n').join('\n      ')}`,
     `      under ${failure.model}, after ${group(after.executions)} executions and ${after.seconds.toFixed(2)} s; shrunk from ${shrunk.from} to ${failure.preemptions} preemptions in ${shrunk.seconds.toFixed(2)} s; ${failure.shown} of ${failure.accesses} accesses:`,
     '',
     ...failure.columns,
@@ -94,6 +94,12 @@ export function describeFailure(failure: HuntFailure, subject: string, file?: st
   ];
 }
 
+/** Histories that were too much for the checker are not called linearizable. */
+const undecided = (result: HuntResult): string =>
+  result.undecided === 0
+    ? ''
+    : `; what was recorded in ${group(result.undecided)} of them is UNKNOWN to be linearizable: too many operations at once, or in all`;
+
 function verdictLine(result: HuntResult): string {
   const { executions, seconds } = result;
   const rate = `${group(executions)} executions in ${seconds.toFixed(1)} s`;
@@ -102,7 +108,7 @@ function verdictLine(result: HuntResult): string {
     case 'found':
       return `${echo} FAILURE (${result.failures.map(({ oracle }) => oracle).join(', ')}) ${rate}`;
     case 'clean':
-      return `${echo} SUCCESS no failure in ${rate}`;
+      return `${echo} SUCCESS no failure in ${rate}${undecided(result)}`;
     case 'interrupted':
       return `${echo} INTERRUPTED after ${rate}`;
     default:

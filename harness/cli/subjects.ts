@@ -3,8 +3,6 @@
  */
 import { existsSync } from 'node:fs';
 import { loadLock, loadScenario, lockNames, mutantNames, scenarioNames } from '../../src/catalog.ts';
-import type { AnyLock } from '../../src/locking/define.ts';
-import type { ScenarioDefinition } from '../../src/scenario.ts';
 import type { Tortured } from '../torture/setup.ts';
 import { UsageError } from './errors.ts';
 
@@ -20,34 +18,14 @@ export interface Subject {
 /** A file, or one definition of a file: ./locks.ts#mine. */
 const FILE_AND_NAME = /^(.+\.[mc]?[jt]sx?)(?:#(.+))?$/;
 
-function here(path: string): string {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return new URL(`../../${path}.${extension}`, import.meta.url).href;
-}
-
 async function fromFile(argument: string): Promise<Subject[]> {
   const [, file = argument, wanted] = existsSync(argument) ? [] : (FILE_AND_NAME.exec(argument) ?? []);
-  const { loadPlugin } = await import('../plugin/load.ts');
-  const { defineLock } = await import('../../src/locking/define.ts');
-  const plugin = await loadPlugin(file, { lockrigUrl: here('src/index'), harnessUrl: here('harness/index') });
-  const { defineScenario } = await import('../../src/scenario.ts');
-  if (plugin.locks.length + plugin.scenarios.length === 0)
+  const { loadSubjects } = await import('../subject.ts');
+  const all = (await loadSubjects(file)).map(({ subject, ...from }) => ({ lock: subject, ...from }));
+  if (all.length === 0)
     throw new UsageError(
       `${file} defines no lock and no scenario: export one with export default defineLock({ … })`,
     );
-  const subject = (lock: Tortured): Subject => ({
-    lock,
-    url: plugin.url,
-    hash: plugin.hash,
-    file: plugin.file,
-  });
-  // Checks what a structural look cannot: kinds and sizes. A definition made by defineLock or defineScenario is frozen, and passes as it is.
-  const made = <Made extends object>(given: unknown, define: (spec: never) => unknown): Made =>
-    (Object.isFrozen(given) ? given : define(given as never)) as Made;
-  const all = [
-    ...plugin.locks.map((lock) => subject(made<AnyLock>(lock, defineLock))),
-    ...plugin.scenarios.map((scenario) => subject(made<ScenarioDefinition>(scenario, defineScenario))),
-  ];
   if (wanted === undefined) return all;
   const named = all.filter(({ lock }) => lock.name === wanted);
   if (named.length === 0)

@@ -43,6 +43,7 @@ export interface GuardOptions {
   readonly memory: (addr: Addr) => number;
   /** Locks of no object, by the name that paths begin with. */
   readonly globals?: Readonly<Record<string, Addr>> | undefined;
+  /** Names a word; a number unless given. */
   readonly name?: ((addr: Addr) => string) | undefined;
 }
 

@@ -34,7 +34,7 @@ export interface Detector {
   /** What it finds, in a line. */
   readonly finds: string;
   readonly byDefault: boolean;
-  /** @returns undefined when the subject lacks what it is about */
+  /** Makes a pass for one subject. @returns undefined when the subject lacks what it is about */
   readonly create: (subject: Watched) => Pass | undefined;
 }
 

@@ -32,6 +32,7 @@ export interface LifetimeOptions {
   readonly stable?: ((addr: Addr) => boolean) | undefined;
   /** Whether an object may be left at the end; unless given, leaks are not looked for. */
   readonly keeps?: ((object: Addr) => boolean) | undefined;
+  /** Names a word; a number unless given. */
   readonly name?: ((addr: Addr) => string) | undefined;
 }
 

@@ -9,11 +9,12 @@
  * between have no order.
  */
 
+import type { ModelName } from '../../src/model.ts';
 import { hashOf, mixed } from './linearizability/hash.ts';
 import type { Operation, Outcome, Result, SequentialModel } from './linearizability/history.ts';
 import { fifoQueue } from './linearizability/queue.ts';
 
-export { type FifoQueueOp, fifoQueue } from './linearizability/queue.ts';
+export { type FifoQueueOp, fifoQueue, type QueueCell, type QueueState } from './linearizability/queue.ts';
 
 /** What a container holds. */
 export type Item = number | string | boolean;
@@ -185,4 +186,19 @@ export function many<State, Op>(
 }
 
 /** The ready-made models, by name. */
-export const models = { register, casRegister, counter, fifoQueue, stack, set, mutex } as const;
+export const models = {
+  /** `read`, `write`. */
+  register,
+  /** And `compareExchange`, `compareAndSet`. */
+  casRegister,
+  /** `read`, `add`, `fetchAdd`. */
+  counter,
+  /** `enqueue`, `dequeue`. */
+  fifoQueue,
+  /** `push`, `pop`. */
+  stack,
+  /** `add`, `remove`, `has`. */
+  set,
+  /** `acquire`, `tryAcquire`, `release`. */
+  mutex,
+} as const satisfies Record<ModelName, () => SequentialModel<unknown, unknown>>;

@@ -133,26 +133,32 @@ export class Trace {
     this.length = length;
   }
 
+  /** The operation of a record: an index of the operations. */
   op(at: number): number {
     return this.words[at * RECORD_WORDS]! & 0xff;
   }
 
+  /** The CPU of a record. */
   cpu(at: number): number {
     return this.words[at * RECORD_WORDS]! >>> 8;
   }
 
+  /** The address of a record. */
   addr(at: number): Addr {
     return this.words[at * RECORD_WORDS + 1]!;
   }
 
+  /** The value of a record. */
   value(at: number): number {
     return this.words[at * RECORD_WORDS + 2]!;
   }
 
+  /** What the word held before. */
   before(at: number): number {
     return this.words[at * RECORD_WORDS + 3]!;
   }
 
+  /** A record, decoded. */
   event(at: number): Event {
     return {
       at,

@@ -29,6 +29,7 @@ import { prepare, type Tortured, type TortureSetup } from '../torture/setup.ts';
 import type { Said } from './explorer.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from './policies/index.ts';
 import type { ExploreSetup } from './program.ts';
+import { recordingWords } from './recording.ts';
 
 /** A decision that was not the usual one: when CPU `cpu` had made `accesses`, `choice` happened. */
 export interface Switch {
@@ -83,6 +84,8 @@ export interface Session {
   readonly seconds: number;
   readonly failures: readonly Failed[];
   readonly maxSteps: number;
+  /** Executions whose recorded operations were too much to be judged. */
+  readonly undecided: number;
 }
 
 /** One execution in full. */
@@ -190,7 +193,7 @@ export class Exploration {
         `lock '${subject.name}' brings its own memory, which cannot be restored between executions: it can only run free, under lockrig torture`,
       );
     const scenario = subject.definition === 'scenario' ? subject : undefined;
-    const one = scenario && { ...scenario, stride: 1 };
+    const one = scenario && { ...scenario, stride: 1, model: undefined };
     const params = withDefaults({
       try: 0.3,
       shortDelay: 0,
@@ -205,6 +208,7 @@ export class Exploration {
       machineBytes: machine.words.byteLength,
       trace: options.trace ?? TRACE,
       coverage: COVERAGE,
+      histories: scenario?.model === undefined ? 0 : recordingWords(machine.cpus),
     });
     const buffer = new SharedArrayBuffer(area.bytes);
     const words = new Int32Array(buffer);
@@ -229,7 +233,15 @@ export class Exploration {
   }
 
   private begin(options: SessionOptions): void {
-    for (const word of [Head.stop, Head.over, Head.failures, Head.failed, Head.ended, Head.portfolio])
+    for (const word of [
+      Head.stop,
+      Head.over,
+      Head.failures,
+      Head.failed,
+      Head.ended,
+      Head.portfolio,
+      Head.undecided,
+    ])
       this.set(word, 0);
     this.set(Head.accesses, 0);
     this.set(Head.accesses + 4, 0);
@@ -298,6 +310,7 @@ export class Exploration {
       seconds: (performance.now() - began) / 1000,
       failures: this.failures(),
       maxSteps: this.get(Head.maxSteps),
+      undecided: this.get(Head.undecided),
     };
   }
 

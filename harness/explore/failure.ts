@@ -60,8 +60,11 @@ export function failureOf(exploration: Exploration, execution: Execution): Failu
   // The order of the trace, not of virtual time, which several may share.
   const [first] = violations;
   if (first) {
-    const text = first.oracle === 'check' && said.texts[0] ? said.texts[0] : first.text;
-    return { oracle: first.oracle, text, key: `${first.oracle}: ${text.replace(/-?\d+/g, '#')}` };
+    const saying = first.oracle === 'check' || first.oracle === 'linearizability';
+    const text = saying && said.texts[0] ? said.texts[0] : first.text;
+    // Of an explanation the operations differ between executions that failed in the same way.
+    const [line = ''] = text.split('\n');
+    return { oracle: first.oracle, text, key: `${first.oracle}: ${line.replace(/-?\d+/g, '#')}` };
   }
   const thrown = said.thrown[0]?.message ?? '';
   if (failed.detail === STUCK_AT_REST)

@@ -71,20 +71,40 @@ export interface HuntFailure {
   readonly shrunk: { readonly from: number; readonly replays: number; readonly seconds: number };
 }
 
-/** What a hunt found. */
-export interface HuntResult {
+/** What every hunt counts. */
+export interface HuntCounts {
   readonly subject: string;
-  readonly verdict: 'found' | 'clean' | 'interrupted' | 'not deterministic';
-  readonly failures: readonly HuntFailure[];
   readonly executions: number;
   readonly accesses: number;
   readonly seconds: number;
   readonly cpus: number;
   readonly models: readonly MemoryModel[];
   readonly seed: number;
-  /** What differed, where two runs of one seed did. */
-  readonly difference: string | undefined;
+  /** Executions whose recorded operations could be called neither linearizable nor not. */
+  readonly undecided: number;
 }
+
+/** What a hunt found: failures, none within the budget, or that two runs of one schedule differ. */
+export type HuntResult = HuntCounts &
+  (
+    | {
+        readonly verdict: 'found';
+        /** Each kind once, shrunk, in the order in which they were found. */
+        readonly failures: readonly [HuntFailure, ...HuntFailure[]];
+        readonly difference: undefined;
+      }
+    | {
+        readonly verdict: 'clean' | 'interrupted';
+        readonly failures: readonly HuntFailure[];
+        readonly difference: undefined;
+      }
+    | {
+        readonly verdict: 'not deterministic';
+        readonly failures: readonly HuntFailure[];
+        /** The first access that differed. */
+        readonly difference: string;
+      }
+  );
 
 const CHUNK = 400;
 const EXECUTIONS = 10_000;
@@ -117,6 +137,7 @@ export class Hunt {
   readonly failures = new Map<string, HuntFailure>();
   private executions = 0;
   private accesses = 0;
+  private undecided = 0;
 
   constructor(exploration: Exploration, options: HuntOptions) {
     this.exploration = exploration;
@@ -160,6 +181,7 @@ export class Hunt {
       const before = this.executions;
       this.executions += session.executions;
       this.accesses += session.accesses;
+      this.undecided += session.undecided;
       for (const failed of session.failures) {
         const after = before + session.executions;
         const differs = await this.found(failed, model, after);
@@ -269,8 +291,9 @@ export class Hunt {
       cpus: this.exploration.cpus,
       models: this.models,
       seed: this.seed,
+      undecided: this.undecided,
       difference: differs,
-    };
+    } as HuntResult;
   }
 }
 

@@ -98,6 +98,8 @@ export async function prove(exploration: Exploration, options: ProveOptions = {}
     );
   if (searched.unsteady) gaps.push('an execution was not a function of its schedule');
   if (searched.overflowed) gaps.push('an execution had too many decisions to vary them all');
+  if (session.undecided > 0)
+    gaps.push(`the operations recorded in ${session.undecided} executions could not be judged`);
   return {
     proved: searched.completed >= 0 && !first && gaps.length === 0,
     bound: searched.completed,

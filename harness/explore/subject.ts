@@ -9,11 +9,13 @@ import type { Kind, OpsByKind } from '../../src/locking/kinds.ts';
 import { mutex3 } from '../../src/locking/mutex3.ts';
 import { track } from '../../src/locking/track.ts';
 import type { CheckContext, ScenarioDefinition } from '../../src/scenario.ts';
+import type { Phase } from '../detect/judge-history.ts';
 import type { GatedCpu } from '../engines/gated/cpu.ts';
 import { Head } from '../engines/gated/layout.ts';
 import { Bench, type Client, type ClientOptions, Profile } from '../torture/clients/context.ts';
 import { clientMaker } from '../torture/program.ts';
 import type { Tortured, TortureSetup } from '../torture/setup.ts';
+import { Recording } from './recording.ts';
 
 /** An episode on one CPU. */
 export interface Episode {
@@ -31,6 +33,8 @@ export interface Episode {
 
 /** Kinds whose clients and operations keep nothing in the thread between executions. */
 const LASTING: readonly Kind[] = ['mutex', 'rwlock', 'rwsem'];
+
+const unrecorded = <Returned>(_op: unknown, run: () => Returned): Returned => run();
 
 const NO_LOCK = { kind: 'mutex', promises: {}, create: () => ({}) } as unknown as LockDefinition;
 
@@ -132,23 +136,47 @@ function scenarioEpisode(
     definition: NO_LOCK,
   } as unknown as ClientOptions);
   let failed: string[] = [];
+  const { model } = scenario;
+  const recording = model === undefined ? undefined : new Recording(cpu, params.cpus, model);
   const context = {
     isa,
     cpu,
     cpus: params.cpus,
     state,
     tools: scenario.create(isa, cpu),
+    record: recording?.recorder.record ?? unrecorded,
     fail(what: string) {
       failed.push(what);
     },
   };
+  const phase = (now: Phase): void => {
+    if (recording) recording.recorder.phase = now;
+  };
+  /** The check may record, too, so the history is judged after it; what it tells is told first. */
+  function checked(): void {
+    phase('rest');
+    check?.(context as CheckContext);
+    const wrong = failed.length > 0;
+    const verdict = recording?.judge();
+    if (verdict?.verdict === 'not linearizable') {
+      failed.unshift(verdict.text);
+      bench.report('notLinearizable', { addr: state });
+    }
+    if (wrong) bench.report('checkFailed', { addr: state });
+  }
   const episode: Episode = {
-    prepare: () => init?.(context),
-    act: () => actor?.(context),
+    prepare() {
+      phase('init');
+      init?.(context);
+    },
+    act() {
+      phase('act');
+      recording?.begin();
+      actor?.(context);
+    },
     judge() {
-      const before = failed.length;
-      check?.(context as CheckContext);
-      if (failed.length > before) bench.report('checkFailed', { addr: state });
+      failed = [];
+      checked();
       if (!outcome) return undefined;
       const key = outcome(context);
       const grade = grades?.[key];

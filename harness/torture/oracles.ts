@@ -107,6 +107,10 @@ export const DETAILS = {
   },
   checkFailed: { oracle: 'check', text: 'the check failed' },
   forbiddenOutcome: { oracle: 'check', text: 'a forbidden outcome was seen' },
+  notLinearizable: {
+    oracle: 'linearizability',
+    text: 'no order of the recorded operations explains what they returned',
+  },
   unwoken: {
     oracle: 'wakeup',
     text: 'CPU {expected} was let go on at {word} by a store of CPU {other} that was followed by no wake: had it been asleep, it would have slept on',
@@ -143,4 +147,5 @@ export const ORACLES: readonly OracleName[] = [
   'at-rest',
   'exception',
   'check',
+  'linearizability',
 ];

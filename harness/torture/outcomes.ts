@@ -18,6 +18,8 @@ export interface ScenarioOutcomes {
   readonly rows: readonly OutcomeRow[];
   /** What the checks said, each sentence once. */
   readonly failures: readonly string[];
+  /** Episodes whose recorded operations could be called neither linearizable nor not. */
+  readonly undecided: number;
 }
 
 /** Collects from all CPUs. */
@@ -48,6 +50,7 @@ export async function collectScenario(
   return {
     rows: rows.sort((a, b) => b.count - a.count),
     failures: [...new Set(all.flatMap(({ failures }) => failures))],
+    undecided: all.reduce((sum, { undecided }) => sum + undecided, 0),
   };
 }
 

@@ -55,11 +55,12 @@ async function clientOf(
   found: Tortured,
   bench: Bench,
   options: ClientOptions,
-  stateStride: number,
+  setup: TortureSetup,
+  words: Int32Array,
 ): Promise<Client> {
   if (found.definition === 'scenario') {
     const { scenarioClient } = await import('./clients/scenario.ts');
-    return scenarioClient(bench, found, options.params.cpus, options.lock, stateStride);
+    return scenarioClient(bench, found, setup, words);
   }
   return (await clientMaker(options.definition.kind))(bench, options);
 }
@@ -73,8 +74,8 @@ export async function clientMaker(kind: Kind): Promise<(bench: Bench, options: C
 }
 
 /** Boots one CPU of a torture run. */
-export async function boot({ id, setup, attach }: BootContext): Promise<Runner> {
-  const { subject, lock, nested, mutexAddr, perCpu, perCpuStride, stateStride, area, params, shared, value } =
+export async function boot({ id, machine, setup, attach }: BootContext): Promise<Runner> {
+  const { subject, lock, nested, mutexAddr, perCpu, perCpuStride, area, params, shared, value } =
     setup as TortureSetup;
   const found = await findSubject(subject);
   const definition = (found.definition === 'lock' ? found : NO_LOCK) as LockDefinition;
@@ -112,7 +113,7 @@ export async function boot({ id, setup, attach }: BootContext): Promise<Runner> 
     const { asyncClient } = await import('./clients/async.ts');
     return asyncClient(bench, options as ClientOptions<'async-mutex'>);
   }
-  const client = await clientOf(found, bench, options, stateStride);
+  const client = await clientOf(found, bench, options, setup as TortureSetup, machine.words);
   const judged = definition.promises.fifo === true || definition.promises.bypass !== undefined;
   const rounds = new Rounds(bench, client, judged);
   return { run: () => rounds.run(), collect: () => client.collect?.() };

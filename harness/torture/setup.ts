@@ -7,6 +7,7 @@ import { type AnyLock, LockDefinitionError } from '../../src/locking/define.ts';
 import { mutex3 } from '../../src/locking/mutex3.ts';
 import { createMachine, LINE, type Machine, roundUp } from '../../src/memory/index.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
+import { logWords } from '../detect/history-log.ts';
 import { reason, shown, stackOf } from '../plugin/errors.ts';
 import { framesOf, mapStack } from '../plugin/trace.ts';
 import { allocateArea, areaBytes, Control, CpuLine, cpuLine, type TortureArea } from './area.ts';
@@ -31,6 +32,13 @@ export interface TortureSetup {
   readonly perCpuStride: number;
   /** Bytes from one state of a scenario to the next, which begin at `lock`; 0 for locks. */
   readonly stateStride: number;
+  /** Where a scenario with a model records operations: clock, first episode's log, words of a log and of a CPU's section. */
+  readonly histories?: {
+    readonly clock: Addr;
+    readonly first: Addr;
+    readonly words: number;
+    readonly section: number;
+  };
   readonly area: TortureArea;
   readonly params: TortureParams;
   readonly shared: unknown;
@@ -207,6 +215,17 @@ async function prepareLock(
   return { machine, setup };
 }
 
+/** Words that all recorded operations of a round may take, and a CPU's of an episode at most and at least. */
+const HISTORY_WORDS = 1 << 21;
+const SECTION_WORDS = [128, 8192] as const;
+
+/** Words of a CPU's section: many episodes lie side by side, and share what there is. */
+function sectionWords({ model, stride }: ScenarioDefinition, cpus: number): number {
+  if (model === undefined) return 0;
+  const share = Math.floor(HISTORY_WORDS / (stride * (cpus + 1)));
+  return Math.min(SECTION_WORDS[1], Math.max(SECTION_WORDS[0], share));
+}
+
 function prepareScenario(
   scenario: ScenarioDefinition,
   params: TortureParams,
@@ -215,12 +234,20 @@ function prepareScenario(
   const { cpus } = params;
   const stateStride = roundUp(scenario.bytes, scenario.bytes > LINE / 2 ? LINE : 4);
   const bytes = stateStride * scenario.stride;
-  const machine = createFor(scenario, cpus, bytes + areaBytes(cpus) + 4096);
+  const section = sectionWords(scenario, cpus);
+  const words = section === 0 ? 0 : logWords(cpus, section);
+  const recorded = 4 * words * scenario.stride;
+  const machine = createFor(scenario, cpus, bytes + recorded + areaBytes(cpus) + 4096);
   const lock = machine.alloc(bytes);
   const mutexAddr = machine.alloc(mutex3.size(cpus));
   const area = allocateArea((size) => machine.alloc(size), cpus);
   startAll(machine, area);
+  const histories =
+    section === 0
+      ? {}
+      : { histories: { clock: machine.alloc(LINE), first: machine.alloc(recorded), words, section } };
   const setup = {
+    ...histories,
     subject,
     lock,
     nested: [],

@@ -132,7 +132,12 @@ function summarizeScenario(result: TortureResult, fails: number): string[] {
   ];
   if (result.outcomes) {
     lines.push(...outcomeTable(result.outcomes));
-    for (const failure of result.outcomes.failures) lines.push(`  !!! ${failure}`);
+    for (const failure of result.outcomes.failures)
+      lines.push(`  !!! ${failure.split('\n').join('\n      ')}`);
+    if (result.outcomes.undecided > 0)
+      lines.push(
+        `  Note:  what was recorded in ${group(result.outcomes.undecided)} episodes is UNKNOWN to be linearizable: too many operations at once, or in all`,
+      );
   }
   lines.push(...evidence(result, fails));
   lines.push(`${heading(result)} ${verdictWord(result)}`);

@@ -57,7 +57,8 @@ export type OracleName =
   | 'ownership'
   | 'at-rest'
   | 'exception'
-  | 'check';
+  | 'check'
+  | 'linearizability';
 
 /** What a mutant admits to. */
 export interface MutantNote {

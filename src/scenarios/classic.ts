@@ -8,6 +8,7 @@
  * by several CPUs without order are accessed by marked operations even in the broken one: it has one defect, not two, and is not caught
  * otherwise. The fixed one is correct under sc, tso and weak memory and has no data race by the happens-before of C11.
  */
+import type { ScenarioModel } from '../model.ts';
 import {
   defineScenario,
   type MemoryModel,
@@ -21,7 +22,7 @@ export type Twin<Tools> = Pick<ScenarioSpec<Tools>, 'actors'> &
   Partial<Omit<ScenarioSpec<Tools>, 'name' | 'mutant'>>;
 
 /** What a classic bug states. */
-export interface ClassicSpec<Tools> extends Omit<ScenarioSpec<Tools>, 'actors' | 'mutant'> {
+export interface ClassicSpec<Tools> extends Omit<ScenarioSpec<Tools>, 'actors' | 'mutant' | 'model'> {
   /** What is wrong with the broken one, in a sentence. */
   wrong: string;
   /** Where it is described: a paper, a book, a kernel document, a CVE. */
@@ -30,6 +31,8 @@ export interface ClassicSpec<Tools> extends Omit<ScenarioSpec<Tools>, 'actors' |
   caughtBy: ScenarioOracle;
   /** The strongest memory model under which it shows; `sc` unless given. */
   model?: MemoryModel;
+  /** What judges the operations that it records: the `model` of the scenarios. */
+  judge?: ScenarioModel;
   broken: Twin<Tools>;
   fixed: Twin<Tools>;
 }
@@ -46,7 +49,8 @@ export interface Classic {
  * @throws ScenarioDefinitionError when a part of either is missing or makes no sense
  */
 export function classic<Tools = undefined>(spec: ClassicSpec<Tools>): Classic {
-  const { name, wrong, source, caughtBy, model = 'sc', broken, fixed, ...common } = spec;
+  const { name, wrong, source, caughtBy, model = 'sc', judge, broken, fixed, ...rest } = spec;
+  const common = judge === undefined ? rest : { ...rest, model: judge };
   const define = (twin: ScenarioSpec<Tools>): ScenarioDefinition =>
     defineScenario<Tools>(twin) as unknown as ScenarioDefinition;
   return Object.freeze({

@@ -19,11 +19,11 @@ const COUNT = 0x100;
 const Stack = struct('treiber_stack', { top: u32, next: words(4), first: u32, second: u32 });
 
 /** @param step what each change adds to the count of the counted pointer */
-function pop(isa: Isa, state: Addr, step: number): number {
+function pop(isa: Isa, state: Addr, step: number): number | undefined {
   while (true) {
     const top = isa.loadAcquire(state + Stack.top);
     const node = top & NUMBER;
-    if (node === 0) return 0;
+    if (node === 0) return undefined;
     const next = isa.readOnce(state + Stack.next + 4 * node);
     if (isa.compareExchange(state + Stack.top, top, (top & ~NUMBER) + step + next) === top) return node;
   }
@@ -37,16 +37,21 @@ function push(isa: Isa, state: Addr, node: number, step: number): void {
   }
 }
 
+const POP = { name: 'pop' };
+
 const popOne =
   (step: number): Actor =>
-  ({ isa, state }) =>
-    isa.write(state + Stack.first, pop(isa, state, step));
+  ({ isa, state, record }) => {
+    const node = record(POP, () => pop(isa, state, step));
+    isa.write(state + Stack.first, node ?? 0);
+  };
 const popTwoPushOne =
   (step: number): Actor =>
-  ({ isa, state }) => {
-    const back = pop(isa, state, step);
-    isa.write(state + Stack.second, pop(isa, state, step));
-    push(isa, state, back, step);
+  ({ isa, state, record }) => {
+    const back = record(POP, () => pop(isa, state, step));
+    const second = record(POP, () => pop(isa, state, step));
+    isa.write(state + Stack.second, second ?? 0);
+    if (back !== undefined) record({ name: 'push', value: back }, () => push(isa, state, back, step));
   };
 
 /** ABA on Treiber's stack. */
@@ -56,18 +61,19 @@ export const treiberAba = classic({
     'a pop is stopped before its compare-exchange; the node comes back to the top meanwhile with another behind it, and the exchange succeeds',
   source:
     'Treiber 1986, IBM RJ 5118; IBM System/370 Principles of Operation (the count); Michael 2004, "Hazard pointers"',
-  caughtBy: 'check',
+  caughtBy: 'linearizability',
   state: Stack,
-  init: ({ isa, state }) => {
-    isa.write(state + Stack.top, 1);
-    isa.write(state + Stack.next + 4, 2);
-    isa.write(state + Stack.next + 8, 3);
+  judge: 'stack',
+  init: ({ isa, state, record }) => {
+    for (const node of [3, 2, 1]) record({ name: 'push', value: node }, () => push(isa, state, node, 0));
   },
-  check: ({ isa, state, fail }) => {
+  check: ({ isa, state, record, fail }) => {
     const found = [isa.read(state + Stack.first), isa.read(state + Stack.second)];
     let node = isa.read(state + Stack.top) & NUMBER;
     for (; node !== 0 && found.length < 5; node = isa.read(state + Stack.next + 4 * node)) found.push(node);
     if (found.sort().join() !== '1,2,3') fail(`popped or still there are ${found.join()}`);
+    // What is left comes out; a stack that was made a ring has no end.
+    for (let left = 0; left < 5; left += 1) if (record(POP, () => pop(isa, state, 0)) === undefined) break;
   },
   broken: { actors: [popOne(0), popTwoPushOne(0)] },
   fixed: { actors: [popOne(COUNT), popTwoPushOne(COUNT)] },
@@ -158,37 +164,50 @@ export const dequeLastItem = classic({
 
 const Bucket = struct('bucket', { head: u32, next: words(3) });
 
+/** Inserts this CPU's node by `link`. */
+const inserts =
+  (link: (isa: Isa, head: Addr, next: Addr, node: number) => void): Actor =>
+  ({ isa, state, cpu, record }) => {
+    const node = cpu.id + 1;
+    record({ name: 'add', value: node }, () => {
+      link(isa, state + Bucket.head, state + Bucket.next + 4 * node, node);
+      return true;
+    });
+  };
+
 /** An insert that pushes another out. */
 export const hashInsertLost = classic({
   name: 'hash-insert-lost',
   wrong:
     'two insert at the head of a bucket by a load and a store of the head: the second pushes the first out',
   source: 'Michael 2002, "High performance dynamic lock-free hash tables"',
-  caughtBy: 'check',
+  caughtBy: 'linearizability',
   cpus: 2,
   state: Bucket,
-  check: ({ isa, state, fail }) => {
-    const head = isa.read(state + Bucket.head);
-    if (head === 0 || isa.read(state + Bucket.next + 4 * head) === 0) fail('an element was lost');
+  judge: 'set',
+  check: ({ isa, state, record, fail }) => {
+    const found: number[] = [];
+    let node = isa.read(state + Bucket.head);
+    for (; node !== 0 && found.length < 3; node = isa.read(state + Bucket.next + 4 * node)) found.push(node);
+    for (const value of [1, 2]) record({ name: 'has', value }, () => found.includes(value));
+    if (found.length !== 2) fail('an element was lost');
   },
   broken: {
-    actors: ({ isa, state, cpu }) => {
-      const node = cpu.id + 1;
-      isa.write(state + Bucket.next + 4 * node, isa.loadAcquire(state + Bucket.head));
-      isa.storeRelease(state + Bucket.head, node);
-    },
+    actors: inserts((isa, head, next, node) => {
+      isa.write(next, isa.loadAcquire(head));
+      isa.storeRelease(head, node);
+    }),
   },
   fixed: {
-    actors: ({ isa, state, cpu }) => {
-      const node = cpu.id + 1;
-      let head = isa.loadAcquire(state + Bucket.head);
+    actors: inserts((isa, head, next, node) => {
+      let first = isa.loadAcquire(head);
       while (true) {
-        isa.write(state + Bucket.next + 4 * node, head);
-        const seen = isa.compareExchange(state + Bucket.head, head, node);
-        if (seen === head) return;
-        head = seen;
+        isa.write(next, first);
+        const seen = isa.compareExchange(head, first, node);
+        if (seen === first) return;
+        first = seen;
       }
-    },
+    }),
   },
 });
 

@@ -129,15 +129,19 @@ export const queueEarlyReuse = classic({
 
 const puts =
   (form: QueueForm): Actor =>
-  ({ isa, state }) =>
-    queue(isa, state, form).put(2, 10);
+  ({ isa, state, record }) =>
+    record({ name: 'enqueue', value: 10 }, () => queue(isa, state, form).put(2, 10));
 const takesAndPuts =
   (form: QueueForm): Actor =>
-  ({ isa, state }) => {
+  ({ isa, state, record }) => {
     const { put, take, reset } = queue(isa, state, form);
-    const free = take(state + Queue.got);
+    let free = NOBODY;
+    record({ name: 'dequeue' }, () => {
+      free = take(state + Queue.got);
+      return free === NOBODY ? undefined : isa.read(state + Queue.got);
+    });
     if (free !== NOBODY) reset(free);
-    put(3, 20);
+    record({ name: 'enqueue', value: 20 }, () => put(3, 20));
   };
 
 /** A tail that is left behind the head. */
@@ -146,14 +150,20 @@ export const queueLaggingTail = classic({
   wrong:
     'a take does not help `tail` along: it removes the node that `tail` still points to, and the next put links its item to a node that has gone',
   source: 'Michael and Scott 1996 (which shows a snapshot of head and tail to be needed)',
-  caughtBy: 'check',
+  caughtBy: 'linearizability',
   state: Queue,
+  judge: 'fifoQueue',
   init: ({ isa, state }) => {
     isa.write(state + Queue.head, 1);
     isa.write(state + Queue.tail, 1);
   },
-  check: ({ isa, state, fail }) => {
+  check: ({ isa, state, record, fail }) => {
     if (itemsOf(isa, state) !== '10,20') fail(`taken or still there are ${itemsOf(isa, state)}`);
+    const { take } = queue(isa, state, MICHAEL_SCOTT);
+    for (let taken = 0; taken < 3; taken += 1)
+      record({ name: 'dequeue' }, () =>
+        take(state + Queue.got) === NOBODY ? undefined : isa.read(state + Queue.got),
+      );
   },
   broken: {
     actors: [puts({ ...MICHAEL_SCOTT, helps: false }), takesAndPuts({ ...MICHAEL_SCOTT, helps: false })],

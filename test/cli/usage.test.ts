@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { lockByName, locks, mutants } from '../../src/index.ts';
+import { classics } from '../../src/scenarios/index.ts';
 import { each, folder, lockFile, lockrig, refused, said } from '../fixtures/torture/cli.ts';
 import { read } from '../project.ts';
 import { suite } from '../suite.ts';
@@ -81,7 +82,7 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
   [['torture', 'ticket', '--junit', './good.ts/x.xml'], /good\.ts\/x\.xml cannot be written/],
   [['torture', 'ticket', '--out', './good.ts'], /good\.ts.* cannot be written/],
   [['torture', '--self-test', '--json', './good.ts/x.json'], /good\.ts\/x\.json cannot be written/],
-  [['list', 'ticket'], /unused args: `ticket`/],
+  [['list', 'ticket'], /no list of 'ticket': one of locks, mutants, scenarios/],
   [['list', '--jsno'], /unknown option `--jsno`/],
   [['new'], /missing required args.*lockrig new --help/],
   [['new', 'mutex', 'x.ts'], /no template 'mutex': lock or scenario/],
@@ -201,6 +202,26 @@ test('list names every lock and every mutant, as text and as JSON', async () => 
   assert.equal(
     listed.mutants.map(({ name, mutant }) => [name, mutant.caughtBy]),
     mutants.map(({ name, mutant }) => [name, mutant?.caughtBy]),
+  );
+});
+
+test('list shows the scenarios with what is wrong and their twins, and parts of what there is', async () => {
+  const { code, stdout } = await lockrig(['list', 'scenarios']);
+  assert.is(code, 0);
+  for (const { fixed, broken } of classics)
+    assert.match(stdout, new RegExp(`^${broken.name} +${fixed.name} +\\w+ +.{30}`, 'm'));
+  assert.not.match(stdout, /^ticket /m);
+  const only = await lockrig(['list', 'locks']);
+  assert.match(only.stdout, /^ticket /m);
+  assert.not.match(only.stdout, /busted/);
+  const json = JSON.parse((await lockrig(['list', 'scenarios', '--json'])).stdout) as Record<string, unknown>;
+  assert.equal(Object.keys(json), ['schemaVersion', 'scenarios']);
+  assert.equal(
+    (json.scenarios as { name: string; mutant: { caughtBy: string } }[]).map(({ name, mutant }) => [
+      name,
+      mutant.caughtBy,
+    ]),
+    classics.map(({ name, broken }) => [name, broken.mutant?.caughtBy]),
   );
 });
 

@@ -7,8 +7,12 @@
  *
  * A CPU that pauses runs again when another has done something, or when none can. Nobody can run: that is `progress`, as are too many accesses.
  */
+
+import { checkLinearizable } from '../../harness/detect/linearizability.ts';
+import { models } from '../../harness/detect/models.ts';
 import { type Addr, type Isa, WAIT_NOT_EQUAL, WAIT_WOKEN } from '../../src/arch/index.ts';
 import { Cpu, createMachine, LINE, roundUp } from '../../src/memory/index.ts';
+import type { Operation, RecordedOp, Result, SequentialModel } from '../../src/model.ts';
 import type { MemoryModel, ScenarioDefinition, ScenarioOracle } from '../../src/scenario.ts';
 import { Memory, type Order, type StoreKind } from './memory.ts';
 import type { Schedule } from './schedule.ts';
@@ -30,6 +34,10 @@ interface Sim {
   /** Its bookkeeping as it was when it was made. */
   saved: Int32Array;
   log: number[];
+  /** When each access of the log was made. */
+  times: number[];
+  /** What it has recorded since it last ran from its start. */
+  history: Operation<RecordedOp>[];
   at: number;
   status: 'ready' | 'spin' | 'wait' | 'woken' | 'yield' | 'done';
   /** Of a `spin`: addr, value, addr, value, … */
@@ -40,6 +48,8 @@ interface Sim {
 const SWITCH = Symbol('another CPU runs');
 /** Accesses of an execution that is taken for endless; the longest correct one has about 90. */
 const BOUND = 400;
+/** After all accesses. */
+const END = 1e6;
 /** Bytes of a CPU's area before its queue nodes, which are shared memory like any other. */
 const PRIVATE = 1024;
 const OPS = { read: 1, write: 2, rmw: 3, fence: 4, block: 5, notify: 6, pause: 7 } as const;
@@ -75,6 +85,10 @@ export function enumerate(
   let direct = true;
   let accesses = 0;
   let hash = 0;
+  let strong = true;
+  /** Recorded by set-up or check. */
+  let rest: { op: RecordedOp; result: Result }[] = [];
+  let before: typeof rest = [];
 
   const isPrivate = (sim: Sim, addr: Addr): boolean =>
     direct || (addr >= sim.area && addr < sim.area + PRIVATE);
@@ -89,6 +103,7 @@ export function enumerate(
     const value = perform();
     for (const part of [sim.id, op, addr, value]) hash = (Math.imul(hash ^ part, 0x01000193) + 1) | 0;
     sim.log.push(value);
+    sim.times.push(accesses);
     sim.at += 1;
     for (const other of sims) if (other !== sim && other.status === 'yield') other.status = 'ready';
     if (schedule.preempt()) sim.stop = true;
@@ -218,6 +233,8 @@ export function enumerate(
       area: machine.areaOf(id),
       saved: new Int32Array(0),
       log: [],
+      times: [],
+      history: [],
       at: 0,
       status: 'ready',
       pairs: [],
@@ -229,16 +246,33 @@ export function enumerate(
     const cpu = new Cpu(isa, sim.id, cpus, words, 1);
     const tools = scenario.create(isa, cpu);
     sim.saved = words.slice(sim.area >>> 2, (sim.area + PRIVATE) >>> 2);
-    return { isa, cpu, cpus, state, tools };
+    const record = <Returned>(op: RecordedOp, run: () => Returned): Returned => {
+      const from = sim.at;
+      const result = run();
+      if (direct) rest.push({ op, result: result as Result });
+      else {
+        // Under the weaker models its stores may reach memory at any later time.
+        const call = sim.times[from] ?? accesses;
+        const returned = strong ? (sim.times[sim.at - 1] ?? call) : END;
+        sim.history.push({ cpu: sim.id, op, call, return: returned + 0.5, result: result as Result });
+      }
+      return result;
+    };
+    return { isa, cpu, cpus, state, tools, record };
   });
 
   function begin(model: MemoryModel): void {
     direct = true;
+    strong = model === 'sc';
+    rest = [];
     words.fill(0, state >>> 2, (state + bytes) >>> 2);
     scenario.init?.(contexts[0]!);
+    before = rest;
+    rest = [];
     memory.begin(schedule, model);
     waiting.length = accesses = hash = 0;
-    for (const sim of sims) Object.assign(sim, { log: [], at: 0, status: 'ready', pairs: [], stop: false });
+    for (const sim of sims)
+      Object.assign(sim, { log: [], times: [], history: [], at: 0, status: 'ready', pairs: [], stop: false });
     direct = false;
   }
 
@@ -246,6 +280,7 @@ export function enumerate(
   function run(sim: Sim): unknown {
     words.set(sim.saved, sim.area >>> 2);
     sim.at = 0;
+    sim.history = [];
     sim.stop = false;
     memory.muted = 0;
     if (sim.status !== 'woken') sim.status = 'ready';
@@ -256,6 +291,26 @@ export function enumerate(
       if (thrown !== SWITCH) return thrown;
     }
     return undefined;
+  }
+
+  /** @returns why what was recorded is not linearizable, if it is not */
+  function judgeHistory(): string | undefined {
+    if (scenario.model === undefined) return undefined;
+    if (typeof scenario.model !== 'string') throw new Error('models of their own are not judged here');
+    const model = models[scenario.model]() as SequentialModel<unknown, unknown>;
+    const still = (from: number) => (operation: (typeof rest)[number], at: number) => ({
+      cpu: -1,
+      ...operation,
+      call: from + 2 * at,
+      return: from + 2 * at + 1,
+    });
+    const history = [
+      ...before.map(still(-END)),
+      ...sims.flatMap((sim) => sim.history),
+      ...rest.map(still(2 * END)),
+    ];
+    const found = checkLinearizable<unknown, unknown>(history, model);
+    return found.verdict === 'linearizable' ? undefined : found.verdict;
   }
 
   const canRun = (sim: Sim): boolean =>
@@ -291,6 +346,11 @@ export function enumerate(
         text = what;
       };
       scenario.check?.({ ...contexts[0]!, fail });
+      const wrong = judgeHistory();
+      if (wrong !== undefined) {
+        oracle = 'linearizability';
+        text = wrong;
+      }
     }
     return { oracle, text, accesses, hash };
   };

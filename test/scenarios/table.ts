@@ -7,6 +7,7 @@ const CAUGHT: Readonly<Record<string, string>> = {
   exception: 'an exception',
   race: 'data race',
   lifetime: 'lifetime',
+  linearizability: 'linearizability',
 };
 
 /** The lines of the table. */

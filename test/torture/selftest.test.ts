@@ -65,6 +65,7 @@ const SPECIALITIES: Readonly<Record<OracleName, unknown>> = {
   'at-rest': ours.refuses,
   exception: ours.throws,
   check: ours.neverRight,
+  linearizability: ours.answersOne,
 };
 
 const isOurs = (lock: unknown): boolean => Object.values(ours).includes(lock as never);

@@ -78,7 +78,7 @@ export function explainFailure<State, Op>(
     const pending = returned === Number.POSITIVE_INFINITY;
     return [
       `${mark} #${i}`,
-      `CPU ${cpu}`,
+      cpu < 0 ? 'at rest' : `CPU ${cpu}`,
       model.describe?.(op) ?? describeOp(op),
       `called ${call}`,
       pending ? 'did not return' : `returned ${returned}`,

@@ -19,15 +19,16 @@ export type FifoQueueOp =
   | { readonly name: 'enqueue'; readonly value: number | string | boolean }
   | { readonly name: 'dequeue' };
 
-interface Cell {
+/** An item of a queue, and those behind it. */
+export interface QueueCell {
   readonly value: number | string | boolean;
-  readonly next: Cell | undefined;
+  readonly next: QueueCell | undefined;
 }
 
 /** The items of a queue. */
 export interface QueueState {
-  readonly front: Cell | undefined;
-  readonly back: Cell | undefined;
+  readonly front: QueueCell | undefined;
+  readonly back: QueueCell | undefined;
   readonly size: number;
   readonly hash: number;
   /** The base to the power of `size`. */
@@ -39,13 +40,13 @@ const BASE = 0x01000193;
 const INVERSE = [0, 1, 2, 3].reduce((x) => Math.imul(x, 2 - Math.imul(BASE, x)), BASE);
 const EMPTY: QueueState = { front: undefined, back: undefined, size: 0, hash: 0, power: 1 };
 
-function turned(list: Cell | undefined): Cell | undefined {
-  let result: Cell | undefined;
+function turned(list: QueueCell | undefined): QueueCell | undefined {
+  let result: QueueCell | undefined;
   for (let cell = list; cell; cell = cell.next) result = { value: cell.value, next: result };
   return result;
 }
 
-function enqueue(state: QueueState, value: Cell['value']): QueueState {
+function enqueue(state: QueueState, value: QueueCell['value']): QueueState {
   return {
     front: state.front,
     back: { value, next: state.back },
@@ -55,8 +56,8 @@ function enqueue(state: QueueState, value: Cell['value']): QueueState {
   };
 }
 
-function items({ front, back }: QueueState): Cell['value'][] {
-  const list: Cell['value'][] = [];
+function items({ front, back }: QueueState): QueueCell['value'][] {
+  const list: QueueCell['value'][] = [];
   for (let cell = front; cell; cell = cell.next) list.push(cell.value);
   for (let cell = turned(back); cell; cell = cell.next) list.push(cell.value);
   return list;

@@ -115,11 +115,28 @@ export class GatedAccess {
     gate.buffers.drained = (cpu, addr, value, before) => {
       if (gate.get(Head.covers) !== 0) this.cover.wrote(cpu, addr >>> 2);
       if (this.traces) this.recordAs(cpu, DRAINED, addr, value, before);
+      this.onDrained?.(cpu);
     };
   }
 
   /** Whether this session writes a trace; the gate may be drained by any CPU. */
   traces = false;
+
+  /** Told when a store of a CPU has reached memory. */
+  onDrained: ((cpu: number) => void) | undefined;
+  private first: (() => void) | undefined;
+
+  /** Calls back when this CPU is about to make its next access: at once, if nobody else can come before that. */
+  beforeNext(begins: () => void): void {
+    const { first } = this;
+    if (this.left > 0) begins();
+    else if (!first) this.first = begins;
+    else
+      this.first = () => {
+        first();
+        begins();
+      };
+  }
 
   /** Accesses made since the quota was granted. */
   get used(): number {
@@ -136,6 +153,7 @@ export class GatedAccess {
   enter(): void {
     this.hash = 0;
     this.loads = 0;
+    this.first = undefined;
     this.tracing = this.traces;
     this.annotate(BEGIN, 0, 0);
     this.resume();
@@ -195,6 +213,11 @@ export class GatedAccess {
     this.granted = 0;
     this.granted = this.gate.turn(operation, addr, used);
     this.left = this.granted - 1;
+    const { first } = this;
+    if (first) {
+      this.first = undefined;
+      first();
+    }
     if (this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] !== 0) this.interrupt();
   }
 

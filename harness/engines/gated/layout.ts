@@ -58,6 +58,8 @@ export const Head = struct('gate', {
   ended: u32,
   failed: u32,
   accesses: words(2),
+  /** Executions whose recorded operations could not be judged. */
+  undecided: u32,
   /** Hash of the execution that ended last. */
   hash: u32,
   /**
@@ -197,6 +199,8 @@ export interface GateSizes {
   readonly trace: number;
   /** Interleavings that can be told apart; a power of two, or 0. */
   readonly coverage: number;
+  /** Words for the operations that a scenario records. */
+  readonly histories?: number;
 }
 
 /** Byte offsets of the parts. */
@@ -223,6 +227,8 @@ export interface GateArea {
   readonly decisions: number;
   readonly maxDecisions: number;
   readonly image: number;
+  /** What a scenario records; see harness/detect/history-log.ts. */
+  readonly histories: number;
   readonly bytes: number;
 }
 
@@ -235,7 +241,7 @@ const MAX_FAILURES = 256;
 const MAX_DECISIONS = 32768;
 
 /** Where the parts lie. */
-export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): GateArea {
+export function gateArea({ cpus, machineBytes, trace, coverage, histories = 0 }: GateSizes): GateArea {
   let top = 0;
   const take = (bytes: number): number => {
     const at = top;
@@ -256,6 +262,7 @@ export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): Ga
   const failures = take(MAX_FAILURES * FAILURE_WORDS * 4);
   const decisions = take(MAX_DECISIONS * DECISION_WORDS * 4);
   const image = take(cpus * 1024);
+  const recorded = take(histories * 4);
   return {
     head,
     lines,
@@ -279,6 +286,7 @@ export function gateArea({ cpus, machineBytes, trace, coverage }: GateSizes): Ga
     decisions,
     maxDecisions: MAX_DECISIONS,
     image,
+    histories: recorded,
     bytes: top,
   };
 }
