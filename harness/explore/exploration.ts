@@ -28,6 +28,7 @@ import { readViolations, type Violation } from '../torture/result.ts';
 import { prepare, type Tortured, type TortureSetup } from '../torture/setup.ts';
 import type { Said } from './explorer.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from './policies/index.ts';
+import { APPLIED } from './policies/recorded.ts';
 import type { ExploreSetup } from './program.ts';
 
 /** A decision that was not the usual one: when CPU `cpu` had made `accesses`, `choice` happened. */
@@ -70,6 +71,8 @@ export interface SessionOptions {
   readonly failFast?: boolean;
   readonly trace?: boolean;
   readonly stepBound?: number;
+  /** Accesses that policies expect an execution to have; those of the longest so far unless given. */
+  readonly longest?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -238,6 +241,7 @@ export class Exploration {
     this.set(Head.stepBound, options.stepBound ?? STEP_BOUND);
     this.set(Head.model, MODELS.indexOf(options.model ?? 'sc'));
     this.set(Head.traced, options.trace ? 1 : 0);
+    if (options.longest !== undefined) this.set(Head.maxSteps, options.longest);
     this.set(Head.keepImage, options.trace ? 1 : 0);
     this.set(Head.failFast, options.failFast ? 1 : 0);
     const { schedule, portfolio = [] } = options;
@@ -369,6 +373,11 @@ export class Exploration {
       const base = (area.switches >>> 2) + at * SWITCH_WORDS;
       return { cpu: words[base]!, accesses: words[base + 1]!, choice: words[base + 2]! };
     });
+  }
+
+  /** Decisions of the plan that applied in the execution that ended last. */
+  get applied(): number {
+    return this.get(Head.kept + 4 * APPLIED);
   }
 
   /** How often each outcome of a scenario came out in the last session. */
