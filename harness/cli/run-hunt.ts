@@ -41,7 +41,8 @@ async function models(raw: Raw): Promise<MemoryModel[] | undefined> {
   return list as MemoryModel[] | undefined;
 }
 
-async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
+/** The policies that an option names. @throws UsageError */
+export async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
   const list = words(raw, 'policy');
   if (!list) return undefined;
   const known = POLICIES.map(({ name }) => name).filter((_, at) => at !== RECORDED);
@@ -61,8 +62,8 @@ async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
   );
 }
 
-/** A budget: `20000` executions, or `30s`. */
-function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds'> {
+/** A budget: `20000` executions, or `30s`. @throws UsageError */
+export function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds'> {
   if (raw === undefined) return {};
   if (typeof raw !== 'boolean' && /^\d+$/.test(String(raw))) {
     const executions = whole('budget', raw, 1, 2 ** 31 - 1);
@@ -121,7 +122,7 @@ async function parse(options: Options): Promise<HuntOptions> {
 }
 
 /** Where a failure is written: named by the subject, the oracle and its token. */
-function failureFile(folder: string, subject: string, failure: HuntFailure): string {
+export function failureFile(folder: string, subject: string, failure: HuntFailure): string {
   const plain = subject.replaceAll(/[^\w.-]+/g, '-');
   return join(folder, `${plain}.${failure.oracle}.${failure.token.split(':').at(-1)}.json`);
 }

@@ -363,6 +363,7 @@ export async function hunt(subject: Tortured, options: HuntOptions = {}): Promis
 
 /**
  * Shrinks and describes one failure of a session, as a hunt does.
+ * @param after what it took to find it
  * @returns it, or undefined if it does not come back
  */
 export async function describe(
@@ -370,11 +371,12 @@ export async function describe(
   failed: Failed,
   model: MemoryModel,
   options: HuntOptions,
+  after: HuntFailure['after'],
 ): Promise<HuntFailure | undefined> {
   let kept: HuntFailure | undefined;
   const onFailure = (failure: HuntFailure): void => {
     kept = failure;
   };
-  await new Hunt(exploration, { ...options, onFailure }).found(failed, model, 0);
-  return kept;
+  await new Hunt(exploration, { ...options, onFailure }).found(failed, model, after.executions);
+  return kept && { ...kept, after };
 }
