@@ -22,13 +22,30 @@ interface Progress {
   readonly schemaVersion: 1;
   readonly command: 'hunt';
   readonly asked: Asked;
-  /** Subjects that are finished, in their order. */
-  readonly finished: readonly string[];
-  /** The subject in progress. */
-  readonly subject?: string;
+  /** Subjects that are finished; the next one is in progress, if it has a state. */
+  readonly finished: number;
   readonly state?: Omit<HuntState, 'failures'>;
-  /** Its failures, by file. */
+  /** Failures of the subject in progress, by file. */
   readonly failures: readonly string[];
+}
+
+/** Files that may fail to be written while a run goes on: that is said once, and kept in mind for the exit code. */
+export class Attempts {
+  /** Something could not be written. */
+  broken = false;
+
+  /** @returns whether it was written */
+  attempt(write: () => void): boolean {
+    try {
+      write();
+      return true;
+    } catch (error) {
+      if (!this.broken)
+        process.stderr.write(`lockrig: ${(error as Error).message}; the hunt goes on without it\n`);
+      this.broken = true;
+      return false;
+    }
+  }
 }
 
 /** At most so many milliseconds are lost by a hunt that is killed; and the executions of a session. */
@@ -56,125 +73,102 @@ export function writeFailure(folder: string, subject: string, failure: HuntFailu
   return name;
 }
 
+/** The first option that is not what it was, in words. */
+function differing(then: Asked, now: Asked): string | undefined {
+  const shown = (value: unknown): string =>
+    value === undefined || value === false ? 'not given' : [value].flat().join(', ');
+  for (const name of new Set([...Object.keys(then), ...Object.keys(now)]))
+    if (shown(then[name]) !== shown(now[name]))
+      return `${name} was ${shown(then[name])} and is ${shown(now[name])}`;
+  return undefined;
+}
+
 /** The folder of a hunt. */
 export class HuntFolder {
   private readonly path: string;
-  private readonly complain: (sentence: string) => void;
+  private readonly attempts: Attempts;
   private progress: Progress;
   private written = 0;
-  /** Something could not be written. */
-  broken = false;
-  /** Results of the subjects that are finished. */
-  readonly results: HuntResult[] = [];
+  /** Results of the subjects that were finished when the hunt went on. */
+  readonly results: readonly HuntResult[];
 
-  private constructor(path: string, progress: Progress, complain: (sentence: string) => void) {
+  private constructor(path: string, progress: Progress, attempts: Attempts, results: readonly HuntResult[]) {
     this.path = path;
     this.progress = progress;
-    this.complain = complain;
+    this.attempts = attempts;
+    this.results = results;
+    // Said at the start, not when something has been found.
+    this.keep();
   }
 
   /** Begins a hunt. @throws OutputError when the folder cannot be written */
-  static begin(path: string, asked: Asked, complain: (sentence: string) => void): HuntFolder {
-    const progress = { schemaVersion: 1, command: 'hunt', asked, finished: [], failures: [] } as const;
-    const folder = new HuntFolder(path, progress, complain);
-    folder.keep();
-    return folder;
+  static begin(path: string, asked: Asked, attempts: Attempts): HuntFolder {
+    const progress = { schemaVersion: 1, command: 'hunt', asked, finished: 0, failures: [] } as const;
+    return new HuntFolder(path, progress, attempts, []);
   }
 
   /**
    * Goes on with a hunt.
    * @throws UsageError when there is none, or it was asked for something else; OutputError when the folder cannot be written
    */
-  static resume(path: string, asked: Asked, complain: (sentence: string) => void): HuntFolder {
+  static resume(path: string, asked: Asked, attempts: Attempts): HuntFolder {
     const file = join(path, 'progress.json');
     if (!existsSync(file)) throw new UsageError(`${path} holds no hunt to go on with: there is no ${file}`);
     const progress = load<Progress>(file);
-    if (progress?.command !== 'hunt' || progress.schemaVersion !== 1 || !progress.asked)
+    const { command, schemaVersion, asked: then, finished, failures } = progress ?? {};
+    if (
+      command !== 'hunt' ||
+      schemaVersion !== 1 ||
+      !then ||
+      !Number.isInteger(finished) ||
+      !Array.isArray(failures)
+    )
       throw new UsageError(`${file} is not what lockrig hunt --out has written`);
-    for (const name of new Set([...Object.keys(progress.asked), ...Object.keys(asked)])) {
-      const [then, now] = [progress.asked[name], asked[name]].map((value) => JSON.stringify(value));
-      if (then === now) continue;
-      const shown = (value: string | undefined): string => value?.replaceAll('"', '') ?? 'not given';
-      throw new UsageError(
-        `${name} was ${shown(then)} and is ${shown(now)}: --resume goes on with what the hunt in ${path} was asked for`,
-      );
-    }
-    const folder = new HuntFolder(path, progress, complain);
-    if (progress.finished.length > 0) {
-      const { results } = load<{ results: HuntResult[] }>(join(path, 'hunt.json'));
-      for (const name of progress.finished) {
-        const result = results?.find(({ subject }) => subject === name);
-        if (!result) throw new UsageError(`${join(path, 'hunt.json')} lacks the result of '${name}'`);
-        folder.results.push(result);
-      }
-    }
-    // Said at the start, not when something has been found.
-    folder.keep();
-    return folder;
+    const differs = differing(then, asked);
+    if (differs !== undefined)
+      throw new UsageError(`${differs}: --resume goes on with what the hunt in ${path} was asked for`);
+    const results = finished === 0 ? [] : load<{ results: HuntResult[] }>(join(path, 'hunt.json')).results;
+    if (!Array.isArray(results) || results.length < finished)
+      throw new UsageError(`${join(path, 'hunt.json')} lacks results that ${file} names`);
+    return new HuntFolder(path, progress, attempts, results.slice(0, finished));
   }
 
-  /** Where the hunt of a subject is, if it was begun. */
-  stateOf(subject: string): HuntState | undefined {
+  /** Where the hunt of the subject in progress is, if it was begun. */
+  get state(): HuntState | undefined {
     const { progress, path } = this;
-    if (progress.subject !== subject || !progress.state) return undefined;
-    return {
-      ...progress.state,
-      failures: progress.failures.map((name) => load<HuntFailure>(join(path, basename(name)))),
-    };
+    if (!progress.state) return undefined;
+    const failures = progress.failures.map((name) => load<HuntFailure>(join(path, basename(name))));
+    return { ...progress.state, failures };
   }
 
   /** Is called after each session; writes at most twice a second. */
-  went(subject: string, state: Omit<HuntState, 'failures'>): void {
-    const failures = this.progress.subject === subject ? this.progress.failures : [];
-    this.progress = { ...this.progress, subject, state, failures };
-    if (performance.now() - this.written < EVERY) return;
-    this.attempt(() => this.keep());
+  went(state: Omit<HuntState, 'failures'>): void {
+    this.progress = { ...this.progress, state };
+    if (performance.now() - this.written >= EVERY) this.attempts.attempt(() => this.keep());
   }
 
   /** Keeps a failure; it is on disk when this returns. @returns whether it is */
   found(subject: string, failure: HuntFailure): boolean {
-    return this.attempt(() => {
+    return this.attempts.attempt(() => {
       const name = writeFailure(this.path, subject, failure);
-      const { subject: before, state = START, failures } = this.progress;
-      const same = before === subject;
-      this.progress = {
-        ...this.progress,
-        subject,
-        state: same ? state : START,
-        failures: [...(same ? failures : []), name],
-      };
+      const { state = START, failures } = this.progress;
+      this.progress = { ...this.progress, state, failures: [...new Set([...failures, name])] };
       this.keep();
     });
   }
 
-  /** Keeps what came out. @param done whether the subject is finished */
-  result(subject: string, done: boolean, document: string): void {
-    this.attempt(() => writeWhole(join(this.path, 'hunt.json'), document));
-    if (done) {
-      const { schemaVersion, command, asked, finished } = this.progress;
-      this.progress = { schemaVersion, command, asked, finished: [...finished, subject], failures: [] };
+  /** Keeps the results so far. @param finished subjects that are done with */
+  kept(document: string, finished: number): void {
+    this.attempts.attempt(() => writeWhole(join(this.path, 'hunt.json'), document));
+    if (finished > this.progress.finished) {
+      const { schemaVersion, command, asked } = this.progress;
+      this.progress = { schemaVersion, command, asked, finished, failures: [] };
     }
-    this.attempt(() => this.keep());
-  }
-
-  /** Writes the results once more. */
-  document(text: string): void {
-    this.attempt(() => writeWhole(join(this.path, 'hunt.json'), text));
+    this.attempts.attempt(() => this.keep());
   }
 
   private keep(): void {
     this.written = performance.now();
     writeWhole(join(this.path, 'progress.json'), `${JSON.stringify(this.progress, null, 2)}\n`);
-  }
-
-  private attempt(write: () => void): boolean {
-    try {
-      write();
-      return true;
-    } catch (error) {
-      if (!this.broken) this.complain(`${(error as Error).message}; the hunt goes on without it`);
-      this.broken = true;
-      return false;
-    }
   }
 }

@@ -6,8 +6,9 @@ import { writeWhole } from '../report/files.ts';
 import { environment } from '../torture/result.ts';
 import { group } from '../torture/summary.ts';
 import { EXIT, UsageError } from './errors.ts';
+import { writeFailure } from './hunt-folder.ts';
 import { Interrupt } from './interrupt.ts';
-import { budget, describeFailure, failureFile, policies } from './run-hunt.ts';
+import { budget, describeFailure, policies } from './run-hunt.ts';
 import { findSubjects, type Subject } from './subjects.ts';
 import { readToken } from './token-file.ts';
 import { type Raw, whole } from './values.ts';
@@ -190,11 +191,7 @@ export async function runVerifyFix(
     process.stdout.write(`${lines.join('\n')}\n`);
   }
   write(result);
-  if (folder !== undefined && result.failure)
-    writeWhole(
-      failureFile(folder, result.subject, result.failure),
-      `${JSON.stringify(result.failure, null, 2)}\n`,
-    );
+  if (folder !== undefined && result.failure) writeFailure(folder, result.subject, result.failure);
   return {
     'not fixed': EXIT.violation,
     gone: EXIT.clean,
