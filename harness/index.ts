@@ -13,11 +13,20 @@ export {
   type HuntOptions,
   type HuntProgress,
   type HuntResult,
+  type HuntState,
   hunt,
 } from './explore/hunt.ts';
 export type { PolicyChoice } from './explore/policies/index.ts';
+export type { Rate } from './explore/rate.ts';
 export { type ReplayOptions, type ReplayResult, replay } from './explore/replay.ts';
-export { decode, encode, type Run, TokenError } from './explore/token.ts';
+export { decode, decodeChanged, encode, type Run, TokenError } from './explore/token.ts';
+export {
+  type Code,
+  type KnownRate,
+  type VerifyOptions,
+  type VerifyResult,
+  verifyFix,
+} from './explore/verify.ts';
 export type { OutcomeRow, ScenarioOutcomes } from './torture/outcomes.ts';
 export { DEFAULTS, echo, ParameterError, type TortureParams } from './torture/params.ts';
 export type {
