@@ -51,11 +51,20 @@ export type {
   HuntOptions,
   HuntProgress,
   HuntResult,
+  HuntState,
 } from './explore/hunt.ts';
 export type { PolicyChoice } from './explore/policies/index.ts';
 export type { Counterexample, Proof, ProveOptions } from './explore/prove.ts';
+export type { Rate } from './explore/rate.ts';
 export type { ReplayOptions, ReplayResult } from './explore/replay.ts';
-export { decode, encode, type Run, TokenError } from './explore/token.ts';
+export { decode, decodeChanged, encode, type Run, TokenError } from './explore/token.ts';
+export {
+  type Code,
+  type KnownRate,
+  type VerifyOptions,
+  type VerifyResult,
+  verifyFix,
+} from './explore/verify.ts';
 export {
   type LoadedSubject,
   loadSubject,

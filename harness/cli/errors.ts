@@ -11,6 +11,7 @@ export const EXIT = {
   usage: 2,
   stall: 3,
   died: 4,
+  inconclusive: 5,
   interrupted: 130,
 } as const;
 

@@ -33,6 +33,7 @@ export function addHunt(cli: CAC, finish: (code: Promise<number>) => void): void
     .option('--all', 'Go on after a failure; keep each kind once')
     .option('--json [file]', 'Results as JSON; without a file as NDJSON events on stdout')
     .option('--out <dir>', 'Failures as files, each written when it is found')
+    .option('--resume', 'Go on with the hunt in the folder of --out, with the same options')
     .action((names: string[], options: Options & { '--': readonly string[] }) =>
       finish(
         options.prove === undefined || options.prove === false

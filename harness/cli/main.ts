@@ -12,6 +12,7 @@ import { addList } from './list.ts';
 import { addNew } from './new.ts';
 import { addReplay } from './replay.ts';
 import { addTorture } from './torture.ts';
+import { addVerifyFix } from './verify-fix.ts';
 
 function version(): string {
   for (const up of ['../../package.json', '../../../package.json']) {
@@ -41,6 +42,7 @@ const finish = (code: Promise<number>): void => {
 addTorture(cli, finish);
 addHunt(cli, finish);
 addReplay(cli, finish);
+addVerifyFix(cli, finish);
 addBench(cli, finish);
 addList(cli, finish);
 addNew(cli, finish);

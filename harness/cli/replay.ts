@@ -1,7 +1,7 @@
 /** `lockrig replay`: runs what a token stands for again, access by access. */
-import { existsSync, readFileSync } from 'node:fs';
 import type { CAC } from 'cac';
 import { EXIT, UsageError } from './errors.ts';
+import { readToken } from './token-file.ts';
 import { type Raw, whole } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
@@ -20,30 +20,11 @@ export function addReplay(cli: CAC, finish: (code: Promise<number>) => void): vo
     );
 }
 
-/** The token in a file: a failure that `hunt --out` has written, or the bare line. */
-function tokenIn(argument: string): string {
-  if (!existsSync(argument)) return argument;
-  const text = readFileSync(argument, 'utf8');
-  if (!text.trimStart().startsWith('{')) return text;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw new UsageError(`${argument} is no JSON: ${(error as Error).message}`);
-  }
-  const { token } = parsed as { token?: unknown };
-  if (typeof token !== 'string')
-    throw new UsageError(
-      `${argument} holds no token: a file that lockrig hunt --out has written is expected`,
-    );
-  return token;
-}
-
 async function run(argument: string, named: string | undefined, options: Options): Promise<number> {
   const times = whole('times', options.times, 1, 1_000_000) ?? 1;
   const most = whole('lines', options.lines, 1, 100_000);
   const { decode } = await import('../explore/token.ts');
-  const run = decode(tokenIn(argument));
+  const run = decode(readToken(argument).token);
   if (run.subjectHash !== '' && named === undefined)
     throw new UsageError(
       `the token is of '${run.subject}', which a file defines: lockrig replay TOKEN FILE is expected`,

@@ -1,20 +1,29 @@
 /** What `lockrig hunt` does: reads the options, finds the subjects, hunts one after the other, writes down what it found. */
-import { join } from 'node:path';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { MODELS } from '../engines/gated/buffers.ts';
 import { MAX_GATED } from '../engines/gated/layout.ts';
-import { type HuntFailure, type HuntOptions, type HuntResult, hunt } from '../explore/hunt.ts';
+import {
+  type HuntFailure,
+  type HuntOptions,
+  type HuntResult,
+  type HuntState,
+  hunt,
+} from '../explore/hunt.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from '../explore/policies/index.ts';
-import { LONGEST_TOKEN } from '../explore/token.ts';
+import { LONGEST_TOKEN, lockrigHash } from '../explore/token.ts';
 import { writeWhole } from '../report/files.ts';
 import { environment } from '../torture/result.ts';
 import { group } from '../torture/summary.ts';
 import { EXIT, UsageError } from './errors.ts';
+import { type Asked, Attempts, HuntFolder } from './hunt-folder.ts';
 import { Interrupt } from './interrupt.ts';
 import { findSubjects, type Subject } from './subjects.ts';
 import { type Raw, time, whole } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
+
+/** Executions that measure how frequent a failure is, for verify-fix. */
+const MEASURED = 2000;
 
 /** Parameters of policies that were given none: laziness, depth. */
 const DEFAULT_PARAMETER: Readonly<Record<string, number>> = { random: 16, pct: 3, pos: 0 };
@@ -42,7 +51,8 @@ export async function models(raw: Raw): Promise<MemoryModel[] | undefined> {
   return list as MemoryModel[] | undefined;
 }
 
-async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
+/** The policies that an option names. @throws UsageError */
+export async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
   const list = words(raw, 'policy');
   if (!list) return undefined;
   const known = POLICIES.map(({ name }) => name).filter(
@@ -68,8 +78,8 @@ async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
   );
 }
 
-/** A budget: `20000` executions, or `30s`. */
-function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds'> {
+/** A budget: `20000` executions, or `30s`. @throws UsageError */
+export function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds'> {
   if (raw === undefined) return {};
   if (typeof raw !== 'boolean' && /^\d+$/.test(String(raw))) {
     const executions = whole('budget', raw, 1, 2 ** 31 - 1);
@@ -79,8 +89,16 @@ function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds'> {
   return milliseconds === undefined ? {} : { milliseconds };
 }
 
-/** What a failure says, for people. */
-export function describeFailure(failure: HuntFailure, subject: string, file?: string): string[] {
+/**
+ * What a failure says, for people.
+ * @param written whether a token that is too long for a line is in a file, or will be
+ */
+export function describeFailure(
+  failure: HuntFailure,
+  subject: string,
+  file?: string,
+  written = true,
+): string[] {
   const { after, shrunk } = failure;
   return [
     `  !!! ${failure.oracle}: ${failure.text.split('\n').join('\n      ')}`,
@@ -88,7 +106,7 @@ export function describeFailure(failure: HuntFailure, subject: string, file?: st
     '',
     ...failure.columns,
     '',
-    failure.token.length <= LONGEST_TOKEN
+    failure.token.length <= LONGEST_TOKEN || !written
       ? `  lockrig replay '${failure.token}'${file === undefined ? '' : ` ${file}`}`
       : `  the token has ${failure.token.length} characters; --out writes it to a file for ${subject}`,
   ];
@@ -133,69 +151,95 @@ async function parse(options: Options): Promise<HuntOptions> {
   };
 }
 
-/** Where a failure is written: named by the subject, the oracle and its token. */
-export function failureFile(folder: string, subject: string, failure: HuntFailure): string {
-  const plain = subject.replaceAll(/[^\w.-]+/g, '-');
-  return join(folder, `${plain}.${failure.oracle}.${failure.token.split(':').at(-1)}.json`);
+/** What a hunt that goes on must be asked for, too. */
+function askedFor(options: Options, subjects: readonly Subject[]): Asked {
+  const given = ['budget', 'cpus', 'steps', 'seed', 'model', 'policy', 'all'].map((name) => [
+    `--${name}`,
+    options[name],
+  ]);
+  return {
+    subjects: subjects.map(({ lock, hash }) =>
+      hash === undefined ? lock.name : `${lock.name} (${hash.slice(0, 8)})`,
+    ),
+    lockrig: lockrigHash(),
+    ...Object.fromEntries(given),
+  };
 }
+
+/** Traces are in the files of failures, and nowhere else: they are long. */
+const withoutTrace = (name: string, value: unknown): unknown => (name === 'trace' ? undefined : value);
 
 /** Runs the command. @returns the exit code */
 export async function runHunt(names: readonly string[], options: Options): Promise<number> {
   const how = await parse(options);
-  const subjects = await findSubjects(names, { scenarios: true });
   const events = options.json === true || options.json === '-';
   const file = typeof options.json === 'string' && options.json !== '-' ? options.json : undefined;
   const folder = typeof options.out === 'string' ? options.out : undefined;
+  if (options.resume && folder === undefined)
+    throw new UsageError('--resume goes on with the hunt in a folder: --out DIR is expected');
+  const subjects = await findSubjects(names, { scenarios: true });
   const document = (results: readonly HuntResult[], complete: boolean): string =>
-    `${JSON.stringify({ schemaVersion: 1, command: 'hunt', complete, environment: environment(), results }, null, 2)}\n`;
+    `${JSON.stringify({ schemaVersion: 1, command: 'hunt', complete, environment: environment(), results }, withoutTrace, 2)}\n`;
   // Said at the start, not when something has been found.
   if (file !== undefined) writeWhole(file, document([], false));
-  if (folder !== undefined) writeWhole(join(folder, 'hunt.json'), document([], false));
+  const attempts = new Attempts();
+  const asked = askedFor(options, subjects);
+  const kept =
+    folder === undefined
+      ? undefined
+      : HuntFolder[options.resume ? 'resume' : 'begin'](folder, asked, attempts);
   const say = (text: string): void => {
     if (!events) process.stdout.write(`${text}\n`);
   };
   const tell = (event: object): void => {
-    if (events) process.stdout.write(`${JSON.stringify(event)}\n`);
+    if (events) process.stdout.write(`${JSON.stringify(event, withoutTrace)}\n`);
   };
   const interrupt = new Interrupt();
-  const results: HuntResult[] = [];
+  const results: HuntResult[] = [...(kept?.results ?? [])];
+  let finished = results.length;
   const keep = (complete: boolean): void => {
-    if (file !== undefined) writeWhole(file, document(results, complete));
-    if (folder !== undefined) writeWhole(join(folder, 'hunt.json'), document(results, complete));
+    if (file !== undefined) attempts.attempt(() => writeWhole(file, document(results, complete)));
+    kept?.kept(document(results, complete), finished);
   };
-  const one = async ({ lock, url, hash, file: from }: Subject): Promise<HuntResult> =>
+  if (!options.resume) keep(false);
+  const one = async ({ lock, url, hash, file: from }: Subject, state?: HuntState): Promise<HuntResult> =>
     hunt(lock, {
       ...how,
       ...(url === undefined ? {} : { url }),
       ...(hash === undefined ? {} : { hash }),
+      ...(kept ? { measure: MEASURED } : {}),
+      ...(state ? { from: state } : {}),
       signal: interrupt.signal,
-      onProgress: (progress) => tell({ event: 'progress', subject: lock.name, ...progress }),
+      onProgress(progress) {
+        kept?.went(progress.state);
+        tell({ event: 'progress', subject: lock.name, ...progress });
+      },
       onFailure(failure) {
         // On disk before it is printed.
-        if (folder !== undefined)
-          writeWhole(failureFile(folder, lock.name, failure), `${JSON.stringify(failure, null, 2)}\n`);
-        for (const line of describeFailure(failure, lock.name, from)) say(line);
+        const safe = kept?.found(lock.name, failure);
+        for (const line of describeFailure(failure, lock.name, from, safe !== false)) say(line);
         tell({ event: 'failure', subject: lock.name, failure });
       },
     });
+  for (const result of results) say(`${verdictLine(result)}, before`);
   try {
-    for (const subject of subjects) {
+    for (const subject of subjects.slice(finished)) {
       if (interrupt.signal.aborted) break;
-      say(`hunt:${subject.lock.name}`);
-      const result = await one(subject);
+      const state = kept?.state;
+      say(`hunt:${subject.lock.name}${state ? ` goes on after ${group(state.executions)} executions` : ''}`);
+      const result = await one(subject, state);
       results.push(result);
+      if (!interrupt.signal.aborted || (!how.all && result.verdict === 'found')) finished = results.length;
       keep(false);
       say(verdictLine(result));
       tell({ event: 'result', result });
     }
   } finally {
     interrupt.dispose();
-    keep(!interrupt.signal.aborted);
+    keep(finished === subjects.length);
   }
   const any = (...verdicts: string[]): boolean => results.some(({ verdict }) => verdicts.includes(verdict));
-  return any('found', 'not deterministic')
-    ? EXIT.violation
-    : interrupt.signal.aborted
-      ? EXIT.interrupted
-      : EXIT.clean;
+  if (any('found', 'not deterministic')) return EXIT.violation;
+  if (interrupt.signal.aborted) return EXIT.interrupted;
+  return attempts.broken ? EXIT.died : EXIT.clean;
 }

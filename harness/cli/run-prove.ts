@@ -7,8 +7,9 @@ import { writeWhole } from '../report/files.ts';
 import { environment } from '../torture/result.ts';
 import { group } from '../torture/summary.ts';
 import { EXIT, UsageError } from './errors.ts';
+import { writeFailure } from './hunt-folder.ts';
 import { Interrupt } from './interrupt.ts';
-import { describeFailure, failureFile, models } from './run-hunt.ts';
+import { describeFailure, models } from './run-hunt.ts';
 import { findSubjects } from './subjects.ts';
 import { type Raw, whole } from './values.ts';
 
@@ -110,8 +111,7 @@ export async function runProve(names: readonly string[], options: Options): Prom
           signal: interrupt.signal,
           onFailure(failure: HuntFailure) {
             // On disk before it is printed.
-            if (folder !== undefined)
-              writeWhole(failureFile(folder, lock.name, failure), `${JSON.stringify(failure, null, 2)}\n`);
+            if (folder !== undefined) writeFailure(folder, lock.name, failure);
             for (const line of describeFailure(failure, lock.name, from)) say(line);
             tell({ event: 'failure', subject: lock.name, failure });
           },

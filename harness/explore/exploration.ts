@@ -25,11 +25,13 @@ import { RECORD_WORDS, Trace } from '../engines/trace.ts';
 import { Control } from '../torture/area.ts';
 import { ParameterError, type TortureParams, withDefaults } from '../torture/params.ts';
 import { readViolations, type Violation } from '../torture/result.ts';
-import { prepare, type Tortured, type TortureSetup } from '../torture/setup.ts';
+import { prepare, SubjectError, startError, type Tortured, type TortureSetup } from '../torture/setup.ts';
 import type { Said } from './explorer.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from './policies/index.ts';
+import { APPLIED } from './policies/recorded.ts';
 import type { ExploreSetup } from './program.ts';
 import { recordingWords } from './recording.ts';
+import { guard, type Pulse } from './stall.ts';
 
 /** A decision that was not the usual one: when CPU `cpu` had made `accesses`, `choice` happened. */
 export interface Switch {
@@ -73,6 +75,8 @@ export interface SessionOptions {
   /** Counts interleavings; see `coverage`. */
   readonly coverage?: boolean;
   readonly stepBound?: number;
+  /** Accesses that policies expect an execution to have; those of the longest so far unless given. */
+  readonly longest?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -109,6 +113,8 @@ export interface ExplorationOptions {
   readonly params?: Partial<TortureParams>;
   /** Records of a trace. */
   readonly trace?: number;
+  /** Seconds without an access that make a stall. */
+  readonly stallAfter?: number;
 }
 
 const STEPS = 2;
@@ -137,20 +143,7 @@ export function stepsFor(subject: Tortured, cpus: number): number {
 }
 
 /** Seconds in a row without an access that make a stall. */
-const SILENT_LOOKS = 10;
-
-/** A CPU that has the turn makes no access, and does not end. */
-export class ExplorationStalled extends Error {
-  readonly code = 'ESTALL';
-  readonly cpu: number;
-  constructor(subject: string, cpu: number, seconds: number) {
-    super(
-      `'${subject}': CPU ${cpu} has the turn and has made no access for ${seconds} s: it is in a loop without any, or its create or check does not return`,
-    );
-    this.name = 'ExplorationStalled';
-    this.cpu = cpu;
-  }
-}
+const STALL_AFTER = 10;
 
 /** A machine whose CPUs are gated, with a subject on it. */
 export class Exploration {
@@ -163,6 +156,7 @@ export class Exploration {
   readonly words: Int32Array;
   readonly area: GateArea;
   private readonly pool: CpuPool;
+  private readonly stallAfter: number;
 
   private constructor(
     subject: Tortured,
@@ -172,7 +166,9 @@ export class Exploration {
     area: GateArea,
     pool: CpuPool,
     steps: number,
+    stallAfter: number,
   ) {
+    this.stallAfter = stallAfter;
     this.steps = steps;
     this.subject = subject;
     this.machine = machine;
@@ -220,8 +216,21 @@ export class Exploration {
       episode: { steps },
     };
     machine.boot.store(setup.area.control + Control.quota, steps);
-    const pool = await CpuPool.start({ machine, program: programUrl(), setup: booted });
-    return new Exploration(subject, machine, setup, words, area, pool, steps);
+    const pool = await CpuPool.start({ machine, program: programUrl(), setup: booted }).catch(
+      (error: Error) => {
+        throw startError(error, subject, options.url);
+      },
+    );
+    return new Exploration(
+      subject,
+      machine,
+      setup,
+      words,
+      area,
+      pool,
+      steps,
+      options.stallAfter ?? STALL_AFTER,
+    );
   }
 
   private get(offset: number): number {
@@ -252,6 +261,7 @@ export class Exploration {
     this.set(Head.stepBound, options.stepBound ?? STEP_BOUND);
     this.set(Head.model, MODELS.indexOf(options.model ?? 'sc'));
     this.set(Head.traced, options.trace ? 1 : 0);
+    if (options.longest !== undefined) this.set(Head.maxSteps, options.longest);
     this.set(Head.keepImage, options.trace ? 1 : 0);
     this.set(Head.covers, options.coverage ? 1 : 0);
     this.set(Head.failFast, options.failFast ? 1 : 0);
@@ -295,12 +305,14 @@ export class Exploration {
     options.signal?.addEventListener('abort', stop, { once: true });
     if (options.signal?.aborted) stop();
     const began = performance.now();
-    const guard = this.guard();
+    const watch = guard(this.subject, () => this.pulse(), this.stallAfter);
     try {
       const runs = Array.from({ length: this.cpus }, (_, cpu) => this.pool.run(cpu));
-      await Promise.race([Promise.all(runs), guard.stuck]);
+      await Promise.race([Promise.all(runs), watch.stuck]);
+    } catch (error) {
+      throw this.explained(error);
     } finally {
-      guard.end();
+      watch.end();
       options.signal?.removeEventListener('abort', stop);
     }
     return {
@@ -314,23 +326,19 @@ export class Exploration {
     };
   }
 
-  /** Watches for a CPU that has the turn and makes no access. */
-  private guard(): { readonly stuck: Promise<never>; end(): void } {
-    let reject: (error: Error) => void = () => {};
-    const stuck = new Promise<never>((_resolve, fail) => {
-      reject = fail;
-    });
-    stuck.catch(() => {});
-    let last = '';
-    let silent = 0;
-    const timer = setInterval(() => {
-      const now = [Head.execution, Head.steps, Head.ended, Head.current].map((word) => this.get(word)).join();
-      silent = now === last ? silent + 1 : 0;
-      last = now;
-      if (silent >= SILENT_LOOKS)
-        reject(new ExplorationStalled(this.subject.name, this.get(Head.current), silent));
-    }, 1000);
-    return { stuck, end: () => clearInterval(timer) };
+  private pulse(): Pulse {
+    const beat = [Head.execution, Head.steps, Head.ended, Head.current].map((word) => this.get(word)).join();
+    const acting = this.get(Head.running) > 0 ? 'actors' : 'check';
+    return { beat, cpu: this.get(Head.current), phase: this.get(Head.execution) === 0 ? 'init' : acting };
+  }
+
+  /** What a CPU threw outside of executions: before the first, that was init. */
+  private explained(error: unknown): unknown {
+    const { definition, name } = this.subject;
+    const { url } = this.setup.subject;
+    if (this.get(Head.execution) > 0 || url === undefined || (error as { code?: string }).code !== undefined)
+      return error;
+    return new SubjectError(`init of ${definition} '${name}' throws`, error);
   }
 
   private failures(): Failed[] {
@@ -385,6 +393,11 @@ export class Exploration {
       const base = (area.switches >>> 2) + at * SWITCH_WORDS;
       return { cpu: words[base]!, accesses: words[base + 1]!, choice: words[base + 2]! };
     });
+  }
+
+  /** Decisions of the plan that applied in the execution that ended last. */
+  get applied(): number {
+    return this.get(Head.kept + 4 * APPLIED);
   }
 
   /** How often each outcome of a scenario came out in the last session. */

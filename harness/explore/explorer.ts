@@ -22,6 +22,8 @@ import type { Episode } from './subject.ts';
 
 /** Details of a failure beyond the violations that an oracle recorded: `judge` would have blocked. */
 export const STUCK_AT_REST = 1;
+/** `judge` threw. */
+export const THREW_AT_REST = 2;
 
 /** What a CPU has to say after a session. */
 export interface Said {
@@ -175,7 +177,10 @@ export class Explorer {
         });
       } catch (error) {
         if (error instanceof WouldBlock) detail = STUCK_AT_REST;
-        else gate.giveUp('exception');
+        else {
+          detail = THREW_AT_REST;
+          gate.giveUp('exception');
+        }
         this.keep(error);
         episode.renew();
       }

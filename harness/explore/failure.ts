@@ -5,7 +5,7 @@ import type { OracleName } from '../../src/locking/define.ts';
 import { OP } from '../engines/trace.ts';
 import { namer } from '../torture/result.ts';
 import type { Execution, Exploration } from './exploration.ts';
-import { STUCK_AT_REST } from './explorer.ts';
+import { STUCK_AT_REST, THREW_AT_REST } from './explorer.ts';
 
 /** A failure in words. */
 export interface Failure {
@@ -89,7 +89,7 @@ export function failureOf(exploration: Exploration, execution: Execution): Failu
     case 'exception':
       return {
         oracle: 'exception',
-        text: `an actor threw: ${thrown}`,
+        text: `${failed.detail === THREW_AT_REST ? 'the check' : 'an actor'} threw: ${thrown}`,
         key: `exception: ${thrown.replace(/\d+/g, '#')}`,
       };
     default:

@@ -15,6 +15,7 @@ import { type Execution, Exploration, type Failed, type Schedule } from './explo
 import { scramble } from './explorer.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { PORTFOLIO, type PolicyChoice } from './policies/index.ts';
+import { measureRate, type Rate, traceLines } from './rate.ts';
 import { columns, matters } from './show.ts';
 import { shrink } from './shrink.ts';
 import { encode } from './token.ts';
@@ -35,6 +36,10 @@ export interface HuntOptions {
   /** Of a user's subject: its bundled module, and the hash of that. */
   readonly url?: string;
   readonly hash?: string;
+  /** Executions that measure how frequent a failure is once it is found; it then has `rate` and `trace`, for `verifyFix`. */
+  readonly measure?: number;
+  /** Goes on where a hunt with the same options was. */
+  readonly from?: HuntState;
   readonly signal?: AbortSignal;
   /** Told after every few hundred executions. */
   readonly onProgress?: (progress: HuntProgress) => void;
@@ -47,6 +52,20 @@ export interface HuntProgress {
   readonly executions: number;
   readonly seconds: number;
   readonly failures: number;
+  /** Where it is: with that and its failures another hunt goes on. */
+  readonly state: Omit<HuntState, 'failures'>;
+}
+
+/** Where a hunt is, between two sessions. */
+export interface HuntState {
+  /** Sessions behind it. */
+  readonly chunk: number;
+  readonly executions: number;
+  readonly accesses: number;
+  readonly seconds: number;
+  /** Accesses of its longest execution. */
+  readonly longest: number;
+  readonly failures: readonly HuntFailure[];
 }
 
 /** A failure that was found, shrunk. */
@@ -69,6 +88,10 @@ export interface HuntFailure {
   readonly columns: readonly string[];
   /** Preemptions before shrinking, and the replays and seconds that it took. */
   readonly shrunk: { readonly from: number; readonly replays: number; readonly seconds: number };
+  /** How frequent it is, if that was measured. */
+  readonly rate?: Rate;
+  /** The accesses of the shrunk execution: CPU, operation, address, value. */
+  readonly trace?: readonly string[];
 }
 
 /** What every hunt counts. */
@@ -138,16 +161,24 @@ export class Hunt {
   private executions = 0;
   private accesses = 0;
   private undecided = 0;
+  private longest = 0;
+  private readonly spentBefore: number;
 
   constructor(exploration: Exploration, options: HuntOptions) {
     this.exploration = exploration;
     this.options = options;
     this.models = options.models ?? ['sc', 'tso'];
     this.seed = options.seed ?? 1;
+    const { from } = options;
+    this.executions = from?.executions ?? 0;
+    this.accesses = from?.accesses ?? 0;
+    this.longest = from?.longest ?? 0;
+    this.spentBefore = (from?.seconds ?? 0) * 1000;
+    for (const failure of from?.failures ?? []) this.failures.set(failure.key, failure);
   }
 
   private get elapsed(): number {
-    return performance.now() - this.began;
+    return this.spentBefore + performance.now() - this.began;
   }
 
   private get spent(): boolean {
@@ -164,8 +195,9 @@ export class Hunt {
   async run(): Promise<HuntResult> {
     const differs = await this.twice();
     if (differs !== undefined) return this.result('not deterministic', differs);
-    const { signal, all, executions = Number.POSITIVE_INFINITY } = this.options;
-    for (let chunk = 0; !this.spent && !signal?.aborted; chunk += 1) {
+    const { signal, all, from, executions = Number.POSITIVE_INFINITY } = this.options;
+    if (this.failures.size > 0 && !all) return this.result('found');
+    for (let chunk = from?.chunk ?? 0; !this.spent && !signal?.aborted; chunk += 1) {
       const model = this.models[chunk % this.models.length]!;
       const session = await this.exploration.session({
         model,
@@ -176,23 +208,36 @@ export class Hunt {
         base: scramble(this.seed ^ scramble(chunk)),
         portfolio: this.options.policies ?? PORTFOLIO,
         failFast: !all,
+        longest: this.longest,
         ...(signal ? { signal } : {}),
       });
       const before = this.executions;
       this.executions += session.executions;
       this.accesses += session.accesses;
       this.undecided += session.undecided;
+      // What replays, shrinking and measuring run in between has no part in it: a hunt that goes on later runs the same schedules.
+      this.longest = session.maxSteps;
+      // A session that was cut short is begun anew by whoever goes on.
+      const cut = signal?.aborted === true;
       for (const failed of session.failures) {
         const after = before + session.executions;
         const differs = await this.found(failed, model, after);
         if (differs !== undefined) return this.result('not deterministic', differs);
         if (!all) break;
       }
-      this.options.onProgress?.({
-        executions: this.executions,
-        seconds: this.elapsed / 1000,
-        failures: this.failures.size,
-      });
+      if (!cut)
+        this.options.onProgress?.({
+          executions: this.executions,
+          seconds: this.elapsed / 1000,
+          failures: this.failures.size,
+          state: {
+            chunk: chunk + 1,
+            executions: this.executions,
+            accesses: this.accesses,
+            seconds: this.elapsed / 1000,
+            longest: this.longest,
+          },
+        });
       if (this.failures.size > 0 && !all) break;
     }
     if (this.failures.size > 0) return this.result('found');
@@ -235,19 +280,43 @@ export class Hunt {
       failure,
       seed: failed.schedule.seed,
     });
-    const kept = this.keep(failure, found.execution, {
-      model,
-      seed: found.seed,
-      after: { executions, seconds },
-      shrunk: {
-        from: execution.preemptions,
-        replays: trials,
-        seconds: (performance.now() - began) / 1000,
-      },
-    });
+    const shrunk = {
+      from: execution.preemptions,
+      replays: trials,
+      seconds: (performance.now() - began) / 1000,
+    };
+    const kept = {
+      ...this.keep(failure, found.execution, {
+        model,
+        seed: found.seed,
+        after: { executions, seconds },
+        shrunk,
+      }),
+      ...(await this.evidence(failure.key, model, found.execution)),
+    };
     this.failures.set(failure.key, kept);
     this.options.onFailure?.(kept);
     return undefined;
+  }
+
+  /** How frequent the failure is, and its trace, if asked for. */
+  private async evidence(
+    key: string,
+    model: MemoryModel,
+    { trace }: Execution,
+  ): Promise<Pick<HuntFailure, 'rate' | 'trace'>> {
+    const { measure: executions, policies = PORTFOLIO, signal } = this.options;
+    if (executions === undefined) return {};
+    const { seed } = this;
+    const rate = await measureRate(this.exploration, {
+      model,
+      policies,
+      seed,
+      key,
+      executions,
+      ...(signal ? { signal } : {}),
+    });
+    return { rate, trace: traceLines(trace) };
   }
 
   private keep(
@@ -319,4 +388,24 @@ export async function hunt(subject: Tortured, options: HuntOptions = {}): Promis
   } finally {
     await exploration.close();
   }
+}
+
+/**
+ * Shrinks and describes one failure of a session, as a hunt does.
+ * @param after what it took to find it
+ * @returns it, or undefined if it does not come back
+ */
+export async function describe(
+  exploration: Exploration,
+  failed: Failed,
+  model: MemoryModel,
+  options: HuntOptions,
+  after: HuntFailure['after'],
+): Promise<HuntFailure | undefined> {
+  let kept: HuntFailure | undefined;
+  const onFailure = (failure: HuntFailure): void => {
+    kept = failure;
+  };
+  await new Hunt(exploration, { ...options, onFailure }).found(failed, model, after.executions);
+  return kept && { ...kept, after };
 }

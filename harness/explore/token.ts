@@ -117,6 +117,23 @@ function scheduleOf(text: string, seed: number): Schedule {
  * @throws TokenError when it was cut or altered, or is of another version of lockrig
  */
 export function decode(token: string): Run {
+  const { run, code } = read(token);
+  if (code === lockrigHash()) return run();
+  throw new TokenError(
+    `the token is of another version of lockrig (its code ${code}, this one ${lockrigHash()}): the same schedule would be another run here`,
+  );
+}
+
+/**
+ * Reads a token that may be of another version of lockrig, for `verifyFix`, which expects other code.
+ * @throws TokenError when it was cut or altered, or names what this version does not know
+ */
+export function decodeChanged(token: string): { readonly run: Run; readonly sameLockrig: boolean } {
+  const { run, code } = read(token);
+  return { run: run(), sameLockrig: code === lockrigHash() };
+}
+
+function read(token: string): { run: () => Run; code: string } {
   const text = token.trim();
   const parts = text.split(':');
   if (parts[0] !== VERSION)
@@ -140,10 +157,19 @@ export function decode(token: string): Run {
     code = '',
     trace = '',
   ] = parts;
-  if (code !== lockrigHash())
-    throw new TokenError(
-      `the token is of another version of lockrig (its code ${code}, this one ${lockrigHash()}): the same schedule would be another run here`,
-    );
+  return { code, run: () => runOf({ subject, size, model, schedule, seed, subjectHash, trace }) };
+}
+
+function runOf(parts: {
+  readonly subject: string;
+  readonly size: string;
+  readonly model: string;
+  readonly schedule: string;
+  readonly seed: string;
+  readonly subjectHash: string;
+  readonly trace: string;
+}): Run {
+  const { subject, size, model, schedule, seed, subjectHash, trace } = parts;
   const [cpus = '', steps = ''] = size.split('x');
   if (!MODELS.includes(model as MemoryModel))
     throw new TokenError(`the token names the unknown memory model '${model}'`);

@@ -9,7 +9,7 @@ import type { Machine } from '../../src/memory/index.ts';
 import { Rcu } from '../../src/rcu/grace.ts';
 import { waitingGracePeriod } from '../../src/rcu/stall.ts';
 import { waitCycle, waitEdges } from '../cpus/graph.ts';
-import { ControlTimeout, CpuDied, CpuPool } from '../cpus/pool.ts';
+import { CpuDied, CpuPool } from '../cpus/pool.ts';
 import type { takeStacks } from '../cpus/stacks.ts';
 import { CpuThreads } from '../cpus/threads.ts';
 import { type CpuState, type Stall, stateOf, Watchdog } from '../cpus/watchdog.ts';
@@ -30,7 +30,7 @@ import {
   type Verdict,
   type Violation,
 } from './result.ts';
-import { prepare, SubjectError, type Tortured, type TortureSetup } from './setup.ts';
+import { prepare, startError, type Tortured, type TortureSetup } from './setup.ts';
 
 /** A look at a run in progress. */
 export interface Progress {
@@ -129,19 +129,6 @@ export function paramsFor(definition: Tortured, given: Partial<TortureParams>): 
   return definition.definition === 'scenario' && given.cpus === undefined
     ? { ...given, cpus: definition.cpus }
     : given;
-}
-
-/** Why the CPUs could not be started: the user's code threw while it was created, or lockrig failed. */
-function startError(error: Error, definition: Tortured, url: string | undefined): Error {
-  if (url === undefined || error instanceof CpuDied || error instanceof ControlTimeout) return error;
-  const subject = `${definition.definition} '${definition.name}'`;
-  if (error.name === 'DataCloneError')
-    return new SubjectError(
-      `share of ${subject} returns what cannot be sent to other threads: ${error.message}`,
-    );
-  // It says itself which operation is missing.
-  if (error.name === 'LockDefinitionError') return new SubjectError(error.message);
-  return new SubjectError(`${subject} cannot be created on a CPU`, error);
 }
 
 interface Started {

@@ -7,6 +7,7 @@ import { type AnyLock, LockDefinitionError } from '../../src/locking/define.ts';
 import { mutex3 } from '../../src/locking/mutex3.ts';
 import { createMachine, LINE, type Machine, roundUp } from '../../src/memory/index.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
+import { ControlTimeout, CpuDied } from '../cpus/pool.ts';
 import { logWords } from '../detect/history-log.ts';
 import { reason, shown, stackOf } from '../plugin/errors.ts';
 import { framesOf, mapStack } from '../plugin/trace.ts';
@@ -59,6 +60,19 @@ export class SubjectError extends Error {
 function placeOf(thrown: unknown): string {
   const place = framesOf(stackOf(thrown)).find(({ bundled }) => bundled);
   return place === undefined ? '' : ` at ${shown(place.file)}:${place.line}:${place.column}`;
+}
+
+/** Why the CPUs could not be started: the user's code threw while it was created, or lockrig failed. */
+export function startError(error: Error, definition: Tortured, url: string | undefined): Error {
+  if (url === undefined || error instanceof CpuDied || error instanceof ControlTimeout) return error;
+  const subject = `${definition.definition} '${definition.name}'`;
+  if (error.name === 'DataCloneError')
+    return new SubjectError(
+      `share of ${subject} returns what cannot be sent to other threads: ${error.message}`,
+    );
+  // It says itself which operation is missing.
+  if (error.name === 'LockDefinitionError') return new SubjectError(error.message);
+  return new SubjectError(`${subject} cannot be created on a CPU`, error);
 }
 
 /** Milliseconds that `share` may take. */

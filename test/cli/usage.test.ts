@@ -117,7 +117,21 @@ test('--verbose adds the stack, and only that', async () => {
 
 /** Every option that a command is documented to have. */
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  hunt: ['budget', 'cpus', 'steps', 'seed', 'model', 'policy', 'all', 'json', 'out', 'verbose', 'help'],
+  hunt: [
+    'budget',
+    'cpus',
+    'steps',
+    'seed',
+    'model',
+    'policy',
+    'all',
+    'json',
+    'out',
+    'resume',
+    'verbose',
+    'help',
+  ],
+  'verify-fix': ['old', 'budget', 'policy', 'seed', 'json', 'out', 'verbose', 'help'],
   replay: ['times', 'lines', 'json', 'verbose', 'help'],
   torture: [
     ...[
@@ -154,7 +168,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
 test('--help of every command shows an example first, and every option with what it is for', async () => {
   const { code, stdout: overview } = await lockrig([]);
   assert.is(code, 0);
-  const commands = [...overview.matchAll(/^ {2}\$ lockrig (\w+) --help$/gm)].map(([, name]) => name ?? '');
+  const commands = [...overview.matchAll(/^ {2}\$ lockrig ([\w-]+) --help$/gm)].map(([, name]) => name ?? '');
   assert.equal([...commands].sort(), Object.keys(OPTIONS).sort());
   await each(commands, async (command) => {
     const ended = await lockrig([command, '--help']);

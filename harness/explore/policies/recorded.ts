@@ -10,7 +10,8 @@
 import { kindOf, type Policy, type PolicyView, STALE } from '../../engines/gated/policy.ts';
 
 const ENTRIES = 0;
-const APPLIED = 1;
+/** The word kept for the entries that applied. */
+export const APPLIED = 1;
 const FOR_GOOD = 4096;
 
 /** The view with the plan; only this policy looks at it. */
