@@ -8,6 +8,7 @@ import { CpuArea, type Machine } from '../../src/memory/index.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { CpuPool } from '../cpus/pool.ts';
 import { MODELS } from '../engines/gated/buffers.ts';
+import { MARKED, STACKS } from '../engines/gated/capture.ts';
 import {
   ABORTS,
   type AbortReason,
@@ -29,6 +30,7 @@ import { prepare, type Tortured, type TortureSetup } from '../torture/setup.ts';
 import type { Said } from './explorer.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from './policies/index.ts';
 import type { ExploreSetup } from './program.ts';
+import { mapStacks, type Stacks } from './stacks.ts';
 
 /** A decision that was not the usual one: when CPU `cpu` had made `accesses`, `choice` happened. */
 export interface Switch {
@@ -69,6 +71,8 @@ export interface SessionOptions {
   readonly schedule?: Schedule;
   readonly failFast?: boolean;
   readonly trace?: boolean;
+  /** Takes stacks at these places of the trace, or at all; only with `trace`. */
+  readonly stacks?: 'all' | readonly number[];
   readonly stepBound?: number;
   readonly signal?: AbortSignal;
 }
@@ -92,7 +96,9 @@ export interface Execution {
   readonly switches: readonly Switch[];
   readonly trace: Trace;
   readonly violations: readonly Violation[];
-  readonly said: Said;
+  readonly said: Omit<Said, 'stacks'>;
+  /** The stacks that were asked for. */
+  readonly stacks: Stacks;
 }
 
 /** How gated CPUs are set up. */
@@ -239,6 +245,9 @@ export class Exploration {
     this.set(Head.model, MODELS.indexOf(options.model ?? 'sc'));
     this.set(Head.traced, options.trace ? 1 : 0);
     this.set(Head.keepImage, options.trace ? 1 : 0);
+    const { stacks } = options;
+    this.set(Head.stacks, stacks === undefined ? STACKS.none : stacks === 'all' ? STACKS.all : STACKS.marked);
+    if (Array.isArray(stacks)) this.mark(stacks, MARKED);
     this.set(Head.failFast, options.failFast ? 1 : 0);
     const { schedule, portfolio = [] } = options;
     this.set(Head.fixed, schedule ? 1 : 0);
@@ -259,6 +268,12 @@ export class Exploration {
       this.set(Head.parameter, schedule.parameter);
       this.set(Head.length, schedule.length);
     }
+  }
+
+  /** Writes over the heads of records. */
+  private mark(places: readonly number[], mark: number): void {
+    for (const place of places)
+      if (place < this.area.maxTrace) this.words[(this.area.trace >>> 2) + place * RECORD_WORDS] = mark;
   }
 
   private plan(switches: readonly Switch[]): void {
@@ -338,12 +353,17 @@ export class Exploration {
     });
   }
 
-  /** Runs one execution and keeps everything about it. */
+  /**
+   * Runs one execution and keeps everything about it. With `stacks` it is the same run, and says besides who made the accesses at those places of its
+   * trace, as found in an earlier execution of the same schedule.
+   */
   async execution(schedule: Schedule, options: Partial<SessionOptions> = {}): Promise<Execution> {
     const { failures } = await this.session({ ...options, schedule, executions: 1, trace: true });
     const { words, area } = this;
     const records = this.get(Head.trace);
     const from = area.trace >>> 2;
+    const trace = new Trace(words.slice(from, from + records * RECORD_WORDS), records);
+    if (Array.isArray(options.stacks)) this.mark(options.stacks, 0);
     const said = await this.said();
     return {
       failed: failures[0],
@@ -351,13 +371,14 @@ export class Exploration {
       steps: this.get(Head.steps),
       preemptions: this.get(Head.preemptions),
       switches: this.switches(),
-      trace: new Trace(words.slice(from, from + records * RECORD_WORDS), records),
+      trace,
       violations: readViolations(this.machine, this.setup, this.subject.layout, 0),
       said: {
         thrown: said.flatMap(({ thrown }) => thrown),
         texts: said.flatMap(({ texts }) => texts),
         outcomes: said.flatMap(({ outcomes }) => outcomes),
       },
+      stacks: mapStacks(said.flatMap(({ stacks }) => stacks)),
     };
   }
 

@@ -10,6 +10,7 @@
 import type { Machine } from '../../src/memory/index.ts';
 import { CpuArea } from '../../src/memory/index.ts';
 import { WouldBlock } from '../engines/gated/access.ts';
+import { STACKS, StackCapture, type TakenStack } from '../engines/gated/capture.ts';
 import type { GatedCpu } from '../engines/gated/cpu.ts';
 import { Aborted } from '../engines/gated/gate.ts';
 import { Head, LINE_BYTES, Line } from '../engines/gated/layout.ts';
@@ -29,6 +30,8 @@ export interface Said {
   readonly texts: readonly string[];
   /** The outcomes that it has seen as the last to finish, and how often each. */
   readonly outcomes: readonly (readonly [outcome: string, count: number])[];
+  /** Stacks that were asked for. */
+  readonly stacks: readonly TakenStack[];
 }
 
 const TEXTS = 8;
@@ -74,6 +77,8 @@ export class Explorer {
     this.outcomes.clear();
     gate.buffers.weakness = gate.get(Head.model);
     cpu.gated.traces = gate.get(Head.traced) !== 0;
+    const stacks = gate.get(Head.stacks);
+    cpu.gated.capture = stacks === STACKS.none ? undefined : new StackCapture(stacks === STACKS.all);
     if (cpu.id === 0) {
       this.prepare();
       if (!this.next()) {
@@ -98,7 +103,12 @@ export class Explorer {
 
   /** What was thrown and said. */
   collect(): Said {
-    return { thrown: this.thrown, texts: this.texts, outcomes: [...this.outcomes] };
+    return {
+      thrown: this.thrown,
+      texts: this.texts,
+      outcomes: [...this.outcomes],
+      stacks: this.cpu.gated.capture?.taken ?? [],
+    };
   }
 
   private prepare(): void {

@@ -21,6 +21,7 @@ import {
 } from '../../../src/arch/index.ts';
 import { outside } from '../../../src/arch/isa.ts';
 import { OP, RECORD_WORDS } from '../trace.ts';
+import type { StackCapture } from './capture.ts';
 import type { Gate } from './gate.ts';
 import { HEURISTICS, Head, Line, READY, SLEEPING, SPINNING } from './layout.ts';
 import type { Memory } from './memory.ts';
@@ -108,6 +109,8 @@ export class GatedAccess {
 
   /** Whether this session writes a trace; the gate may be drained by any CPU. */
   traces = false;
+  /** Takes stacks at records of the trace. */
+  capture: StackCapture | undefined;
 
   /** Accesses made since the quota was granted. */
   get used(): number {
@@ -214,6 +217,7 @@ export class GatedAccess {
     }
     const base = (gate.area.trace >>> 2) + at * RECORD_WORDS;
     const { w } = gate;
+    if (this.capture !== undefined && operation !== DRAINED) this.capture.at(at, w[base]!);
     w[base] = operation | (cpu << 8);
     w[base + 1] = addr;
     w[base + 2] = value;

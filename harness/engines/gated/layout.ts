@@ -79,6 +79,8 @@ export const Head = struct('gate', {
   model: u32,
   /** Whether the trace is written. */
   traced: u32,
+  /** At which records stacks are taken: one of STACKS in capture.ts. */
+  stacks: u32,
   /** Keep the memory of the last execution as it was left. */
   keepImage: u32,
   failFast: u32,
