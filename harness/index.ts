@@ -16,7 +16,7 @@ export {
   hunt,
 } from './explore/hunt.ts';
 export type { PolicyChoice } from './explore/policies/index.ts';
-export { type ReplayOptions, type ReplayResult, replay } from './explore/replay.ts';
+export { type ReplayOptions, type ReplayResult, type ReplaySite, replay } from './explore/replay.ts';
 export { decode, encode, type Run, TokenError } from './explore/token.ts';
 export type { OutcomeRow, ScenarioOutcomes } from './torture/outcomes.ts';
 export { DEFAULTS, echo, ParameterError, type TortureParams } from './torture/params.ts';

@@ -66,6 +66,10 @@ export class Explorer {
     this.cpu = cpu;
     this.episode = episode;
     this.setup = setup;
+    const { gate } = cpu.gated;
+    bench.onReport = () => {
+      if (gate.get(Head.firedAt) === 0) gate.set(Head.firedAt, gate.get(Head.trace) + 1);
+    };
   }
 
   /** Runs one session: executions until the limit, a failure, or the main thread ends it. */

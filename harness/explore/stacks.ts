@@ -37,3 +37,27 @@ export function shortFile(file: string): string {
 export function site({ file, line, functionName }: StackFrame): string {
   return `${shortFile(file)}:${line}${functionName === '' ? '' : ` ${functionName}`}`;
 }
+
+/** Characters of a line. */
+const WIDTH = 118;
+
+/**
+ * Accesses by who made them, below columns whose lines are numbered: `#3 #9  src/locking/mutex3.ts:45 acquire`, and its callers as far as the line goes.
+ * @returns lines
+ */
+export function siteLines(
+  sites: readonly { readonly place: number; readonly frames: readonly StackFrame[] }[],
+): string[] {
+  const byStack = new Map<string, string[]>();
+  for (const { place, frames } of sites) {
+    const [first, ...callers] = frames.map(site);
+    if (first === undefined) continue;
+    let text = first;
+    for (const caller of callers) {
+      if (text.length + caller.length + 30 > WIDTH) break;
+      text += ` < ${caller}`;
+    }
+    byStack.set(text, [...(byStack.get(text) ?? []), `#${place}`]);
+  }
+  return [...byStack].map(([text, places]) => `  ${text}  ${places.join(' ')}`);
+}

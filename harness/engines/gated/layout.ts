@@ -56,6 +56,8 @@ export const Head = struct('gate', {
   traceLost: u32,
   history: u32,
   violations: u32,
+  /** Records that the trace had when an oracle fired first, plus 1; 0: none has. */
+  firedAt: u32,
   failures: u32,
   /** Executions ended, those that failed among them, and their accesses (two words). */
   ended: u32,
