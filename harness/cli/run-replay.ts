@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { accessesTo, findWord, type NamedWord, type Recording } from '../explore/recording.ts';
+import { accessesTo, findWord, fullName, type NamedWord, type Recording } from '../explore/recording.ts';
 import type { ReplayResult } from '../explore/replay.ts';
 import { columnsOf, describe, matters } from '../explore/show.ts';
 import { siteLines } from '../explore/stacks.ts';
@@ -50,7 +50,7 @@ async function haltAt(recording: Recording, text: string, nth: number | undefine
   const word = await findWord(recording, text);
   const places = accessesTo(recording, word.addr);
   const of = places.length;
-  const called = word.field === '' ? word.struct : `${word.struct}.${word.field}`;
+  const called = fullName(word);
   if (of === 0) throw new UsageError(`${called} is not accessed in this run`);
   if (nth !== undefined) {
     const place = places[nth - 1];
@@ -80,6 +80,25 @@ async function haltLines(
     `  after access ${nth} of ${of}${why} (#${place}, CPU ${trace.cpu(place)} ${describe(trace, place, name)}):`,
     ...stateLines(recording, momentAt(recording, place)),
   ];
+}
+
+/** The same for programs. */
+async function haltState(recording: Recording, { word, place, nth, of }: Halt): Promise<object> {
+  const { momentAt } = await import('../report/moment.ts');
+  const moment = momentAt(recording, place);
+  const words = Object.fromEntries(
+    [...recording.words.values()]
+      .filter(({ unseen }) => !unseen)
+      .map((each) => [fullName(each), moment.word(each.addr)]),
+  );
+  const cpus = moment.cpus.map(({ cpu, status, addr, value, held, acquiring }) => ({
+    cpu,
+    status,
+    ...(status === 'spins' || status === 'sleeps' ? { word: recording.name(addr), value } : {}),
+    held: held.map(({ lock }) => recording.name(lock)),
+    ...(acquiring ? { acquiring: recording.name(acquiring.lock) } : {}),
+  }));
+  return { word: fullName(word), place, nth, of, words, cpus, buffered: moment.buffered };
 }
 
 /** Walks through a recording by what is typed, or piped. */
@@ -168,7 +187,8 @@ export async function runReplay(
   const times = whole('times', options.times, 1, 1_000_000) ?? 1;
   const most = whole('lines', options.lines, 1, 100_000) ?? 15;
   const nth = whole('nth', options.nth, 1, 2 ** 31 - 1);
-  const until = text(options.until);
+  // The parser makes a number of an address.
+  const until = typeof options.until === 'number' ? `0x${options.until.toString(16)}` : text(options.until);
   const step = options.step === true;
   const stacks = options.stacks === true;
   if (nth !== undefined && until === undefined) throw new UsageError('--nth goes with --until');
@@ -198,8 +218,8 @@ export async function runReplay(
     sites: stacks ? sitesOf(recording, places) : [],
   };
   if (options.json) {
-    const at = halt && { word: halt.word, place: halt.place, nth: halt.nth, of: halt.of };
-    process.stdout.write(`${JSON.stringify({ schemaVersion: 1, ...shown, until: at }, null, 2)}\n`);
+    const until = halt && (await haltState(recording, halt));
+    process.stdout.write(`${JSON.stringify({ schemaVersion: 1, ...shown, until }, null, 2)}\n`);
   } else await show(shown, recording, { halt, most, stacks, step });
   if (same < times) {
     process.stderr.write(

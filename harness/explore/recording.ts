@@ -8,6 +8,7 @@
  * field will do where no two structs have one of that name, and `lock.` stands for the subject's own name.
  */
 
+import { CpuArea } from '../../src/memory/index.ts';
 import { infoOf } from '../../src/memory/struct.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { Head } from '../engines/gated/layout.ts';
@@ -25,6 +26,10 @@ export interface NamedWord {
   /** Struct and field apart; the field may be empty. */
   readonly struct: string;
   readonly field: string;
+  /** Its CPU writes it without the trace seeing that (who it is, what it holds): its value is known where somebody reads it, nowhere else. */
+  readonly unseen: boolean;
+  /** A CPU accesses it in this run. */
+  readonly accessed: boolean;
 }
 
 /** A run. */
@@ -60,27 +65,41 @@ function memoryBefore({ machine, words, area }: Exploration): Int32Array {
 }
 
 function split(name: string): { struct: string; field: string } {
-  const [, struct = name, field = ''] = /^(.*?)[.+]([\w[\]]+)$/.exec(name) ?? [];
+  const [, struct = name, field = ''] = /^(.*?)(?:\.|(?=\+))([+\w[\]]+)$/.exec(name) ?? [];
   return { struct, field };
 }
 
 function namedWords(exploration: Exploration, trace: Trace, name: (addr: number) => string): NamedWord[] {
-  const { setup, subject } = exploration;
+  const { machine, setup, subject, cpus } = exploration;
   const words = new Map<number, NamedWord>();
-  const locks = [setup.lock, ...setup.nested];
-  if (subject.layout)
-    for (const lock of locks)
-      for (const { name: field, offset, field: type } of infoOf(subject.layout).fields)
-        for (let at = 0; at < type.count; at += 1) {
-          const addr = lock + offset + 4 * at;
-          const indexed = type.count > 1 ? `${field}[${at}]` : field;
-          words.set(addr, { addr, name: name(addr), struct: name(lock), field: indexed });
-        }
+  const unseen = (addr: number): boolean =>
+    Array.from({ length: cpus }, (_, cpu) => addr - machine.areaOf(cpu)).some(
+      (inside) => inside >= 0 && inside < CpuArea.nodes,
+    );
   for (let at = 0; at < trace.length; at += 1) {
     const addr = trace.addr(at);
-    if (isAccess(trace, at) && !words.has(addr))
-      words.set(addr, { addr, name: name(addr), ...split(name(addr)) });
+    if (isAccess(trace, at))
+      words.set(addr, {
+        addr,
+        name: name(addr),
+        ...split(name(addr)),
+        unseen: unseen(addr),
+        accessed: true,
+      });
   }
+  for (const lock of subject.layout ? [setup.lock, ...setup.nested] : [])
+    for (const { name: field, offset, field: type } of infoOf(subject.layout!).fields)
+      for (let at = 0; at < type.count; at += 1) {
+        const addr = lock + offset + 4 * at;
+        words.set(addr, {
+          addr,
+          name: name(addr),
+          struct: name(lock),
+          field: type.count > 1 ? `${field}[${at}]` : field,
+          unseen: false,
+          accessed: words.has(addr),
+        });
+      }
   return [...words.values()].sort((one, other) => one.addr - other.addr);
 }
 
@@ -114,9 +133,14 @@ export class UnknownWord extends Error {
   }
 }
 
+/** Struct and field in one piece; a word without a field has its place in the struct. */
+export function fullName({ struct, field }: Pick<NamedWord, 'struct' | 'field'>): string {
+  return field === '' || field.startsWith('+') ? `${struct}${field}` : `${struct}.${field}`;
+}
+
 /** All names by which a word goes. */
-function namesOf({ addr, name, struct, field }: NamedWord): string[] {
-  return [name, field === '' ? struct : `${struct}.${field}`, `0x${addr.toString(16)}`];
+function namesOf(word: NamedWord): string[] {
+  return [word.name, fullName(word), `0x${word.addr.toString(16)}`];
 }
 
 /**
@@ -137,24 +161,27 @@ export async function findWord({ subject, words }: Recording, text: string): Pro
   const fields = all.filter(({ field }) => field === text);
   if (fields.length === 1) return fields[0]!;
   if (fields.length > 1)
-    throw new UnknownWord(
-      `'${text}' may be ${fields
-        .slice(0, 6)
-        .map(({ struct, field }) => `${struct}.${field}`)
-        .join(', ')}: say which`,
-    );
+    throw new UnknownWord(`'${text}' may be ${fields.slice(0, 6).map(fullName).join(', ')}: say which`);
   throw new UnknownWord(`there is no word '${text}' in this run: ${await nearest(all, meant)}`);
 }
 
 async function nearest(words: readonly NamedWord[], text: string): Promise<string> {
   const { distance } = await import('fastest-levenshtein');
-  const names = [
-    ...new Set(words.flatMap((word) => (text.startsWith('0x') ? namesOf(word) : namesOf(word).slice(0, 2)))),
-  ];
   const bare = (name: string): string => (text.includes('.') ? name : (name.split('.').at(-1) ?? name));
   const far = (name: string): number => Math.min(distance(name, text), distance(bare(name), text));
-  names.sort((one, other) => far(one) - far(other));
-  return names.length === 0 ? 'it makes no access' : `the nearest are ${names.slice(0, 3).join(', ')}`;
+  const ranked = words
+    .filter(({ unseen }) => !unseen)
+    .map((word) =>
+      text.startsWith('0x')
+        ? { name: `0x${word.addr.toString(16)} (${fullName(word)})`, far: Math.abs(word.addr - Number(text)) }
+        : { name: fullName(word), far: far(fullName(word)) },
+    )
+    .sort((one, other) => one.far - other.far);
+  if (ranked.length === 0) return 'it accesses none';
+  return `the nearest are ${ranked
+    .slice(0, 3)
+    .map(({ name }) => name)
+    .join(', ')}`;
 }
 
 /** Places of the accesses to a word. */

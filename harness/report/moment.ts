@@ -119,8 +119,10 @@ export class Walk {
       const sleeps = mine.waits;
       Object.assign(mine, { status: sleeps ? 'sleeps' : 'spins', addr, value, freedAt: -1 });
       mine.asleepSince = this.place;
-    } else if (op === OP.end) mine.status = 'done';
-    else if (mine.status !== 'done') mine.status = 'runs';
+    } else if (op === OP.end) {
+      // Who is blocked cannot return: the execution was given up, and this is where it stood.
+      if (mine.status === 'runs') mine.status = 'done';
+    } else if (mine.status !== 'done') mine.status = 'runs';
     mine.waits = op === OP.wait;
     if (op === OP.notify) this.notified(addr, value);
     if (op === OP.acquiring) mine.acquiring = { lock: addr, mode: value };
@@ -215,11 +217,17 @@ export function waitLines({ name }: Recording, moment: Moment): string[] {
   });
 }
 
-/** Everything at a moment. @returns lines */
+/** Everything at a moment, but for places of arrays that nobody uses. @returns lines */
 export function stateLines(recording: Recording, moment: Moment): string[] {
   const { words, name } = recording;
   return [
-    ...wordLines([...words.values()], moment),
+    ...wordLines(
+      [...words.values()].filter(
+        ({ addr, field, unseen, accessed }) =>
+          !unseen && (accessed || !field.endsWith(']') || moment.word(addr) !== 0),
+      ),
+      moment,
+    ),
     ...moment.buffered.map(
       ({ cpu, addr, value }) =>
         `  CPU ${cpu} has stored ${name(addr)}=${value}, which has not reached memory`,

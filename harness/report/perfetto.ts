@@ -11,7 +11,7 @@
  * where it reaches memory. An event of the whole timeline marks where an oracle fired.
  */
 import { OP, OPERATIONS } from '../engines/trace.ts';
-import type { Recording } from '../explore/recording.ts';
+import { fullName, type Recording } from '../explore/recording.ts';
 import { describe } from '../explore/show.ts';
 import { site } from '../explore/stacks.ts';
 import { type BufferedStore, Walk } from './moment.ts';
@@ -96,7 +96,7 @@ class Timeline {
     return {
       place,
       ...(addr === 0 ? {} : { address: `0x${addr.toString(16)}` }),
-      ...(word ? { struct: word.struct, field: word.field } : {}),
+      ...(word ? { word: fullName(word), struct: word.struct, field: word.field } : {}),
       value,
       ...(about.writes || op === OP.drain ? { before } : {}),
       ...this.who(place),
@@ -144,10 +144,10 @@ class Timeline {
       const stood = walk.cpus[cpu]!;
       const since = blocked.get(cpu);
       if (op === OP.drain) this.drained(place, walk.buffered);
-      else if (since !== undefined) {
+      else if (since !== undefined && op !== OP.end) {
         this.waited(tid, since, place);
         blocked.delete(cpu);
-        if (stood.freedAt >= 0 && op !== OP.end) {
+        if (stood.freedAt >= 0) {
           const by = trace.cpu(stood.freedAt);
           const part = trace.op(stood.freedAt) === OP.drain ? BUFFER : 0;
           this.arrow('lets it go on', [1 + by * TRACKS + part, stood.freedAt], [tid, place]);

@@ -8,7 +8,7 @@
  * This file answers commands; where lines come from, a terminal or a pipe, is the caller's.
  */
 import { formatStack } from '../cpus/source-map.ts';
-import { findWord, type Recording } from '../explore/recording.ts';
+import { findWord, fullName, type Recording } from '../explore/recording.ts';
 import { describe, matters } from '../explore/show.ts';
 import { site } from '../explore/stacks.ts';
 import { type Moment, momentAt, stateLines, waitLines, wordLines } from './moment.ts';
@@ -31,6 +31,8 @@ export class Stepper {
   private readonly places: readonly number[];
   /** Index among the places of the last one that has happened; -1: the run has not begun. */
   private index = -1;
+  /** Whether the end has been told. */
+  private ended = false;
 
   /** @param start a place in the trace to begin after; before the first unless given */
   constructor(recording: Recording, start = -1) {
@@ -90,7 +92,14 @@ export class Stepper {
     }
   }
 
+  /** Whether it stands behind the last record, not the last access. */
+  private get over(): boolean {
+    return this.ended && this.index === this.places.length - 1;
+  }
+
   private moment(): Moment {
+    const { trace } = this.recording;
+    if (this.over) return momentAt(this.recording, trace.length - 1);
     return momentAt(this.recording, this.index < 0 ? -1 : this.places[this.index]!);
   }
 
@@ -98,6 +107,7 @@ export class Stepper {
   private forward(wanted: (index: number) => boolean): string[] {
     const { failure } = this.recording;
     const from = this.index + 1;
+    if (this.over) return ['  the run has ended'];
     const found = this.places.findIndex((_, index) => wanted(index));
     const to = found < 0 ? this.places.length - 1 : found;
     const passed: string[] = [];
@@ -106,6 +116,7 @@ export class Stepper {
     for (let index = first; index <= to; index += 1) passed.push(...this.failing(index), this.line(index));
     this.index = Math.max(this.index, to);
     if (found >= 0) return passed;
+    this.ended = true;
     return [
       ...passed,
       ...this.failing(this.places.length),
@@ -142,7 +153,7 @@ export class Stepper {
       const word = await findWord(recording, text);
       const value = moment.word(word.addr);
       return [
-        `  ${word.struct}${word.field === '' ? '' : `.${word.field}`} = ${value} (0x${(value >>> 0).toString(16)}) at 0x${word.addr.toString(16)}`,
+        `  ${fullName(word)} = ${value} (0x${(value >>> 0).toString(16)}) at 0x${word.addr.toString(16)}`,
       ];
     } catch (error) {
       return [`  ${(error as Error).message}`];
