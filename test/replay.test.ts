@@ -133,14 +133,13 @@ test(`memory at each place is what the accesses there say (seed ${seed})`, async
       for (let at = 0; at < trace.length; at += 1) {
         const { op, addr, value, before } = trace.event(at);
         const { reads, writes } = OPERATIONS[op]!;
+        while (walk.place < at - 1) walk.next();
         const held = walk.word(addr);
         const what = `${name} under ${model}, #${at} ${OPERATIONS[op]!.name} ${recording.name(addr)}`;
         if (op === OP.drain || (reads && writes) || (writes && model === 'sc')) assert.is(held, before, what);
         else if (reads && model === 'sc' && !words.get(addr)!.unseen) assert.is(held, value, what);
         else continue;
         checked += 1;
-        walk.next();
-        while (walk.place < at) walk.next();
       }
     }
   assert.ok(checked > 500, `${checked} accesses`);
