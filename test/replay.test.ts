@@ -59,9 +59,22 @@ test(`stacks name the line that made each access, and the run stays the same (se
         some.stacks,
         new Map(places.filter((place) => place < trace.length).map((place) => [place, stacks.get(place)])),
       );
-      const none = await exploration.execution(schedule, { model, stacks: [] });
-      assert.is(none.stacks.size, 0, 'what was asked for before is forgotten');
     }
+    // What was asked for behind the end of a run is not taken in a longer one.
+    const run = (at: number, stacks: readonly number[]) =>
+      exploration.execution({ policy: 'random', parameter: 2, length: 80, seed: seed + at }, { stacks });
+    const { trace } = await run(0, []);
+    let longer = 0;
+    for (let at = 1; at < 200 && longer < 3; at += 1) {
+      await run(
+        0,
+        Array.from({ length: 64 }, (_, more) => trace.length + more),
+      );
+      const other = await run(at, []);
+      assert.is(other.stacks.size, 0, `seed ${seed + at}`);
+      if (other.trace.length > trace.length) longer += 1;
+    }
+    assert.ok(longer > 0 || trace.length > 80, `no run is longer than ${trace.length}`);
     assert.ok(drawn >= 2, `${drawn} tickets`);
   } finally {
     await exploration.close();
@@ -195,6 +208,21 @@ test('a deadlock says who holds what and who waits for it', async () => {
   assert.match(owner!, /CPU 0 holds word32; runs/);
   assert.match(waiter!, /CPU 1 wants word32 to read \(held by CPU 0\)/);
   assert.match(idle!, /CPU 2 has not begun/);
+});
+
+test(`the last access before a failure is before the oracle fired, not before the end (seed ${seed})`, async () => {
+  const subject = lock('busted/no-exclusion');
+  const { failures } = await hunt(subject, { seed, executions: 5000, models: ['sc'] });
+  const { recording } = await record(subject, decode(failures[0]!.token));
+  const { trace, failedAt, failure } = recording;
+  assert.is(failure?.oracle, 'exclusion');
+  assert.ok(failedAt > 0 && failedAt < trace.length, `${failedAt} of ${trace.length}`);
+  // Who reports has just read that somebody is inside.
+  assert.is(recording.name(trace.addr(failedAt - 1)), 'protected.owner');
+  assert.is.not(trace.value(failedAt - 1), 0);
+  const stepper = new Stepper(recording, failedAt - 1);
+  const [said] = (await stepper.answer('n'))!;
+  assert.match(said!, /!!! exclusion: CPU \d entered while CPU \d was inside/);
 });
 
 test(`a walk goes forward, to the next switch, to the end and back (seed ${seed})`, async () => {

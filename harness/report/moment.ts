@@ -166,10 +166,16 @@ const WIDTH = 118;
 /** Words of a struct that are shown without being asked for. */
 const MOST_WORDS = 32;
 
+/** A word of no struct that anybody has named. */
+const unnamed = ({ name }: NamedWord) => ({ struct: 'unnamed', field: name });
+
 /** Values of words, a struct a paragraph. @returns lines */
 export function wordLines(words: readonly NamedWord[], moment: Moment): string[] {
   const structs = new Map<string, NamedWord[]>();
-  for (const word of words) structs.set(word.struct, [...(structs.get(word.struct) ?? []), word]);
+  for (const word of words) {
+    const { struct, field } = word.field === '' && word.struct.startsWith('0x') ? unnamed(word) : word;
+    structs.set(struct, [...(structs.get(struct) ?? []), { ...word, struct, field }]);
+  }
   const wide = Math.max(0, ...[...structs.keys()].map((struct) => struct.length));
   return [...structs].flatMap(([struct, members]) => {
     const parts = members.slice(0, MOST_WORDS).map((word) => shown(word, moment));
@@ -217,14 +223,14 @@ export function waitLines({ name }: Recording, moment: Moment): string[] {
   });
 }
 
-/** Everything at a moment, but for places of arrays that nobody uses. @returns lines */
+/** Everything at a moment, but for words that hold 0 in arrays that nobody uses or under no name. @returns lines */
 export function stateLines(recording: Recording, moment: Moment): string[] {
   const { words, name } = recording;
   return [
     ...wordLines(
       [...words.values()].filter(
         ({ addr, field, unseen, accessed }) =>
-          !unseen && (accessed || !field.endsWith(']') || moment.word(addr) !== 0),
+          !unseen && (moment.word(addr) !== 0 || (field !== '' && (accessed || !field.endsWith(']')))),
       ),
       moment,
     ),
