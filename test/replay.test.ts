@@ -218,6 +218,16 @@ test(`the last access before a failure is before the oracle fired, not before th
   const stepper = new Stepper(recording, failedAt - 1);
   const [said] = (await stepper.answer('n'))!;
   assert.match(said!, /!!! exclusion: CPU \d entered while CPU \d was inside/);
+  const exploration = await Exploration.open(subject, { cpus: 2 });
+  try {
+    await exploration.execution(decode(failures[0]!.token).schedule);
+    const execution = await exploration.execution({ switches: [], seed: 1 });
+    const alone = recordingOf(exploration, execution, 'sc');
+    assert.is(alone.failure, undefined, 'one after the other they do no harm');
+    assert.is(alone.failedAt, alone.trace.length);
+  } finally {
+    await exploration.close();
+  }
 });
 
 test(`a walk goes forward, to the next switch, to the end and back (seed ${seed})`, async () => {
