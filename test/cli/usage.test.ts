@@ -115,7 +115,7 @@ test('--verbose adds the stack, and only that', async () => {
 /** Every option that a command is documented to have. */
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   hunt: ['budget', 'cpus', 'steps', 'seed', 'model', 'policy', 'all', 'json', 'out', 'verbose', 'help'],
-  replay: ['times', 'lines', 'json', 'verbose', 'help'],
+  replay: ['times', 'lines', 'stacks', 'until', 'nth', 'step', 'perfetto', 'json', 'verbose', 'help'],
   torture: [
     ...[
       'cpus',
