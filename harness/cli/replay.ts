@@ -1,8 +1,8 @@
-/** `lockrig replay`: runs what a token stands for again, access by access. */
+/**
+ * `lockrig replay`: runs what a token stands for again, access by access, and lets it be looked at. What it does is in run-replay.ts.
+ */
 import type { CAC } from 'cac';
-import { EXIT, UsageError } from './errors.ts';
-import { readToken } from './token-file.ts';
-import { type Raw, whole } from './values.ts';
+import type { Raw } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
 
@@ -11,56 +11,22 @@ export function addReplay(cli: CAC, finish: (code: Promise<number>) => void): vo
   cli
     .command('replay <token> [subject]', 'Replay a failure that hunt has found, access by access')
     .example((bin) => `${bin} replay 'lr1:busted%2Fmcs-unlinked:2x2:sc:…' --times 1000`)
-    .example((bin) => `${bin} replay failures/my-lock.exclusion.json ./my-lock.ts`)
+    .example((bin) => `${bin} replay failures/my-lock.exclusion.json ./my-lock.ts --stacks`)
+    .example((bin) => `${bin} replay failures/my-lock.exclusion.json ./my-lock.ts --until lock.owner`)
+    .example((bin) => `${bin} replay failures/my-lock.exclusion.json ./my-lock.ts --step`)
+    .example((bin) => `${bin} replay failures/my-lock.exclusion.json ./my-lock.ts --perfetto run.json`)
     .option('--times <n>', 'Replay so often; all must be the same (default: 1)')
     .option('--lines <n>', 'Accesses to show (default: 15)')
+    .option('--stacks', 'Who made each access: file, line and function')
+    .option(
+      '--until <word>',
+      'Show memory and who waits at an access to lock.FIELD, STRUCT.FIELD or 0xADDRESS',
+    )
+    .option('--nth <n>', 'With --until: at the n-th such access (default: the last before the failure)')
+    .option('--step', 'Walk through the run by commands; h shows which')
+    .option('--perfetto <file>', 'Write a timeline for ui.perfetto.dev and chrome://tracing')
     .option('--json', 'The result as JSON on stdout')
     .action((token: string, subject: string | undefined, options: Options) =>
-      finish(run(token, subject, options)),
+      finish(import('./run-replay.ts').then(({ runReplay }) => runReplay(token, subject, options))),
     );
-}
-
-async function run(argument: string, named: string | undefined, options: Options): Promise<number> {
-  const times = whole('times', options.times, 1, 1_000_000) ?? 1;
-  const most = whole('lines', options.lines, 1, 100_000);
-  const { decode } = await import('../explore/token.ts');
-  const run = decode(readToken(argument).token);
-  if (run.subjectHash !== '' && named === undefined)
-    throw new UsageError(
-      `the token is of '${run.subject}', which a file defines: lockrig replay TOKEN FILE is expected`,
-    );
-  const { findSubjects } = await import('./subjects.ts');
-  const found = await findSubjects([named ?? run.subject]);
-  const subject = found.find(({ lock }) => lock.name === run.subject);
-  if (!subject)
-    throw new UsageError(
-      `the token is of '${run.subject}'; ${named ?? ''} defines ${found.map(({ lock }) => lock.name).join(', ')}`,
-    );
-  const { replay } = await import('../explore/replay.ts');
-  const { url, hash } = subject;
-  const result = await replay(subject.lock, run, {
-    times,
-    ...(url === undefined ? {} : { url }),
-    ...(hash === undefined ? {} : { hash }),
-    ...(most === undefined ? {} : { most }),
-  });
-  const { failure, same } = result;
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify({ schemaVersion: 1, ...result }, null, 2)}\n`);
-  } else {
-    const lines = [
-      ...result.columns,
-      '',
-      failure ? `  !!! ${failure.oracle}: ${failure.text.split('\n').join('\n      ')}` : '  no failure',
-      `replay:${result.subject} cpus=${run.cpus} model=${run.model} ${same} of ${times} bit for bit`,
-    ];
-    process.stdout.write(`${lines.join('\n')}\n`);
-  }
-  if (same < times) {
-    process.stderr.write(
-      `lockrig: ${times - same} of ${times} replays were another run: ${result.difference}\n`,
-    );
-    return EXIT.died;
-  }
-  return failure ? EXIT.violation : EXIT.clean;
 }

@@ -7,6 +7,7 @@ import { CpuArea, type Machine } from '../../src/memory/index.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { CpuPool } from '../cpus/pool.ts';
 import { MODELS } from '../engines/gated/buffers.ts';
+import { MARKED, STACKS } from '../engines/gated/capture.ts';
 import { Cover, type Coverage } from '../engines/gated/coverage.ts';
 import {
   ABORTS,
@@ -31,6 +32,7 @@ import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from './policies/i
 import { APPLIED } from './policies/recorded.ts';
 import type { ExploreSetup } from './program.ts';
 import { recordingWords } from './recording.ts';
+import { mapStacks, type Stacks } from './stacks.ts';
 import { guard, type Pulse } from './stall.ts';
 
 /** A decision that was not the usual one: when CPU `cpu` had made `accesses`, `choice` happened. */
@@ -74,6 +76,8 @@ export interface SessionOptions {
   readonly trace?: boolean;
   /** Counts interleavings; see `coverage`. */
   readonly coverage?: boolean;
+  /** Takes stacks at these places of the trace, or at all; only with `trace`. */
+  readonly stacks?: 'all' | readonly number[];
   readonly stepBound?: number;
   /** Accesses that policies expect an execution to have; those of the longest so far unless given. */
   readonly longest?: number;
@@ -101,7 +105,9 @@ export interface Execution {
   readonly switches: readonly Switch[];
   readonly trace: Trace;
   readonly violations: readonly Violation[];
-  readonly said: Said;
+  readonly said: Omit<Said, 'stacks'>;
+  /** The stacks that were asked for. */
+  readonly stacks: Stacks;
 }
 
 /** How gated CPUs are set up. */
@@ -264,6 +270,9 @@ export class Exploration {
     if (options.longest !== undefined) this.set(Head.maxSteps, options.longest);
     this.set(Head.keepImage, options.trace ? 1 : 0);
     this.set(Head.covers, options.coverage ? 1 : 0);
+    const { stacks } = options;
+    this.set(Head.stacks, stacks === undefined ? STACKS.none : stacks === 'all' ? STACKS.all : STACKS.marked);
+    if (Array.isArray(stacks)) this.mark(stacks, MARKED);
     this.set(Head.failFast, options.failFast ? 1 : 0);
     const { schedule, portfolio = [] } = options;
     this.set(Head.fixed, schedule ? 1 : 0);
@@ -284,6 +293,12 @@ export class Exploration {
       this.set(Head.parameter, schedule.parameter);
       this.set(Head.length, schedule.length);
     }
+  }
+
+  /** Writes over the heads of records. */
+  private mark(places: readonly number[], mark: number): void {
+    for (const place of places)
+      if (place < this.area.maxTrace) this.words[(this.area.trace >>> 2) + place * RECORD_WORDS] = mark;
   }
 
   private plan(switches: readonly Switch[]): void {
@@ -362,12 +377,17 @@ export class Exploration {
     });
   }
 
-  /** Runs one execution and keeps everything about it. */
+  /**
+   * Runs one execution and keeps everything about it. With `stacks` it is the same run, and says besides who made the accesses at those places of its
+   * trace, as found in an earlier execution of the same schedule.
+   */
   async execution(schedule: Schedule, options: Partial<SessionOptions> = {}): Promise<Execution> {
     const { failures } = await this.session({ ...options, schedule, executions: 1, trace: true });
     const { words, area } = this;
     const records = this.get(Head.trace);
     const from = area.trace >>> 2;
+    const trace = new Trace(words.slice(from, from + records * RECORD_WORDS), records);
+    if (Array.isArray(options.stacks)) this.mark(options.stacks, 0);
     const said = await this.said();
     return {
       failed: failures[0],
@@ -375,13 +395,14 @@ export class Exploration {
       steps: this.get(Head.steps),
       preemptions: this.get(Head.preemptions),
       switches: this.switches(),
-      trace: new Trace(words.slice(from, from + records * RECORD_WORDS), records),
+      trace,
       violations: readViolations(this.machine, this.setup, this.subject.layout, 0),
       said: {
         thrown: said.flatMap(({ thrown }) => thrown),
         texts: said.flatMap(({ texts }) => texts),
         outcomes: said.flatMap(({ outcomes }) => outcomes),
       },
+      stacks: mapStacks(said.flatMap(({ stacks }) => stacks)),
     };
   }
 

@@ -10,6 +10,7 @@
 import type { Machine } from '../../src/memory/index.ts';
 import { CpuArea } from '../../src/memory/index.ts';
 import { WouldBlock } from '../engines/gated/access.ts';
+import { STACKS, StackCapture, type TakenStack } from '../engines/gated/capture.ts';
 import { Cover } from '../engines/gated/coverage.ts';
 import type { GatedCpu } from '../engines/gated/cpu.ts';
 import { Aborted } from '../engines/gated/gate.ts';
@@ -32,6 +33,8 @@ export interface Said {
   readonly texts: readonly string[];
   /** The outcomes that it has seen as the last to finish, and how often each. */
   readonly outcomes: readonly (readonly [outcome: string, count: number])[];
+  /** Stacks that were asked for. */
+  readonly stacks: readonly TakenStack[];
 }
 
 const TEXTS = 8;
@@ -68,6 +71,10 @@ export class Explorer {
     this.episode = episode;
     this.setup = setup;
     this.cover = new Cover(cpu.gated.gate.w, cpu.gated.gate.area, cpu.count);
+    const { gate } = cpu.gated;
+    bench.onReport = () => {
+      if (gate.get(Head.firedAt) === 0) gate.set(Head.firedAt, gate.get(Head.trace) + 1);
+    };
   }
 
   /** Runs one session: executions until the limit, a failure, or the main thread ends it. */
@@ -79,6 +86,8 @@ export class Explorer {
     this.outcomes.clear();
     gate.buffers.weakness = gate.get(Head.model);
     cpu.gated.traces = gate.get(Head.traced) !== 0;
+    const stacks = gate.get(Head.stacks);
+    cpu.gated.capture = stacks === STACKS.none ? undefined : new StackCapture(stacks === STACKS.all);
     if (cpu.id === 0) {
       this.prepare();
       if (!this.next()) {
@@ -103,7 +112,12 @@ export class Explorer {
 
   /** What was thrown and said. */
   collect(): Said {
-    return { thrown: this.thrown, texts: this.texts, outcomes: [...this.outcomes] };
+    return {
+      thrown: this.thrown,
+      texts: this.texts,
+      outcomes: [...this.outcomes],
+      stacks: this.cpu.gated.capture?.taken ?? [],
+    };
   }
 
   private prepare(): void {

@@ -2,12 +2,17 @@
  * Replays a token: the same CPUs, the same switches, and as evidence the same hash of every access. A run that comes out otherwise is not reported as what the
  * token stands for.
  */
+import type { StackFrame } from '../cpus/source-map.ts';
 import type { Tortured } from '../torture/setup.ts';
 import { type Execution, Exploration, type Switch } from './exploration.ts';
-import { type Failure, failureOf } from './failure.ts';
+import type { Failure } from './failure.ts';
 import { difference } from './hunt.ts';
-import { columns } from './show.ts';
+import { columnsOf, matters } from './show.ts';
+import { type Recording, recordingOf } from './tape.ts';
 import { type Run, TokenError } from './token.ts';
+
+/** Accesses that are shown unless somebody asks for more. */
+const SHOWN = 15;
 
 /** What a replay came to. */
 export interface ReplayResult {
@@ -20,6 +25,8 @@ export interface ReplayResult {
   readonly preemptions: number;
   readonly accesses: number;
   readonly switches: readonly Switch[];
+  /** With `stacks`: of each access shown. */
+  readonly sites: readonly ReplaySite[];
   /** Where the first that was not the same differed from the first that was. */
   readonly difference: string | undefined;
 }
@@ -32,6 +39,17 @@ export interface ReplayOptions {
   readonly hash?: string;
   /** Accesses shown. */
   readonly most?: number;
+  /** Says who made each access. */
+  readonly stacks?: boolean;
+}
+
+/** Who made an access that the columns show. */
+export interface ReplaySite {
+  /** Its number: its place in the trace. */
+  readonly place: number;
+  readonly cpu: number;
+  /** Innermost first; empty where nobody did, as when a store reaches memory. */
+  readonly frames: readonly StackFrame[];
 }
 
 /**
@@ -43,7 +61,19 @@ export async function replay(
   run: Run,
   options: ReplayOptions = {},
 ): Promise<ReplayResult> {
-  const { times = 1, url, hash = '', most } = options;
+  return (await record(subject, run, options)).result;
+}
+
+/**
+ * Replays a run, and keeps the first replay to be walked through.
+ * @throws TokenError as {@link replay} does
+ */
+export async function record(
+  subject: Tortured,
+  run: Run,
+  options: ReplayOptions = {},
+): Promise<{ readonly result: ReplayResult; readonly recording: Recording }> {
+  const { times = 1, url, hash = '', most = SHOWN, stacks = false } = options;
   if (subject.name !== run.subject)
     throw new TokenError(`the token is of '${run.subject}', not of '${subject.name}'`);
   if (hash.slice(0, 8) !== run.subjectHash)
@@ -58,10 +88,16 @@ export async function replay(
   try {
     let same = 0;
     let first: Execution | undefined;
+    let recording: Recording | undefined;
     let differs: string | undefined;
     for (let time = 0; time < times; time += 1) {
-      const execution = await exploration.execution(run.schedule, { model: run.model });
+      const execution = await exploration.execution(run.schedule, {
+        model: run.model,
+        ...(stacks && !first ? { stacks: 'all' } : {}),
+      });
       first ??= execution;
+      // Now: the next replay puts memory back.
+      recording ??= recordingOf(exploration, execution, run.model);
       if (execution.hash === run.traceHash) same += 1;
       else
         differs ??=
@@ -69,18 +105,27 @@ export async function replay(
           'every replay is the same, and none is the run of the token';
     }
     const execution = first!;
-    return {
+    const kept = recording!;
+    const places = matters(kept, most);
+    const result: ReplayResult = {
       subject: subject.name,
       times,
       same,
-      failure: failureOf(exploration, execution),
-      columns: columns(exploration, execution, most),
+      failure: kept.failure,
+      columns: columnsOf(kept, places, stacks),
       preemptions: execution.preemptions,
       accesses: execution.steps,
       switches: execution.switches,
+      sites: stacks ? sitesOf(kept, places) : [],
       difference: differs,
     };
+    return { result, recording: kept };
   } finally {
     await exploration.close();
   }
+}
+
+/** Who made these accesses. */
+export function sitesOf({ trace, stacks }: Recording, places: readonly number[]): ReplaySite[] {
+  return places.map((place) => ({ place, cpu: trace.cpu(place), frames: stacks.get(place) ?? [] }));
 }

@@ -30,16 +30,24 @@ function shared(trace: Trace): Set<number> {
 /**
  * The places of a trace that matter.
  * @param most lines at most
+ * @param end only places before this one
+ * @param every fences and accesses to words that only one CPU knows among them
  */
-export function matters({ trace }: Execution, most: number): number[] {
+export function matters(
+  { trace }: Pick<Execution, 'trace'>,
+  most: number,
+  end = trace.length,
+  every = false,
+): number[] {
   const words = shared(trace);
   const all: number[] = [];
-  for (let at = 0; at < trace.length; at += 1) {
+  for (let at = 0; at < end; at += 1) {
     const op = trace.op(at);
     if (SILENT.has(op)) continue;
-    const { reads, writes } = OPERATIONS[op]!;
+    const { reads, writes, fence } = OPERATIONS[op]!;
     if (LOCK_EVENTS.has(op) || op === OP.drain || op === OP.notify || op === OP.waitEnd) all.push(at);
-    else if ((reads || writes) && words.has(trace.addr(at))) all.push(at);
+    else if (every && fence) all.push(at);
+    else if ((reads || writes) && (every || words.has(trace.addr(at)))) all.push(at);
   }
   if (all.length <= most) return all;
   // Nearest to a change of CPU first; the end of the trace counts as one.
@@ -60,7 +68,8 @@ export function matters({ trace }: Execution, most: number): number[] {
     .sort((a, b) => a - b);
 }
 
-function describe(trace: Trace, at: number, name: (addr: number) => string): string {
+/** One record in words. */
+export function describe(trace: Trace, at: number, name: (addr: number) => string): string {
   const event = trace.event(at);
   const { name: op, writes, reads, fence } = OPERATIONS[event.op]!;
   const word = name(event.addr);
@@ -76,27 +85,36 @@ function describe(trace: Trace, at: number, name: (addr: number) => string): str
   return `${op} ${word} = ${event.value}`;
 }
 
-/** The interleaving in columns. @returns lines */
-export function columns(exploration: Exploration, execution: Execution, most = 15): string[] {
-  const { trace } = execution;
-  const { machine, setup, subject, cpus } = exploration;
-  const name = namer(machine, setup, subject.layout);
-  const places = matters(execution, most);
+/** What is needed to show a run. */
+export interface Shown {
+  readonly trace: Trace;
+  readonly cpus: number;
+  readonly name: (addr: number) => string;
+}
+
+/**
+ * These places of a run in columns.
+ * @param numbered with each place's number before it
+ * @returns lines
+ */
+export function columnsOf(
+  { trace, cpus, name }: Shown,
+  places: readonly number[],
+  numbered = false,
+): string[] {
   const cells = places.map((at) => ({ at, cpu: trace.cpu(at), text: describe(trace, at, name) }));
+  const margin = numbered ? String(places.at(-1) ?? 0).length + 1 : 0;
+  const before = (at?: number): string =>
+    `  ${numbered ? `${(at === undefined ? '' : `#${at}`).padStart(margin)}  ` : ''}`;
   const widths = Array.from({ length: cpus }, (_, cpu) =>
     Math.max(6, ...cells.filter((cell) => cell.cpu === cpu).map(({ text }) => text.length)),
   );
-  const row = (cpu: number, text: string): string =>
+  const row = (cells: readonly string[]): string =>
     widths
-      .map((width, column) => (column === cpu ? text : '').padEnd(width))
+      .map((width, column) => (cells[column] ?? '').padEnd(width))
       .join('  ')
       .trimEnd();
-  const lines = [
-    `  ${widths
-      .map((width, cpu) => `CPU ${cpu}`.padEnd(width))
-      .join('  ')
-      .trimEnd()}`,
-  ];
+  const lines = [`${before()}${row(widths.map((_, cpu) => `CPU ${cpu}`))}`];
   let last = -1;
   for (const { at, cpu, text } of cells) {
     let skipped = 0;
@@ -104,9 +122,17 @@ export function columns(exploration: Exploration, execution: Execution, most = 1
       const { reads, writes } = OPERATIONS[trace.op(between)]!;
       if (reads || writes) skipped += 1;
     }
-    if (skipped > 0) lines.push(`  … ${skipped} more`);
-    lines.push(`  ${row(cpu, text)}`);
+    if (skipped > 0) lines.push(`${before()}… ${skipped} more`);
+    lines.push(`${before(at)}${row(widths.map((_, column) => (column === cpu ? text : '')))}`);
     last = at;
   }
   return lines;
+}
+
+/** The interleaving in columns. @returns lines */
+export function columns(exploration: Exploration, execution: Execution, most = 15): string[] {
+  const { machine, setup, subject, cpus } = exploration;
+  const { trace } = execution;
+  const name = namer(machine, setup, subject.layout);
+  return columnsOf({ trace, cpus, name }, matters(execution, most));
 }

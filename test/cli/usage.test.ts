@@ -75,6 +75,8 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
   [['replay', 'nonsense'], /'nonsense' is no token/],
   [['replay', 'lr1:ticket:2x2:sc:pos,0,1:1:0:00000000:1:12345678'], /was cut or altered/],
   [['replay', 'lr0:ticket'], /format lr0; this lockrig reads lr1/],
+  [['replay', 'x', '--nth', '2'], /--nth goes with --until/],
+  [['replay', 'x', '--step', '--json'], /--step and --json do not go together/],
   [['torture', 'ticket', 'barrier', '--hotplug', '1s'], /hotplug does not go with barriers/],
   [['torture', '--self-test', 'ticket'], /--self-test takes no locks/],
   [['torture', '--self-test', '--out', 'x'], /--self-test writes neither/],
@@ -132,7 +134,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     'help',
   ],
   'verify-fix': ['old', 'budget', 'policy', 'seed', 'json', 'out', 'verbose', 'help'],
-  replay: ['times', 'lines', 'json', 'verbose', 'help'],
+  replay: ['times', 'lines', 'stacks', 'until', 'nth', 'step', 'perfetto', 'json', 'verbose', 'help'],
   torture: [
     ...[
       'cpus',

@@ -21,6 +21,7 @@ import {
 } from '../../../src/arch/index.ts';
 import { outside } from '../../../src/arch/isa.ts';
 import { OP, OPERATIONS, RECORD_WORDS } from '../trace.ts';
+import type { StackCapture } from './capture.ts';
 import { Cover } from './coverage.ts';
 import type { Gate } from './gate.ts';
 import { HEURISTICS, Head, Line, READY, SLEEPING, SPINNING } from './layout.ts';
@@ -121,6 +122,8 @@ export class GatedAccess {
 
   /** Whether this session writes a trace; the gate may be drained by any CPU. */
   traces = false;
+  /** Takes stacks at records of the trace. */
+  capture: StackCapture | undefined;
 
   /** Told when a store of a CPU has reached memory. */
   onDrained: ((cpu: number) => void) | undefined;
@@ -255,6 +258,7 @@ export class GatedAccess {
     }
     const base = (gate.area.trace >>> 2) + at * RECORD_WORDS;
     const { w } = gate;
+    if (this.capture !== undefined && operation !== DRAINED) this.capture.at(at, w[base]!);
     w[base] = operation | (cpu << 8);
     w[base + 1] = addr;
     w[base + 2] = value;

@@ -530,6 +530,7 @@ export class Gate implements PolicyView {
       Head.undo,
       Head.trace,
       Head.traceLost,
+      Head.firedAt,
       Head.history,
       Head.orderHash,
     ])

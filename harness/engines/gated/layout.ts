@@ -53,6 +53,8 @@ export const Head = struct('gate', {
   traceLost: u32,
   history: u32,
   violations: u32,
+  /** Records that the trace had when an oracle fired first, plus 1; 0: none has. */
+  firedAt: u32,
   failures: u32,
   /** Executions ended, those that failed among them, and their accesses (two words). */
   ended: u32,
@@ -84,6 +86,8 @@ export const Head = struct('gate', {
   model: u32,
   /** Whether the trace is written. */
   traced: u32,
+  /** At which records stacks are taken: one of STACKS in capture.ts. */
+  stacks: u32,
   /** Keep the memory of the last execution as it was left. */
   keepImage: u32,
   failFast: u32,

@@ -92,6 +92,8 @@ export class Bench {
   readonly area: TortureArea;
   /** Bits of {@link Profile}; set by the rounds. */
   profile = 0;
+  /** Told of each violation before it is recorded. */
+  onReport: (() => void) | undefined;
   private startStamp = 0;
   private readonly bound: number;
   private readonly fifo: boolean;
@@ -139,6 +141,7 @@ export class Bench {
     const { isa } = this;
     const oracle = ORACLES.indexOf(DETAILS[name].oracle);
     if (this.off[oracle]) return;
+    this.onReport?.();
     isa.fetchAdd(this.control + Control.byOracle + 4 * oracle, 1);
     const at = isa.fetchAdd(this.control + Control.violations, 1);
     if (at >= MAX_RECORDS) return;
