@@ -42,7 +42,7 @@ export type MemoryModel = 'sc' | 'tso' | 'weak';
  * What can catch a scenario: `check` (or a forbidden outcome), `progress` (nobody can go on, or everybody goes on for ever), `exception`, `race` (a
  * data race by happens-before), `lifetime` (an object is used after it was given back).
  */
-export type ScenarioOracle = Extract<OracleName, 'check' | 'progress' | 'exception'> | 'race' | 'lifetime';
+export type ScenarioOracle = Extract<OracleName, 'check' | 'progress' | 'exception' | 'race' | 'lifetime'>;
 
 /** What a scenario that is broken on purpose admits to. */
 export interface ScenarioMutant extends Pick<MutantNote, 'of' | 'wrong'> {

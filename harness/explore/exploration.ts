@@ -19,7 +19,9 @@ import {
   LINE_BYTES,
   Line,
   MAX_GATED,
+  MAX_MUTED,
   SWITCH_WORDS,
+  TRACED,
 } from '../engines/gated/layout.ts';
 import { SEARCH_WORDS, Search, type Searched } from '../engines/gated/search.ts';
 import { RECORD_WORDS, Trace } from '../engines/trace.ts';
@@ -30,6 +32,8 @@ import { prepare, type Tortured, type TortureSetup } from '../torture/setup.ts';
 import type { Said } from './explorer.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from './policies/index.ts';
 import type { ExploreSetup } from './program.ts';
+import { type Detector, detectors, type Finding } from '../detect/index.ts';
+import { muteHash, tracedFor } from './watch.ts';
 import { mapStacks, type Stacks } from './stacks.ts';
 
 /** A decision that was not the usual one: when CPU `cpu` had made `accesses`, `choice` happened. */
@@ -110,6 +114,8 @@ export interface ExplorationOptions {
   readonly params?: Partial<TortureParams>;
   /** Records of a trace. */
   readonly trace?: number;
+  /** Names of detectors; those that are on by default unless given. */
+  readonly detect?: readonly string[];
 }
 
 const STEPS = 2;
@@ -161,7 +167,10 @@ export class Exploration {
   readonly steps: number;
   readonly words: Int32Array;
   readonly area: GateArea;
+  /** Names of the detectors. */
+  readonly detect: readonly string[];
   private readonly pool: CpuPool;
+  private readonly traced: { readonly plain: number; readonly objects: number };
 
   private constructor(
     subject: Tortured,
@@ -171,7 +180,10 @@ export class Exploration {
     area: GateArea,
     pool: CpuPool,
     steps: number,
+    chosen: readonly Detector[],
   ) {
+    this.detect = chosen.map(({ name }) => name);
+    this.traced = tracedFor(chosen);
     this.steps = steps;
     this.subject = subject;
     this.machine = machine;
@@ -208,6 +220,7 @@ export class Exploration {
       trace: options.trace ?? TRACE,
       coverage: 0,
     });
+    const chosen = detectors(options.detect);
     if (!webAssembly) throw new ParameterError('this host has no WebAssembly, which gated CPUs need');
     const pages = Math.ceil(area.bytes / 65536);
     const memory = new webAssembly.Memory({ initial: pages, maximum: pages, shared: true });
@@ -218,10 +231,11 @@ export class Exploration {
       torture: setup,
       gate: { memory, area, spins },
       episode: { steps },
+      detect: chosen.map(({ name }) => name),
     };
     machine.boot.store(setup.area.control + Control.quota, steps);
     const pool = await CpuPool.start({ machine, program: programUrl(), setup: booted });
-    return new Exploration(subject, machine, setup, words, area, pool, steps);
+    return new Exploration(subject, machine, setup, words, area, pool, steps, chosen);
   }
 
   private get(offset: number): number {
@@ -243,7 +257,9 @@ export class Exploration {
     this.set(Head.limit, options.executions);
     this.set(Head.stepBound, options.stepBound ?? STEP_BOUND);
     this.set(Head.model, MODELS.indexOf(options.model ?? 'sc'));
-    this.set(Head.traced, options.trace ? 1 : 0);
+    const { plain, objects } = options.trace ? { plain: TRACED.all, objects: TRACED.all } : this.traced;
+    this.set(Head.tracedPlain, plain);
+    this.set(Head.tracedObjects, objects);
     this.set(Head.keepImage, options.trace ? 1 : 0);
     const { stacks } = options;
     this.set(Head.stacks, stacks === undefined ? STACKS.none : stacks === 'all' ? STACKS.all : STACKS.marked);
@@ -377,6 +393,8 @@ export class Exploration {
         thrown: said.flatMap(({ thrown }) => thrown),
         texts: said.flatMap(({ texts }) => texts),
         outcomes: said.flatMap(({ outcomes }) => outcomes),
+        found: said.flatMap(({ found }) => found),
+        leads: said.flatMap(({ leads }) => leads),
       },
       stacks: mapStacks(said.flatMap(({ stacks }) => stacks)),
     };
@@ -404,6 +422,23 @@ export class Exploration {
     return (await Promise.all(
       Array.from({ length: this.cpus }, (_, cpu) => this.pool.collect(cpu)),
     )) as Said[];
+  }
+
+  /** What detectors found in the last session: what made executions failures, and leads. */
+  async detected(): Promise<Pick<Said, 'found' | 'leads'>> {
+    const said = await this.said();
+    return {
+      found: said.flatMap(({ found }) => found),
+      leads: said.flatMap(({ leads }) => leads),
+    };
+  }
+
+  /** Findings with this key are none any more. */
+  mute(key: string): void {
+    const count = this.get(Head.muted);
+    if (count >= MAX_MUTED) return;
+    this.set(Head.muted + 4 * (count + 1), muteHash(key));
+    this.set(Head.muted, count + 1);
   }
 
   /** How far the last session's exhaustive search came, and what its executions relied on: bits of HEURISTICS. */

@@ -16,12 +16,16 @@ import { Aborted } from '../engines/gated/gate.ts';
 import { Head, LINE_BYTES, Line } from '../engines/gated/layout.ts';
 import { OP } from '../engines/trace.ts';
 import { Control } from '../torture/area.ts';
+import type { Finding } from '../detect/index.ts';
 import type { Bench } from '../torture/clients/context.ts';
 import type { TortureSetup } from '../torture/setup.ts';
 import type { Episode } from './subject.ts';
+import type { Watch } from './watch.ts';
 
 /** Details of a failure beyond the violations that an oracle recorded: `judge` would have blocked. */
 export const STUCK_AT_REST = 1;
+/** Likewise: a detector has found something. */
+export const DETECTED = 2;
 
 /** What a CPU has to say after a session. */
 export interface Said {
@@ -32,6 +36,9 @@ export interface Said {
   readonly outcomes: readonly (readonly [outcome: string, count: number])[];
   /** Stacks that were asked for. */
   readonly stacks: readonly TakenStack[];
+  /** What detectors have found, in which execution; and what they think worth a look. */
+  readonly found: readonly { readonly execution: number; readonly finding: Finding }[];
+  readonly leads: readonly Finding[];
 }
 
 const TEXTS = 8;
@@ -55,12 +62,21 @@ export class Explorer {
   private readonly bench: Bench;
   private readonly episode: Episode;
   private readonly setup: TortureSetup;
+  private readonly watch: Watch;
   private prepared = false;
   private thrown: { message: string; stack: string }[] = [];
   private texts: string[] = [];
   private readonly outcomes = new Map<string, number>();
 
-  constructor(machine: Machine, cpu: GatedCpu, bench: Bench, episode: Episode, setup: TortureSetup) {
+  constructor(
+    machine: Machine,
+    cpu: GatedCpu,
+    bench: Bench,
+    episode: Episode,
+    setup: TortureSetup,
+    watch: Watch,
+  ) {
+    this.watch = watch;
     this.bench = bench;
     this.machine = machine;
     this.cpu = cpu;
@@ -76,7 +92,7 @@ export class Explorer {
     this.texts = [];
     this.outcomes.clear();
     gate.buffers.weakness = gate.get(Head.model);
-    cpu.gated.traces = gate.get(Head.traced) !== 0;
+    this.watch.begin(gate.get(Head.keepImage) !== 0);
     const stacks = gate.get(Head.stacks);
     cpu.gated.capture = stacks === STACKS.none ? undefined : new StackCapture(stacks === STACKS.all);
     if (cpu.id === 0) {
@@ -108,6 +124,8 @@ export class Explorer {
       texts: this.texts,
       outcomes: [...this.outcomes],
       stacks: this.cpu.gated.capture?.taken ?? [],
+      found: this.watch.found,
+      leads: [...this.watch.leads.values()],
     };
   }
 
@@ -187,6 +205,7 @@ export class Explorer {
         episode.renew();
       }
     }
+    if (gate.get(Head.abort) === 0 && this.watch.judges()) detail |= DETECTED;
     for (const text of episode.said()) if (this.texts.length < TEXTS) this.texts.push(text);
     gate.set(Head.hash, this.hash());
     const violations = machine.words[(setup.area.control + Control.violations) >>> 2]!;
@@ -253,6 +272,7 @@ export class Explorer {
       gate.set(Head.length, gate.get(Head.maxSteps) || FIRST_LENGTH);
     }
     if (!gate.more()) return false;
+    gate.set(Head.traced, gate.get(gate.get(Head.slabs) === 0 ? Head.tracedPlain : Head.tracedObjects));
     gate.set(Head.execution, gate.get(Head.execution) + 1);
     // Odd and even rounds differ for some clients.
     this.machine.words[(this.setup.area.control + Control.round) >>> 2] = 1 + (seed & 7);

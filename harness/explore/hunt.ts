@@ -10,9 +10,14 @@ import type { OracleName } from '../../src/locking/define.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { OPERATIONS, type Trace } from '../engines/trace.ts';
 import type { Tortured } from '../torture/setup.ts';
-import { type Execution, Exploration, type Failed, type Schedule } from './exploration.ts';
-import { scramble } from './explorer.ts';
-import { type Failure, failureOf } from './failure.ts';
+import { type Execution, Exploration, type Failed, type Schedule, type Session } from './exploration.ts';
+import { evidence, plainly, stacksOf } from './evidence.ts';
+import { DETECTED, scramble } from './explorer.ts';
+import type { Finding } from '../detect/index.ts';
+import { keyOf } from './watch.ts';
+import { type Failure, failureOfFinding, failuresOf } from './failure.ts';
+import type { Suppression } from './suppress.ts';
+import { Suppressing } from './suppressing.ts';
 import { PORTFOLIO, type PolicyChoice } from './policies/index.ts';
 import { columns, matters } from './show.ts';
 import { shrink } from './shrink.ts';
@@ -28,6 +33,10 @@ export interface HuntOptions {
   readonly executions?: number;
   readonly milliseconds?: number;
   readonly models?: readonly MemoryModel[];
+  /** Names of detectors; those that are on by default unless given. */
+  readonly detect?: readonly string[];
+  /** Races that are no failures. */
+  readonly suppress?: readonly Suppression[];
   readonly policies?: readonly PolicyChoice[];
   /** Goes on after a failure, and keeps each kind once. */
   readonly all?: boolean;
@@ -52,6 +61,8 @@ export interface HuntProgress {
 export interface HuntFailure {
   readonly oracle: OracleName;
   readonly text: string;
+  /** What else there is to say, in lines: sites with their stacks, a chain of locks, who waits for whom. */
+  readonly details: readonly string[];
   /** Equal for failures of one kind. */
   readonly key: string;
   /** Stands for the shrunk execution; see `lockrig replay`. */
@@ -83,8 +94,17 @@ export interface HuntResult {
   readonly seed: number;
   /** What differed, where two runs of one seed did. */
   readonly difference: string | undefined;
+  /** Names of the detectors. */
+  readonly detect: readonly string[];
+  /** What is worth a look and no failure: accesses without the guard that their field declares. */
+  readonly leads: readonly string[];
+  /** Suppressions that have matched nothing. */
+  readonly unused: readonly Suppression[];
 }
 
+type Detected = readonly { readonly execution: number; readonly finding: Finding }[];
+
+const NOTHING_COMMON = 'the run that failed and its replay, and no two replays';
 const CHUNK = 400;
 const EXECUTIONS = 10_000;
 const MILLISECONDS = 30_000;
@@ -112,12 +132,15 @@ class Hunt {
   private readonly seed: number;
   private readonly began = performance.now();
   private readonly failures = new Map<string, HuntFailure>();
+  private readonly leads = new Map<string, string>();
+  private readonly suppressing: Suppressing;
   private executions = 0;
   private accesses = 0;
 
   constructor(exploration: Exploration, options: HuntOptions) {
     this.exploration = exploration;
     this.options = options;
+    this.suppressing = new Suppressing(exploration, options.suppress ?? []);
     this.models = options.models ?? ['sc', 'tso'];
     this.seed = options.seed ?? 1;
   }
@@ -153,12 +176,13 @@ class Hunt {
         failFast: !all,
         ...(signal ? { signal } : {}),
       });
+      const detected = await this.detected(session);
       const before = this.executions;
       this.executions += session.executions;
       this.accesses += session.accesses;
       for (const failed of session.failures) {
         const after = before + session.executions;
-        const differs = await this.found(failed, model, after);
+        const differs = await this.found(failed, model, after, detected);
         if (differs !== undefined) return this.result('not deterministic', differs);
         if (!all) break;
       }
@@ -190,52 +214,98 @@ class Hunt {
     return undefined;
   }
 
+  /** What detectors have to say of a session, if anything. */
+  private async detected({ failures }: Session): Promise<Detected> {
+    const asked = failures.some(({ detail }) => (detail & DETECTED) !== 0);
+    if (!asked && !this.exploration.detect.includes('guard')) return [];
+    const { found, leads } = await this.exploration.detected();
+    for (const { key, text } of leads) this.leads.set(key, plainly(text));
+    return found;
+  }
+
   /** Replays, shrinks and keeps a failure. @returns what differed if it does not come back */
-  private async found(failed: Failed, model: MemoryModel, executions: number): Promise<string | undefined> {
+  private async found(
+    failed: Failed,
+    model: MemoryModel,
+    executions: number,
+    detected: Detected,
+  ): Promise<string | undefined> {
     const { exploration } = this;
-    const seconds = this.elapsed / 1000;
+    const after = { executions, seconds: this.elapsed / 1000 };
     const execution = await exploration.execution(failed.schedule, { model });
-    const failure = failureOf(exploration, execution);
-    if (!failure || execution.hash !== failed.hash) {
-      const again = await exploration.execution(failed.schedule, { model });
-      return (
-        difference(execution.trace, again.trace) ?? 'the run that failed and its replay, and no two replays'
-      );
+    const failures = failuresOf(exploration, execution);
+    if (execution.hash === failed.hash && failures.length === 0) {
+      // It was a failure by what earlier executions showed: an order of locks, one edge here and another there.
+      const earlier = detected.find((each) => each.execution === failed.execution);
+      if (earlier) this.several(failureOfFinding(earlier.finding), execution, { model, after }, failed);
+      else if ((failed.detail & DETECTED) === 0) return NOTHING_COMMON;
+      return undefined;
     }
-    if (this.failures.has(failure.key)) return undefined;
+    if (failures.length === 0 || execution.hash !== failed.hash) {
+      const again = await exploration.execution(failed.schedule, { model });
+      return difference(execution.trace, again.trace) ?? NOTHING_COMMON;
+    }
+    const { seed } = failed.schedule;
+    for (const failure of failures) {
+      if (this.failures.has(failure.key)) continue;
+      if (await this.suppressing.hides(failure, failed.schedule, model)) continue;
+      await this.shrunk(failure, { execution, seed, model, after });
+      if (!this.options.all) break;
+    }
+    return undefined;
+  }
+
+  private async shrunk(
+    failure: Failure,
+    about: Pick<HuntFailure, 'model' | 'after'> & { execution: Execution; seed: number },
+  ): Promise<void> {
+    const { exploration } = this;
+    const { execution, model, after } = about;
     const began = performance.now();
-    const { found, trials } = await shrink(exploration, model, {
-      execution,
-      failure,
-      seed: failed.schedule.seed,
-    });
-    const kept = this.keep(failure, found.execution, {
+    const { found, trials } = await shrink(exploration, model, { execution, failure, seed: about.seed });
+    const { seed } = found;
+    const now = failuresOf(exploration, found.execution).find(({ key }) => key === failure.key) ?? failure;
+    const schedule = { switches: found.execution.switches, seed };
+    const stacks = await stacksOf(exploration, now.finding ? [now.finding] : [], schedule, model);
+    this.keep(now, evidence(now, found.execution, stacks), found.execution, {
       model,
-      seed: found.seed,
-      after: { executions, seconds },
+      seed,
+      after,
       shrunk: {
         from: execution.preemptions,
         replays: trials,
         seconds: (performance.now() - began) / 1000,
       },
     });
-    this.failures.set(failure.key, kept);
-    this.options.onFailure?.(kept);
-    return undefined;
+  }
+
+  /** Keeps what only several executions together show. */
+  private several(
+    failure: Failure,
+    execution: Execution,
+    about: Pick<HuntFailure, 'model' | 'after'>,
+    { schedule: { seed }, preemptions }: Failed,
+  ): void {
+    if (this.failures.has(failure.key)) return;
+    const shrunk = { from: preemptions, replays: 0, seconds: 0 };
+    const note = 'no single execution shows all of it: the token is of the one that closed the circle';
+    const details = failure.details.map(plainly);
+    this.keep(failure, [...details, note], execution, { ...about, seed, shrunk });
   }
 
   private keep(
     failure: Failure,
+    details: readonly string[],
     execution: Execution,
     about: Pick<HuntFailure, 'model' | 'after' | 'shrunk'> & { seed: number },
-  ): HuntFailure {
+  ): void {
     const { exploration, options } = this;
     const { seed, ...rest } = about;
-    const shown = matters(execution, SHOWN);
-    return {
+    const kept: HuntFailure = {
       ...rest,
       oracle: failure.oracle,
-      text: failureOf(exploration, execution)?.text ?? failure.text,
+      text: failure.text,
+      details,
       key: failure.key,
       token: encode({
         subject: exploration.subject.name,
@@ -243,15 +313,20 @@ class Hunt {
         steps: exploration.steps,
         model: about.model,
         schedule: { switches: execution.switches, seed },
+        ...(options.detect === undefined ? {} : { detect: exploration.detect }),
         subjectHash: options.hash ?? '',
         traceHash: execution.hash,
       }),
       preemptions: execution.preemptions,
       switches: execution.switches.length,
       accesses: execution.steps,
-      shown: shown.length,
+      shown: matters(execution, SHOWN).length,
       columns: columns(exploration, execution, SHOWN),
     };
+    this.failures.set(failure.key, kept);
+    // What is kept is a failure no more: executions that show it again go on to show something else.
+    if (failure.finding) exploration.mute(keyOf(failure.finding));
+    options.onFailure?.(kept);
   }
 
   private result(verdict: HuntResult['verdict'], differs?: string): HuntResult {
@@ -266,6 +341,9 @@ class Hunt {
       models: this.models,
       seed: this.seed,
       difference: differs,
+      detect: this.exploration.detect,
+      leads: [...this.leads.values()],
+      unused: this.suppressing.unused,
     };
   }
 }
@@ -284,6 +362,7 @@ export async function hunt(subject: Tortured, options: HuntOptions = {}): Promis
     ...(cpus === undefined ? {} : { cpus }),
     ...(options.steps === undefined ? {} : { steps: options.steps }),
     ...(options.url === undefined ? {} : { url: options.url }),
+    ...(options.detect === undefined ? {} : { detect: options.detect }),
   });
   try {
     return await new Hunt(exploration, options).run();

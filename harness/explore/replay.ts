@@ -4,7 +4,8 @@
  */
 import type { Tortured } from '../torture/setup.ts';
 import { type Execution, Exploration, type Switch } from './exploration.ts';
-import { type Failure, failureOf } from './failure.ts';
+import { evidence, stacksOf } from './evidence.ts';
+import { type Failure, failuresOf } from './failure.ts';
 import { difference } from './hunt.ts';
 import { columns } from './show.ts';
 import { type Run, TokenError } from './token.ts';
@@ -16,6 +17,10 @@ export interface ReplayResult {
   readonly times: number;
   readonly same: number;
   readonly failure: Failure | undefined;
+  /** All ways in which it failed, that one first. */
+  readonly failures: readonly Failure[];
+  /** What is to be said of the first, in lines: sites with their stacks, a chain of locks, who waits for whom. */
+  readonly details: readonly string[];
   readonly columns: readonly string[];
   readonly preemptions: number;
   readonly accesses: number;
@@ -53,6 +58,7 @@ export async function replay(
   const exploration = await Exploration.open(subject, {
     cpus: run.cpus,
     steps: run.steps,
+    ...(run.detect === undefined ? {} : { detect: run.detect }),
     ...(url === undefined ? {} : { url }),
   });
   try {
@@ -69,12 +75,20 @@ export async function replay(
           'every replay is the same, and none is the run of the token';
     }
     const execution = first!;
+    const failures = failuresOf(exploration, execution);
+    const [failure] = failures;
+    const findings = failure?.finding ? [failure.finding] : [];
+    // Columns are of the memory as the run has left it, so they come before any other run.
+    const shown = columns(exploration, execution, most);
+    const stacks = await stacksOf(exploration, findings, run.schedule, run.model);
     return {
       subject: subject.name,
       times,
       same,
-      failure: failureOf(exploration, execution),
-      columns: columns(exploration, execution, most),
+      failure,
+      failures,
+      details: failure ? evidence(failure, execution, stacks) : [],
+      columns: shown,
       preemptions: execution.preemptions,
       accesses: execution.steps,
       switches: execution.switches,

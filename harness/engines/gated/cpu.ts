@@ -3,14 +3,19 @@
  * with locks goes into the trace.
  */
 import { WasmIsa, type WasmMemory } from '../../../src/arch/index.ts';
-import { Cpu, type Machine } from '../../../src/memory/index.ts';
+import { Cpu, type InterruptHandler, type Machine, sizeOf, tagOf } from '../../../src/memory/index.ts';
 import { OP } from '../trace.ts';
 import { NS_PER_STEP } from './access.ts';
 import { Gate } from './gate.ts';
 import { GatedIsa } from './isa.ts';
-import { type GateArea, HEURISTICS } from './layout.ts';
+import { type GateArea, HEURISTICS, Head } from './layout.ts';
 import { Memory } from './memory.ts';
 import type { Policy } from './policy.ts';
+
+const IRQ_OFF = OP.irqOff!;
+const IRQ_ON = OP.irqOn!;
+const IRQ_ENTER = OP.irqEnter!;
+const IRQ_EXIT = OP.irqExit!;
 
 /** Rounds of 2,000 loads that a CPU spins for its turn where it has a core to itself: longer than a wake-up takes. */
 const SPIN_ROUNDS = 100;
@@ -45,9 +50,18 @@ export class GatedCpu extends Cpu {
     };
     const [acquiring, acquired, released] = [note('acquiring'), note('acquired'), note('released')];
     const gaveUp = OP.gaveUp!;
+    const object = (name: string) => {
+      const op = OP[name]!;
+      return (addr: number, layout: object): void => {
+        isa.gate.set(Head.slabs, 1);
+        isa.annotate(op, addr, tagOf(layout), sizeOf(layout));
+      };
+    };
     Object.assign(this, {
       tracking: {
         held: tracking.held,
+        allocated: object('alloc'),
+        freed: object('free'),
         waitsFor(lock: number, mode: number) {
           acquiring(lock, mode);
           tracking.waitsFor(lock, mode);
@@ -65,6 +79,28 @@ export class GatedCpu extends Cpu {
           return tracking.released(lock, mode);
         },
       },
+    });
+  }
+
+  override irqDisable(): void {
+    this.gated.annotate(IRQ_OFF, 0, 0);
+    super.irqDisable();
+  }
+
+  override irqEnable(): void {
+    // What is pending is delivered before it returns.
+    this.gated.annotate(IRQ_ON, 0, 0);
+    super.irqEnable();
+  }
+
+  override onInterrupt(vector: number, handler: InterruptHandler): void {
+    super.onInterrupt(vector, (first, second, sender) => {
+      this.gated.annotate(IRQ_ENTER, 0, sender + 1);
+      try {
+        handler(first, second, sender);
+      } finally {
+        this.gated.annotate(IRQ_EXIT, 0, sender + 1);
+      }
     });
   }
 
