@@ -3,7 +3,7 @@
  */
 import type { OracleName } from '../../src/locking/define.ts';
 import { diagnose, type Finding, type Standing } from '../detect/index.ts';
-import { OP } from '../engines/trace.ts';
+import { OP, OPERATIONS, type Trace } from '../engines/trace.ts';
 import { namer } from '../torture/result.ts';
 import type { Execution, Exploration } from './exploration.ts';
 import { DETECTED, STUCK_AT_REST } from './explorer.ts';
@@ -48,10 +48,24 @@ export function stuckCpus({ trace }: Execution, cpus: number): StuckCpu[] {
   return Array.from({ length: cpus }, (_, cpu) => stuck.get(cpu)).filter((each) => each !== undefined);
 }
 
+const BUFFERED = new Set([OP.write, OP.writeOnce, OP.storeRelease]);
+
+/** What a word holds at the end of a trace. @param otherwise where nobody has written it */
+function lastValue(trace: Trace, addr: number, otherwise: number): number {
+  let value = otherwise;
+  let drained = false;
+  for (let at = 0; at < trace.length && !drained; at += 1) drained = trace.op(at) === OP.drain;
+  for (let at = 0; at < trace.length; at += 1) {
+    const op = trace.op(at);
+    if (trace.addr(at) !== addr) continue;
+    if (op === OP.drain || (OPERATIONS[op]!.writes && !(drained && BUFFERED.has(op)))) value = trace.value(at);
+  }
+  return value;
+}
+
 /** Where every CPU stood at the end of the trace. */
-function standings(exploration: Exploration, execution: Execution, stuck: readonly StuckCpu[]): Standing[] {
-  const { trace } = execution;
-  const all = Array.from({ length: exploration.cpus }, (_, cpu) => {
+function standings({ trace }: Execution, cpus: number, stuck: readonly StuckCpu[]): Standing[] {
+  const all = Array.from({ length: cpus }, (_, cpu) => {
     const at = stuck.find((each) => each.cpu === cpu);
     return {
       cpu,
@@ -59,7 +73,7 @@ function standings(exploration: Exploration, execution: Execution, stuck: readon
       ended: at === undefined,
       addr: at?.addr ?? 0,
       value: at?.value ?? 0,
-      word: exploration.machine.words[(at?.addr ?? 0) >>> 2]!,
+      word: at === undefined ? 0 : lastValue(trace, at.addr, at.value),
       held: [] as { lock: number; mode: number }[],
       waitingFor: undefined as { lock: number; mode: number } | undefined,
     };
@@ -100,7 +114,7 @@ function blocked(exploration: Exploration, execution: Execution): Failure {
   );
   const oracle = stuck.some(({ asleep }) => asleep) ? 'wakeup' : 'progress';
   const text = `deadlock: nobody can go on: ${each.join(', ')}`;
-  const found = diagnose(standings(exploration, execution, stuck), name);
+  const found = diagnose(standings(execution, exploration.cpus, stuck), name);
   const telling = found.filter(({ key }) => TELLING.some((kind) => key.startsWith(kind)));
   return {
     oracle,
