@@ -70,7 +70,11 @@ async function run(argument: string, named: string | undefined, options: Options
     const lines = [
       ...result.columns,
       '',
-      failure ? `  !!! ${failure.oracle}: ${failure.text}` : '  no failure',
+      ...(result.failures.length === 0 ? ['  no failure'] : []),
+      ...result.failures.flatMap((each) => [
+        `  !!! ${each.oracle}: ${each.text}`,
+        ...(each === failure ? result.details.map((line) => `      ${line}`) : []),
+      ]),
       `replay:${result.subject} cpus=${run.cpus} model=${run.model} ${same} of ${times} bit for bit`,
     ];
     process.stdout.write(`${lines.join('\n')}\n`);

@@ -7,6 +7,7 @@ import type { Kind } from '../../src/locking/kinds.ts';
 import { CpuArea, type Machine } from '../../src/memory/index.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { CpuPool } from '../cpus/pool.ts';
+import { type Detector, detectors, type Finding } from '../detect/index.ts';
 import { MODELS } from '../engines/gated/buffers.ts';
 import { MARKED, STACKS } from '../engines/gated/capture.ts';
 import {
@@ -32,9 +33,8 @@ import { prepare, type Tortured, type TortureSetup } from '../torture/setup.ts';
 import type { Said } from './explorer.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from './policies/index.ts';
 import type { ExploreSetup } from './program.ts';
-import { type Detector, detectors, type Finding } from '../detect/index.ts';
-import { muteHash, tracedFor } from './watch.ts';
 import { mapStacks, type Stacks } from './stacks.ts';
+import { muteHash, tracedFor } from './watch.ts';
 
 /** A decision that was not the usual one: when CPU `cpu` had made `accesses`, `choice` happened. */
 export interface Switch {

@@ -9,6 +9,7 @@
  */
 import type { Machine } from '../../src/memory/index.ts';
 import { CpuArea } from '../../src/memory/index.ts';
+import type { Finding } from '../detect/index.ts';
 import { WouldBlock } from '../engines/gated/access.ts';
 import { STACKS, StackCapture, type TakenStack } from '../engines/gated/capture.ts';
 import type { GatedCpu } from '../engines/gated/cpu.ts';
@@ -16,7 +17,6 @@ import { Aborted } from '../engines/gated/gate.ts';
 import { Head, LINE_BYTES, Line } from '../engines/gated/layout.ts';
 import { OP } from '../engines/trace.ts';
 import { Control } from '../torture/area.ts';
-import type { Finding } from '../detect/index.ts';
 import type { Bench } from '../torture/clients/context.ts';
 import type { TortureSetup } from '../torture/setup.ts';
 import type { Episode } from './subject.ts';

@@ -5,9 +5,9 @@ import type { OracleName } from '../../src/locking/define.ts';
 import { diagnose, type Finding, type Standing } from '../detect/index.ts';
 import { OP, OPERATIONS, type Trace } from '../engines/trace.ts';
 import { namer } from '../torture/result.ts';
+import { plainly } from './evidence.ts';
 import type { Execution, Exploration } from './exploration.ts';
 import { DETECTED, STUCK_AT_REST } from './explorer.ts';
-import { plainly } from './evidence.ts';
 import { keyOf } from './watch.ts';
 
 /** A failure in words. */
@@ -58,7 +58,8 @@ function lastValue(trace: Trace, addr: number, otherwise: number): number {
   for (let at = 0; at < trace.length; at += 1) {
     const op = trace.op(at);
     if (trace.addr(at) !== addr) continue;
-    if (op === OP.drain || (OPERATIONS[op]!.writes && !(drained && BUFFERED.has(op)))) value = trace.value(at);
+    if (op === OP.drain || (OPERATIONS[op]!.writes && !(drained && BUFFERED.has(op))))
+      value = trace.value(at);
   }
   return value;
 }
@@ -159,11 +160,7 @@ function outcomeOf(exploration: Exploration, execution: Execution): Failure | un
     case 'deadlock':
       return blocked(exploration, execution);
     case 'livelock':
-      return fail(
-        'progress',
-        'livelock: every CPU only yields, and nothing changes any more',
-        'livelock',
-      );
+      return fail('progress', 'livelock: every CPU only yields, and nothing changes any more', 'livelock');
     case 'bound':
       return fail('progress', `livelock: no end after ${failed.steps} accesses`, 'bound');
     case 'exception':

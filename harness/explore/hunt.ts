@@ -8,20 +8,20 @@
 
 import type { OracleName } from '../../src/locking/define.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
+import type { Finding } from '../detect/index.ts';
 import { OPERATIONS, type Trace } from '../engines/trace.ts';
 import type { Tortured } from '../torture/setup.ts';
-import { type Execution, Exploration, type Failed, type Schedule, type Session } from './exploration.ts';
 import { evidence, plainly, stacksOf } from './evidence.ts';
+import { type Execution, Exploration, type Failed, type Schedule, type Session } from './exploration.ts';
 import { DETECTED, scramble } from './explorer.ts';
-import type { Finding } from '../detect/index.ts';
-import { keyOf } from './watch.ts';
 import { type Failure, failureOfFinding, failuresOf } from './failure.ts';
-import type { Suppression } from './suppress.ts';
-import { Suppressing } from './suppressing.ts';
 import { PORTFOLIO, type PolicyChoice } from './policies/index.ts';
 import { columns, matters } from './show.ts';
 import { shrink } from './shrink.ts';
+import type { Suppression } from './suppress.ts';
+import { Suppressing } from './suppressing.ts';
 import { encode } from './token.ts';
+import { keyOf } from './watch.ts';
 
 /** How a hunt goes. */
 export interface HuntOptions {

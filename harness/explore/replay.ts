@@ -3,8 +3,8 @@
  * token stands for.
  */
 import type { Tortured } from '../torture/setup.ts';
-import { type Execution, Exploration, type Switch } from './exploration.ts';
 import { evidence, stacksOf } from './evidence.ts';
+import { type Execution, Exploration, type Switch } from './exploration.ts';
 import { type Failure, failuresOf } from './failure.ts';
 import { difference } from './hunt.ts';
 import { columns } from './show.ts';

@@ -38,11 +38,20 @@ export function suppressions(text: string): Suppression[] {
     if (written === '') return [];
     const [, kind, pattern = ''] = /^([^:]*):(.*)$/.exec(written) ?? [];
     if (kind === undefined)
-      throw new SuppressionError(line, `'${written}' names no kind: race:<struct.field, function or file> is expected`);
+      throw new SuppressionError(
+        line,
+        `'${written}' names no kind: race:<struct.field, function or file> is expected`,
+      );
     if (kind !== 'race')
-      throw new SuppressionError(line, `'${kind}' cannot be suppressed: race:<struct.field, function or file> is expected`);
+      throw new SuppressionError(
+        line,
+        `'${kind}' cannot be suppressed: race:<struct.field, function or file> is expected`,
+      );
     if (pattern.trim() === '' || /\s/.test(pattern.trim()))
-      throw new SuppressionError(line, `'${written}' names no word, function or file: race:<struct.field, function or file> is expected`);
+      throw new SuppressionError(
+        line,
+        `'${written}' names no word, function or file: race:<struct.field, function or file> is expected`,
+      );
     return [{ pattern: pattern.trim(), line }];
   });
 }
@@ -59,7 +68,12 @@ export function suppresses(
   return finding.at.some(({ at }) =>
     (stacks.get(at) ?? []).some(({ file, functionName }) => {
       const path = shortFile(file).replaceAll('\\', '/');
-      return functionName === pattern || functionName.endsWith(`.${pattern}`) || path === pattern || path.endsWith(`/${pattern}`);
+      return (
+        functionName === pattern ||
+        functionName.endsWith(`.${pattern}`) ||
+        path === pattern ||
+        path.endsWith(`/${pattern}`)
+      );
     }),
   );
 }

@@ -33,8 +33,7 @@ export class Suppressing {
     const words = this.words(finding);
     const known = (stacks: Awaited<ReturnType<typeof stacksOf>>): Suppression | undefined =>
       this.all.find((each) => suppresses(each, finding, words, stacks));
-    const by =
-      known(new Map()) ?? known(await stacksOf(this.exploration, [finding], schedule, model));
+    const by = known(new Map()) ?? known(await stacksOf(this.exploration, [finding], schedule, model));
     if (!by) return false;
     this.used.add(by);
     this.exploration.mute(keyOf(finding));

@@ -26,7 +26,7 @@ import {
   type Pass,
   type Watched,
 } from '../detect/index.ts';
-import { type Gate } from '../engines/gated/gate.ts';
+import type { Gate } from '../engines/gated/gate.ts';
 import { Head, MAX_MUTED, TRACED } from '../engines/gated/layout.ts';
 import { OP, RECORD_WORDS, Trace } from '../engines/trace.ts';
 import { namer } from '../torture/result.ts';
