@@ -29,7 +29,7 @@ export class Suppressing {
 
   /** Whether a failure is one that nobody wants to hear of. */
   async hides({ finding }: Failure, schedule: Schedule, model: MemoryModel): Promise<boolean> {
-    if (!finding || finding.detector !== 'races' || this.all.length === 0) return false;
+    if (finding?.detector !== 'races' || this.all.length === 0) return false;
     const words = this.words(finding);
     const known = (stacks: Awaited<ReturnType<typeof stacksOf>>): Suppression | undefined =>
       this.all.find((each) => suppresses(each, finding, words, stacks));
