@@ -6,6 +6,7 @@ export type { WaitEdge } from './cpus/graph.ts';
 export { CpuDied } from './cpus/pool.ts';
 export type { StackFrame } from './cpus/source-map.ts';
 export type { CpuState, HeldLock } from './cpus/watchdog.ts';
+export { DETECTORS, type Detector, type Finding, type Pass, type Place, type Watched } from './detect/index.ts';
 export type { Schedule, Switch } from './explore/exploration.ts';
 export type { Failure } from './explore/failure.ts';
 export {
@@ -17,6 +18,7 @@ export {
 } from './explore/hunt.ts';
 export type { PolicyChoice } from './explore/policies/index.ts';
 export { type ReplayOptions, type ReplayResult, replay } from './explore/replay.ts';
+export { type Suppression, SuppressionError, suppressions } from './explore/suppress.ts';
 export { decode, encode, type Run, TokenError } from './explore/token.ts';
 export type { OutcomeRow, ScenarioOutcomes } from './torture/outcomes.ts';
 export { DEFAULTS, echo, ParameterError, type TortureParams } from './torture/params.ts';

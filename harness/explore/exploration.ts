@@ -7,7 +7,7 @@ import type { Kind } from '../../src/locking/kinds.ts';
 import { CpuArea, type Machine } from '../../src/memory/index.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { CpuPool } from '../cpus/pool.ts';
-import { type Detector, detectors, type Finding } from '../detect/index.ts';
+import { type Detector, detectors } from '../detect/index.ts';
 import { MODELS } from '../engines/gated/buffers.ts';
 import { MARKED, STACKS } from '../engines/gated/capture.ts';
 import {

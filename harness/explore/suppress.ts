@@ -2,9 +2,9 @@
  * Suppressions: races that somebody has looked at and wants no word of.
  *
  *   # counters that may be a little off
- *   race:statistics.hits          a word, as struct.field
- *   race:sampleLoad               a function that makes one of the two accesses, or is on its stack
- *   race:src/stats.ts             a file, likewise; the end of its path suffices
+ *   race:statistics.hits          # a word, as struct.field
+ *   race:sampleLoad               # a function that makes one of the two accesses, or is on its stack
+ *   race:src/stats.ts             # a file, likewise; the end of its path suffices
  *
  * One pattern a line; `#` begins a comment; empty lines mean nothing. A pattern that has matched nothing is said at the end, since it hides something that is
  * not there any more.
