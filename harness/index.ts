@@ -6,14 +6,7 @@ export type { WaitEdge } from './cpus/graph.ts';
 export { CpuDied } from './cpus/pool.ts';
 export type { StackFrame } from './cpus/source-map.ts';
 export type { CpuState, HeldLock } from './cpus/watchdog.ts';
-export {
-  DETECTORS,
-  type Detector,
-  type Finding,
-  type Pass,
-  type Place,
-  type Watched,
-} from './detect/index.ts';
+export type { Finding, Place } from './detect/index.ts';
 export type { Schedule, Switch } from './explore/exploration.ts';
 export type { Failure } from './explore/failure.ts';
 export {

@@ -35,8 +35,9 @@ export interface Tracking {
   readonly released: (lock: Addr, mode: LockMode) => boolean;
   /** Locks held, the latest last. */
   readonly held: () => { lock: Addr; mode: LockMode }[];
-  /** An object of a slab has been allocated, or is about to be freed: for engines that watch lifetimes; nothing is kept of it. */
+  /** An object of a slab has been allocated: for engines that watch lifetimes; nothing is kept of it. */
   readonly allocated: (object: Addr, layout: object) => void;
+  /** An object of a slab is about to be freed, likewise. */
   readonly freed: (object: Addr, layout: object) => void;
 }
 
