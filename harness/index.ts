@@ -57,6 +57,7 @@ export type { PolicyChoice } from './explore/policies/index.ts';
 export type { Counterexample, Proof, ProveOptions } from './explore/prove.ts';
 export type { Rate } from './explore/rate.ts';
 export type { ReplayOptions, ReplayResult, ReplaySite } from './explore/replay.ts';
+export { type Suppression, SuppressionError, suppressions } from './explore/suppress.ts';
 export { decode, decodeChanged, encode, type Run, TokenError } from './explore/token.ts';
 export {
   type Code,

@@ -53,10 +53,10 @@ export type MemoryModel = 'sc' | 'tso' | 'weak';
  * What can catch a scenario: `check` (or a forbidden outcome), `progress` (nobody can go on, or everybody goes on for ever), `exception`, `race` (a
  * data race by happens-before), `lifetime` (an object is used after it was given back), `linearizability` (no order explains what was recorded).
  */
-export type ScenarioOracle =
-  | Extract<OracleName, 'check' | 'progress' | 'exception' | 'linearizability'>
-  | 'race'
-  | 'lifetime';
+export type ScenarioOracle = Extract<
+  OracleName,
+  'check' | 'progress' | 'exception' | 'race' | 'lifetime' | 'linearizability'
+>;
 
 /** What a scenario that is broken on purpose admits to. */
 export interface ScenarioMutant extends Pick<MutantNote, 'of' | 'wrong'> {

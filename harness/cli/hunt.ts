@@ -17,6 +17,7 @@ export function addHunt(cli: CAC, finish: (code: Promise<number>) => void): void
     .example((bin) => `${bin} hunt ./my-lock.ts --budget 60s --cpus 3 --model weak`)
     .example((bin) => `${bin} hunt ./lost-update.ts --budget 20000 --all`)
     .example((bin) => `${bin} hunt ticket --prove 2 --model sc,tso`)
+    .example((bin) => `${bin} hunt ./my-lock.ts --detect races,lockorder --suppress benign.txt`)
     .option('--budget <n or time>', 'Executions or time: 20000, 30s (default: 10000 and 30s, the later)')
     .option('--cpus <n>', 'CPUs, up to 16 (default: what the subject says, or 2)')
     .option('--steps <n>', 'Steps of each CPU in an execution, for locks (default: by kind)')
@@ -29,6 +30,14 @@ export function addHunt(cli: CAC, finish: (code: Promise<number>) => void): void
     .option(
       '--prove [bound]',
       'Run every schedule with at most so many preemptions (default: 2); locks have 1 step, models come one by one (default: sc), --budget counts executions (default: 1000000)',
+    )
+    .option(
+      '--detect <names>',
+      'races, lockorder, lifetime, guard; all or none (default: lockorder,lifetime)',
+    )
+    .option(
+      '--suppress <file>',
+      'Races that are no failures, a line each: race:<struct.field, function or file>',
     )
     .option('--all', 'Go on after a failure; keep each kind once')
     .option('--json [file]', 'Results as JSON; without a file as NDJSON events on stdout')

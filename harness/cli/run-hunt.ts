@@ -1,5 +1,7 @@
 /** What `lockrig hunt` does: reads the options, finds the subjects, hunts one after the other, writes down what it found. */
+import { readFileSync } from 'node:fs';
 import type { MemoryModel } from '../../src/scenario.ts';
+import { DETECTORS } from '../detect/index.ts';
 import { MODELS } from '../engines/gated/buffers.ts';
 import { MAX_GATED } from '../engines/gated/layout.ts';
 import {
@@ -10,6 +12,7 @@ import {
   hunt,
 } from '../explore/hunt.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from '../explore/policies/index.ts';
+import { type Suppression, SuppressionError, suppressions } from '../explore/suppress.ts';
 import { LONGEST_TOKEN, lockrigHash } from '../explore/token.ts';
 import { writeWhole } from '../report/files.ts';
 import { environment } from '../torture/result.ts';
@@ -78,6 +81,44 @@ export async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
   );
 }
 
+/** Names of detectors; undefined: those that are on by default. */
+async function detect(raw: Raw): Promise<string[] | undefined> {
+  const list = words(raw, 'detect');
+  if (!list) return undefined;
+  const known = DETECTORS.map(({ name }) => name);
+  const wanted = new Set<string>();
+  for (const word of list) {
+    if (!known.includes(word) && word !== 'all' && word !== 'none')
+      throw new UsageError(
+        `there is no detector '${word}': ${known.join(', ')} are there, and all or none of them; '${await nearest(word, [...known, 'all', 'none'])}' is the nearest`,
+      );
+    if (word === 'none' && list.length > 1)
+      throw new UsageError("--detect none goes with no other name: leave 'none' out, or the others");
+    for (const name of word === 'all' ? known : word === 'none' ? [] : [word]) wanted.add(name);
+  }
+  return known.filter((name) => wanted.has(name));
+}
+
+/** The suppressions in a file. */
+function suppress(raw: Raw): Suppression[] | undefined {
+  if (raw === undefined) return undefined;
+  if (typeof raw === 'boolean')
+    throw new UsageError('--suppress needs a file: lockrig hunt --help shows how');
+  const file = String(raw);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read: ${(error as Error).message}`);
+  }
+  try {
+    return suppressions(text);
+  } catch (error) {
+    if (error instanceof SuppressionError) throw new UsageError(`${file}, ${error.message}`);
+    throw error;
+  }
+}
+
 /** A budget: `20000` executions, or `30s`. @throws UsageError */
 export function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds'> {
   if (raw === undefined) return {};
@@ -102,6 +143,7 @@ export function describeFailure(
   const { after, shrunk } = failure;
   return [
     `  !!! ${failure.oracle}: ${failure.text.split('\n').join('\n      ')}`,
+    ...failure.details.map((line) => `      ${line}`),
     `      under ${failure.model}, after ${group(after.executions)} executions and ${after.seconds.toFixed(2)} s; shrunk from ${shrunk.from} to ${failure.preemptions} preemptions in ${shrunk.seconds.toFixed(2)} s; ${failure.shown} of ${failure.accesses} accesses:`,
     '',
     ...failure.columns,
@@ -140,6 +182,8 @@ async function parse(options: Options): Promise<HuntOptions> {
   const seed = whole('seed', options.seed, 0, 2 ** 32 - 1);
   const chosen = await policies(options.policy);
   const memory = await models(options.model);
+  const watched = await detect(options.detect);
+  const suppressed = suppress(options.suppress);
   return {
     ...budget(options.budget),
     ...(cpus === undefined ? {} : { cpus }),
@@ -147,16 +191,17 @@ async function parse(options: Options): Promise<HuntOptions> {
     ...(seed === undefined ? {} : { seed }),
     ...(chosen === undefined ? {} : { policies: chosen }),
     ...(memory === undefined ? {} : { models: memory }),
+    ...(watched === undefined ? {} : { detect: watched }),
+    ...(suppressed === undefined ? {} : { suppress: suppressed }),
     all: options.all === true,
   };
 }
 
 /** What a hunt that goes on must be asked for, too. */
 function askedFor(options: Options, subjects: readonly Subject[]): Asked {
-  const given = ['budget', 'cpus', 'steps', 'seed', 'model', 'policy', 'all'].map((name) => [
-    `--${name}`,
-    options[name],
-  ]);
+  const given = ['budget', 'cpus', 'steps', 'seed', 'model', 'policy', 'detect', 'suppress', 'all'].map(
+    (name) => [`--${name}`, options[name]],
+  );
   return {
     subjects: subjects.map(({ lock, hash }) =>
       hash === undefined ? lock.name : `${lock.name} (${hash.slice(0, 8)})`,
@@ -231,6 +276,9 @@ export async function runHunt(names: readonly string[], options: Options): Promi
       results.push(result);
       if (!interrupt.signal.aborted || (!how.all && result.verdict === 'found')) finished = results.length;
       keep(false);
+      for (const lead of result.leads) say(`  lead: ${lead}`);
+      for (const { pattern, line } of result.unused)
+        say(`  the suppression '${pattern}' (line ${line}) has matched nothing`);
       say(verdictLine(result));
       tell({ event: 'result', result });
     }

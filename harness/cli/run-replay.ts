@@ -154,7 +154,9 @@ async function show(
     process.stdout.write(`${[...lines, ...(sites.length > 0 ? ['', ...sites] : []), ''].join('\n')}\n`);
   }
   const { subject, same, times } = result;
-  const verdict = failure ? `  !!! ${failure.oracle}: ${failure.text.split('\n').join('\n      ')}` : '  no failure';
+  const verdict = failure
+    ? `  !!! ${failure.oracle}: ${failure.text.split('\n').join('\n      ')}`
+    : '  no failure';
   const echo = `replay:${subject} cpus=${recording.cpus} model=${recording.model} ${same} of ${times} bit for bit`;
   process.stdout.write(`${verdict}\n${echo}\n`);
 }

@@ -6,6 +6,7 @@ import type { Kind } from '../../src/locking/kinds.ts';
 import { CpuArea, type Machine } from '../../src/memory/index.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { CpuPool } from '../cpus/pool.ts';
+import { type Detector, detectors } from '../detect/index.ts';
 import { MODELS } from '../engines/gated/buffers.ts';
 import { MARKED, STACKS } from '../engines/gated/capture.ts';
 import { Cover, type Coverage } from '../engines/gated/coverage.ts';
@@ -19,7 +20,9 @@ import {
   LINE_BYTES,
   Line,
   MAX_GATED,
+  MAX_MUTED,
   SWITCH_WORDS,
+  TRACED,
 } from '../engines/gated/layout.ts';
 import { SEARCH_WORDS, Search, type Searched } from '../engines/gated/search.ts';
 import { RECORD_WORDS, Trace } from '../engines/trace.ts';
@@ -34,6 +37,7 @@ import type { ExploreSetup } from './program.ts';
 import { recordingWords } from './recording.ts';
 import { mapStacks, type Stacks } from './stacks.ts';
 import { guard, type Pulse } from './stall.ts';
+import { muteHash, tracedFor } from './watch.ts';
 
 /** A decision that was not the usual one: when CPU `cpu` had made `accesses`, `choice` happened. */
 export interface Switch {
@@ -121,6 +125,8 @@ export interface ExplorationOptions {
   readonly trace?: number;
   /** Seconds without an access that make a stall. */
   readonly stallAfter?: number;
+  /** Names of detectors; those that are on by default unless given. */
+  readonly detect?: readonly string[];
 }
 
 const STEPS = 2;
@@ -161,8 +167,11 @@ export class Exploration {
   readonly steps: number;
   readonly words: Int32Array;
   readonly area: GateArea;
+  /** Names of the detectors. */
+  readonly detect: readonly string[];
   private readonly pool: CpuPool;
   private readonly stallAfter: number;
+  private readonly traced: { readonly plain: number; readonly objects: number };
 
   private constructor(
     subject: Tortured,
@@ -173,8 +182,11 @@ export class Exploration {
     pool: CpuPool,
     steps: number,
     stallAfter: number,
+    chosen: readonly Detector[],
   ) {
     this.stallAfter = stallAfter;
+    this.detect = chosen.map(({ name }) => name);
+    this.traced = tracedFor(chosen);
     this.steps = steps;
     this.subject = subject;
     this.machine = machine;
@@ -212,6 +224,7 @@ export class Exploration {
       coverage: COVERAGE,
       histories: scenario?.model === undefined ? 0 : recordingWords(machine.cpus),
     });
+    const chosen = detectors(options.detect);
     const buffer = new SharedArrayBuffer(area.bytes);
     const words = new Int32Array(buffer);
     const spins = machine.cpus <= availableParallelism();
@@ -220,6 +233,7 @@ export class Exploration {
       torture: setup,
       gate: { buffer, area, spins },
       episode: { steps },
+      detect: chosen.map(({ name }) => name),
     };
     machine.boot.store(setup.area.control + Control.quota, steps);
     const pool = await CpuPool.start({ machine, program: programUrl(), setup: booted }).catch(
@@ -236,6 +250,7 @@ export class Exploration {
       pool,
       steps,
       options.stallAfter ?? STALL_AFTER,
+      chosen,
     );
   }
 
@@ -266,7 +281,9 @@ export class Exploration {
     this.set(Head.limit, options.executions);
     this.set(Head.stepBound, options.stepBound ?? STEP_BOUND);
     this.set(Head.model, MODELS.indexOf(options.model ?? 'sc'));
-    this.set(Head.traced, options.trace ? 1 : 0);
+    const { plain, objects } = options.trace ? { plain: TRACED.all, objects: TRACED.all } : this.traced;
+    this.set(Head.tracedPlain, plain);
+    this.set(Head.tracedObjects, objects);
     if (options.longest !== undefined) this.set(Head.maxSteps, options.longest);
     this.set(Head.keepImage, options.trace ? 1 : 0);
     this.set(Head.covers, options.coverage ? 1 : 0);
@@ -401,6 +418,8 @@ export class Exploration {
         thrown: said.flatMap(({ thrown }) => thrown),
         texts: said.flatMap(({ texts }) => texts),
         outcomes: said.flatMap(({ outcomes }) => outcomes),
+        found: said.flatMap(({ found }) => found),
+        leads: said.flatMap(({ leads }) => leads),
       },
       stacks: mapStacks(said.flatMap(({ stacks }) => stacks)),
     };
@@ -438,6 +457,23 @@ export class Exploration {
   /** Interleavings of all sessions that counted them. */
   coverage(): Coverage {
     return new Cover(this.words, this.area, this.cpus).result();
+  }
+
+  /** What detectors found in the last session: what made executions failures, and leads. */
+  async detected(): Promise<Pick<Said, 'found' | 'leads'>> {
+    const said = await this.said();
+    return {
+      found: said.flatMap(({ found }) => found),
+      leads: said.flatMap(({ leads }) => leads),
+    };
+  }
+
+  /** Findings with this key are none any more. */
+  mute(key: string): void {
+    const count = this.get(Head.muted);
+    if (count >= MAX_MUTED) return;
+    this.set(Head.muted + 4 * (count + 1), muteHash(key));
+    this.set(Head.muted, count + 1);
   }
 
   /** How far the last session's exhaustive search came, and what its executions relied on: bits of HEURISTICS. */

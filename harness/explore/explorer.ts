@@ -9,6 +9,7 @@
  */
 import type { Machine } from '../../src/memory/index.ts';
 import { CpuArea } from '../../src/memory/index.ts';
+import type { Finding } from '../detect/index.ts';
 import { WouldBlock } from '../engines/gated/access.ts';
 import { STACKS, StackCapture, type TakenStack } from '../engines/gated/capture.ts';
 import { Cover } from '../engines/gated/coverage.ts';
@@ -20,11 +21,14 @@ import { Control } from '../torture/area.ts';
 import type { Bench } from '../torture/clients/context.ts';
 import type { TortureSetup } from '../torture/setup.ts';
 import type { Episode } from './subject.ts';
+import type { Watch } from './watch.ts';
 
 /** Details of a failure beyond the violations that an oracle recorded: `judge` would have blocked. */
 export const STUCK_AT_REST = 1;
 /** `judge` threw. */
 export const THREW_AT_REST = 2;
+/** A detector has found something. */
+export const DETECTED = 4;
 
 /** What a CPU has to say after a session. */
 export interface Said {
@@ -35,6 +39,9 @@ export interface Said {
   readonly outcomes: readonly (readonly [outcome: string, count: number])[];
   /** Stacks that were asked for. */
   readonly stacks: readonly TakenStack[];
+  /** What detectors have found, in which execution; and what they think worth a look. */
+  readonly found: readonly { readonly execution: number; readonly finding: Finding }[];
+  readonly leads: readonly Finding[];
 }
 
 const TEXTS = 8;
@@ -59,12 +66,21 @@ export class Explorer {
   private readonly episode: Episode;
   private readonly setup: TortureSetup;
   private readonly cover: Cover;
+  private readonly watch: Watch;
   private prepared = false;
   private thrown: { message: string; stack: string }[] = [];
   private texts: string[] = [];
   private readonly outcomes = new Map<string, number>();
 
-  constructor(machine: Machine, cpu: GatedCpu, bench: Bench, episode: Episode, setup: TortureSetup) {
+  constructor(
+    machine: Machine,
+    cpu: GatedCpu,
+    bench: Bench,
+    episode: Episode,
+    setup: TortureSetup,
+    watch: Watch,
+  ) {
+    this.watch = watch;
     this.bench = bench;
     this.machine = machine;
     this.cpu = cpu;
@@ -85,7 +101,7 @@ export class Explorer {
     this.texts = [];
     this.outcomes.clear();
     gate.buffers.weakness = gate.get(Head.model);
-    cpu.gated.traces = gate.get(Head.traced) !== 0;
+    this.watch.begin(gate.get(Head.keepImage) !== 0);
     const stacks = gate.get(Head.stacks);
     cpu.gated.capture = stacks === STACKS.none ? undefined : new StackCapture(stacks === STACKS.all);
     if (cpu.id === 0) {
@@ -117,6 +133,8 @@ export class Explorer {
       texts: this.texts,
       outcomes: [...this.outcomes],
       stacks: this.cpu.gated.capture?.taken ?? [],
+      found: this.watch.found,
+      leads: [...this.watch.leads.values()],
     };
   }
 
@@ -199,6 +217,7 @@ export class Explorer {
         episode.renew();
       }
     }
+    if (gate.get(Head.abort) === 0 && this.watch.judges()) detail |= DETECTED;
     for (const text of episode.said()) if (this.texts.length < TEXTS) this.texts.push(text);
     gate.set(Head.hash, this.hash());
     const violations = machine.words[(setup.area.control + Control.violations) >>> 2]!;
@@ -266,6 +285,7 @@ export class Explorer {
       gate.set(Head.length, gate.get(Head.maxSteps) || FIRST_LENGTH);
     }
     if (!gate.more()) return false;
+    gate.set(Head.traced, gate.get(gate.get(Head.slabs) === 0 ? Head.tracedPlain : Head.tracedObjects));
     gate.set(Head.execution, gate.get(Head.execution) + 1);
     // Odd and even rounds differ for some clients.
     this.machine.words[(this.setup.area.control + Control.round) >>> 2] = 1 + (seed & 7);

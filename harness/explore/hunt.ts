@@ -1,133 +1,26 @@
 /**
  * The hunt: executions under a budget, until one fails; then the failure made small, and a token for it.
  *
- * The memory models take turns in sessions of a few hundred executions, and within a session the policies do, so that none of them holds the others up. What
- * is found is replayed before anything is said about it: a failure that does not come back the same comes from a subject that is not a function of
- * shared memory, and that is the finding then.
+ * The memory models take turns in sessions of a few hundred executions, and within a session the policies do, so that none of them holds the others up.
+ * What becomes of a failure is in finder.ts.
  */
-
-import type { OracleName } from '../../src/locking/define.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
-import { OPERATIONS, type Trace } from '../engines/trace.ts';
 import { ParameterError } from '../torture/params.ts';
 import type { Tortured } from '../torture/setup.ts';
 import { type Execution, Exploration, type Failed, type Schedule } from './exploration.ts';
 import { scramble } from './explorer.ts';
-import { type Failure, failureOf } from './failure.ts';
-import { PORTFOLIO, type PolicyChoice } from './policies/index.ts';
-import { measureRate, type Rate, traceLines } from './rate.ts';
-import { columns, matters } from './show.ts';
-import { shrink } from './shrink.ts';
-import { encode } from './token.ts';
+import { difference, Finder, openedWith, type Seen } from './finder.ts';
+import type { HuntFailure, HuntOptions, HuntResult } from './hunt-types.ts';
+import { PORTFOLIO } from './policies/index.ts';
 
-/** How a hunt goes. */
-export interface HuntOptions {
-  readonly cpus?: number;
-  /** Steps of each CPU in an execution, for locks. */
-  readonly steps?: number;
-  readonly seed?: number;
-  /** Ends after so many executions, or milliseconds; of both the later one, unless only one is given. */
-  readonly executions?: number;
-  readonly milliseconds?: number;
-  readonly models?: readonly MemoryModel[];
-  readonly policies?: readonly PolicyChoice[];
-  /** Goes on after a failure, and keeps each kind once. */
-  readonly all?: boolean;
-  /** Of a user's subject: its bundled module, and the hash of that. */
-  readonly url?: string;
-  readonly hash?: string;
-  /** Executions that measure how frequent a failure is once it is found; it then has `rate` and `trace`, for `verifyFix`. */
-  readonly measure?: number;
-  /** Goes on where a hunt with the same options was. */
-  readonly from?: HuntState;
-  readonly signal?: AbortSignal;
-  /** Told after every few hundred executions. */
-  readonly onProgress?: (progress: HuntProgress) => void;
-  /** Told of each failure when it has been shrunk. */
-  readonly onFailure?: (failure: HuntFailure) => void;
-}
-
-/** A look at a hunt. */
-export interface HuntProgress {
-  readonly executions: number;
-  readonly seconds: number;
-  readonly failures: number;
-  /** Where it is: with that and its failures another hunt goes on. */
-  readonly state: Omit<HuntState, 'failures'>;
-}
-
-/** Where a hunt is, between two sessions. */
-export interface HuntState {
-  /** Sessions behind it. */
-  readonly chunk: number;
-  readonly executions: number;
-  readonly accesses: number;
-  readonly seconds: number;
-  /** Accesses of its longest execution. */
-  readonly longest: number;
-  readonly failures: readonly HuntFailure[];
-}
-
-/** A failure that was found, shrunk. */
-export interface HuntFailure {
-  readonly oracle: OracleName;
-  readonly text: string;
-  /** Equal for failures of one kind. */
-  readonly key: string;
-  /** Stands for the shrunk execution; see `lockrig replay`. */
-  readonly token: string;
-  readonly model: MemoryModel;
-  /** Executions and seconds until it was first seen. */
-  readonly after: { readonly executions: number; readonly seconds: number };
-  /** Of the shrunk execution. */
-  readonly preemptions: number;
-  readonly switches: number;
-  readonly accesses: number;
-  /** Accesses that the columns show. */
-  readonly shown: number;
-  readonly columns: readonly string[];
-  /** Preemptions before shrinking, and the replays and seconds that it took. */
-  readonly shrunk: { readonly from: number; readonly replays: number; readonly seconds: number };
-  /** How frequent it is, if that was measured. */
-  readonly rate?: Rate;
-  /** The accesses of the shrunk execution: CPU, operation, address, value. */
-  readonly trace?: readonly string[];
-}
-
-/** What every hunt counts. */
-export interface HuntCounts {
-  readonly subject: string;
-  readonly executions: number;
-  readonly accesses: number;
-  readonly seconds: number;
-  readonly cpus: number;
-  readonly models: readonly MemoryModel[];
-  readonly seed: number;
-  /** Executions whose recorded operations could be called neither linearizable nor not. */
-  readonly undecided: number;
-}
-
-/** What a hunt found: failures, none within the budget, or that two runs of one schedule differ. */
-export type HuntResult = HuntCounts &
-  (
-    | {
-        readonly verdict: 'found';
-        /** Each kind once, shrunk, in the order in which they were found. */
-        readonly failures: readonly [HuntFailure, ...HuntFailure[]];
-        readonly difference: undefined;
-      }
-    | {
-        readonly verdict: 'clean' | 'interrupted';
-        readonly failures: readonly HuntFailure[];
-        readonly difference: undefined;
-      }
-    | {
-        readonly verdict: 'not deterministic';
-        readonly failures: readonly HuntFailure[];
-        /** The first access that differed. */
-        readonly difference: string;
-      }
-  );
+export type {
+  HuntCounts,
+  HuntFailure,
+  HuntOptions,
+  HuntProgress,
+  HuntResult,
+  HuntState,
+} from './hunt-types.ts';
 
 const CHUNK = 400;
 const EXECUTIONS = 10_000;
@@ -135,38 +28,24 @@ const MILLISECONDS = 30_000;
 /** Seeds that are run twice, to see whether the subject is a function of shared memory. */
 const TWICE = 3;
 
-/** The first record in which two traces differ, in words. */
-export function difference(one: Trace, other: Trace): string | undefined {
-  const show = (trace: Trace, at: number): string => {
-    if (at >= trace.length) return 'the end';
-    const { cpu, op, addr, value } = trace.event(at);
-    return `CPU ${cpu} ${OPERATIONS[op]!.name} 0x${addr.toString(16)} = ${value}`;
-  };
-  for (let at = 0; at < Math.max(one.length, other.length); at += 1) {
-    const [first, second] = [show(one, at), show(other, at)];
-    if (first !== second) return `access ${at}: ${first} the first time, ${second} the second`;
-  }
-  return undefined;
-}
-
 /** A hunt on CPUs that are there. */
 export class Hunt {
+  readonly finder: Finder;
   private readonly exploration: Exploration;
   private readonly options: HuntOptions;
   private readonly models: readonly MemoryModel[];
   private readonly seed: number;
   private readonly began = performance.now();
-  /** What was found, by its kind. */
-  readonly failures = new Map<string, HuntFailure>();
-  private executions = 0;
-  private accesses = 0;
-  private undecided = 0;
-  private longest = 0;
   private readonly spentBefore: number;
+  private executions: number;
+  private accesses: number;
+  private longest: number;
+  private undecided = 0;
 
   constructor(exploration: Exploration, options: HuntOptions) {
     this.exploration = exploration;
     this.options = options;
+    this.finder = new Finder(exploration, options);
     this.models = options.models ?? ['sc', 'tso'];
     this.seed = options.seed ?? 1;
     const { from } = options;
@@ -174,7 +53,10 @@ export class Hunt {
     this.accesses = from?.accesses ?? 0;
     this.longest = from?.longest ?? 0;
     this.spentBefore = (from?.seconds ?? 0) * 1000;
-    for (const failure of from?.failures ?? []) this.failures.set(failure.key, failure);
+  }
+
+  private get failures(): ReadonlyMap<string, HuntFailure> {
+    return this.finder.failures;
   }
 
   private get elapsed(): number {
@@ -191,7 +73,6 @@ export class Hunt {
     );
   }
 
-  /** Hunts until the budget is spent or a failure is found. */
   async run(): Promise<HuntResult> {
     const differs = await this.twice();
     if (differs !== undefined) return this.result('not deterministic', differs);
@@ -208,10 +89,11 @@ export class Hunt {
         base: scramble(this.seed ^ scramble(chunk)),
         portfolio: this.options.policies ?? PORTFOLIO,
         failFast: !all,
+        coverage: true,
         longest: this.longest,
         ...(signal ? { signal } : {}),
       });
-      const before = this.executions;
+      const detected = await this.finder.detected(session);
       this.executions += session.executions;
       this.accesses += session.accesses;
       this.undecided += session.undecided;
@@ -220,28 +102,30 @@ export class Hunt {
       // A session that was cut short is begun anew by whoever goes on.
       const cut = signal?.aborted === true;
       for (const failed of session.failures) {
-        const after = before + session.executions;
-        const differs = await this.found(failed, model, after);
+        const differs = await this.finder.found(failed, this.seen(model), detected);
         if (differs !== undefined) return this.result('not deterministic', differs);
         if (!all) break;
       }
-      if (!cut)
-        this.options.onProgress?.({
-          executions: this.executions,
-          seconds: this.elapsed / 1000,
-          failures: this.failures.size,
-          state: {
-            chunk: chunk + 1,
-            executions: this.executions,
-            accesses: this.accesses,
-            seconds: this.elapsed / 1000,
-            longest: this.longest,
-          },
-        });
+      if (!cut) this.progress(chunk + 1);
       if (this.failures.size > 0 && !all) break;
     }
     if (this.failures.size > 0) return this.result('found');
     return this.result(signal?.aborted ? 'interrupted' : 'clean');
+  }
+
+  private seen(model: MemoryModel): Seen {
+    return { model, after: { executions: this.executions, seconds: this.elapsed / 1000 } };
+  }
+
+  private progress(chunk: number): void {
+    const { executions, accesses, longest } = this;
+    const seconds = this.elapsed / 1000;
+    this.options.onProgress?.({
+      executions,
+      seconds,
+      failures: this.failures.size,
+      state: { chunk, executions, accesses, seconds, longest },
+    });
   }
 
   /** Runs a few seeds twice, with others in between. @returns what differed */
@@ -261,94 +145,6 @@ export class Hunt {
     return undefined;
   }
 
-  /** Replays, shrinks and keeps a failure. @returns what differed if it does not come back */
-  async found(failed: Failed, model: MemoryModel, executions: number): Promise<string | undefined> {
-    const { exploration } = this;
-    const seconds = this.elapsed / 1000;
-    const execution = await exploration.execution(failed.schedule, { model });
-    const failure = failureOf(exploration, execution);
-    if (!failure || execution.hash !== failed.hash) {
-      const again = await exploration.execution(failed.schedule, { model });
-      return (
-        difference(execution.trace, again.trace) ?? 'the run that failed and its replay, and no two replays'
-      );
-    }
-    if (this.failures.has(failure.key)) return undefined;
-    const began = performance.now();
-    const { found, trials } = await shrink(exploration, model, {
-      execution,
-      failure,
-      seed: failed.schedule.seed,
-    });
-    const shrunk = {
-      from: execution.preemptions,
-      replays: trials,
-      seconds: (performance.now() - began) / 1000,
-    };
-    const kept = {
-      ...this.keep(failure, found.execution, {
-        model,
-        seed: found.seed,
-        after: { executions, seconds },
-        shrunk,
-      }),
-      ...(await this.evidence(failure.key, model, found.execution)),
-    };
-    this.failures.set(failure.key, kept);
-    this.options.onFailure?.(kept);
-    return undefined;
-  }
-
-  /** How frequent the failure is, and its trace, if asked for. */
-  private async evidence(
-    key: string,
-    model: MemoryModel,
-    { trace }: Execution,
-  ): Promise<Pick<HuntFailure, 'rate' | 'trace'>> {
-    const { measure: executions, policies = PORTFOLIO, signal } = this.options;
-    if (executions === undefined) return {};
-    const { seed } = this;
-    const rate = await measureRate(this.exploration, {
-      model,
-      policies,
-      seed,
-      key,
-      executions,
-      ...(signal ? { signal } : {}),
-    });
-    return { rate, trace: traceLines(trace) };
-  }
-
-  private keep(
-    failure: Failure,
-    execution: Execution,
-    about: Pick<HuntFailure, 'model' | 'after' | 'shrunk'> & { seed: number },
-  ): HuntFailure {
-    const { exploration, options } = this;
-    const { seed, ...rest } = about;
-    const shown = matters(execution, SHOWN);
-    return {
-      ...rest,
-      oracle: failure.oracle,
-      text: failureOf(exploration, execution)?.text ?? failure.text,
-      key: failure.key,
-      token: encode({
-        subject: exploration.subject.name,
-        cpus: exploration.cpus,
-        steps: exploration.steps,
-        model: about.model,
-        schedule: { switches: execution.switches, seed },
-        subjectHash: options.hash ?? '',
-        traceHash: execution.hash,
-      }),
-      preemptions: execution.preemptions,
-      switches: execution.switches.length,
-      accesses: execution.steps,
-      shown: shown.length,
-      columns: columns(exploration, execution, SHOWN),
-    };
-  }
-
   private result(verdict: HuntResult['verdict'], differs?: string): HuntResult {
     return {
       subject: this.exploration.subject.name,
@@ -361,13 +157,14 @@ export class Hunt {
       models: this.models,
       seed: this.seed,
       undecided: this.undecided,
+      coverage: this.exploration.coverage(),
       difference: differs,
+      detect: this.exploration.detect,
+      leads: [...this.finder.leads.values()],
+      unused: this.finder.suppressing.unused,
     } as HuntResult;
   }
 }
-
-/** Accesses that the columns show. */
-const SHOWN = 15;
 
 /**
  * Hunts a lock or a scenario.
@@ -379,9 +176,9 @@ export async function hunt(subject: Tortured, options: HuntOptions = {}): Promis
   const mutantCpus = subject.definition === 'lock' ? subject.mutant?.cpus : undefined;
   const cpus = options.cpus ?? mutantCpus;
   const exploration = await Exploration.open(subject, {
+    ...openedWith(options),
     ...(cpus === undefined ? {} : { cpus }),
     ...(options.steps === undefined ? {} : { steps: options.steps }),
-    ...(options.url === undefined ? {} : { url: options.url }),
   });
   try {
     return await new Hunt(exploration, options).run();
@@ -402,10 +199,7 @@ export async function describe(
   options: HuntOptions,
   after: HuntFailure['after'],
 ): Promise<HuntFailure | undefined> {
-  let kept: HuntFailure | undefined;
-  const onFailure = (failure: HuntFailure): void => {
-    kept = failure;
-  };
-  await new Hunt(exploration, { ...options, onFailure }).found(failed, model, after.executions);
-  return kept && { ...kept, after };
+  const finder = new Finder(exploration, options);
+  await finder.found(failed, { model, after }, []);
+  return [...finder.failures.values()][0];
 }

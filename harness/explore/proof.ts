@@ -112,7 +112,10 @@ async function proofOn(exploration: Exploration, options: ProofOptions): Promise
     });
     spent += proof.executions;
     proofs.push(proof);
-    if (proof.failure) difference = await hunt.found(proof.failure, model, spent);
+    if (proof.failure) {
+      const after = { executions: spent, seconds: (performance.now() - began) / 1000 };
+      difference = await hunt.finder.found(proof.failure, { model, after }, []);
+    }
     if (proof.failure || proof.gaps.length > 0) break;
   }
   const all = (texts: (proof: Proof) => readonly string[]): string[] => [...new Set(proofs.flatMap(texts))];
@@ -123,7 +126,7 @@ async function proofOn(exploration: Exploration, options: ProofOptions): Promise
   const gaps = all((proof) => proof.gaps);
   const whole = exhausted || reached >= bound;
   if (!whole && spent >= executions) gaps.push(`the budget of ${executions} executions was used up`);
-  const failures = [...hunt.failures.values()];
+  const failures = [...hunt.finder.failures.values()];
   let verdict: SubjectProof['verdict'] = whole && gaps.length === 0 ? 'proved' : 'not proved';
   if (difference !== undefined) verdict = 'not deterministic';
   else if (failures.length > 0) verdict = 'found';

@@ -4,9 +4,10 @@
  */
 import type { StackFrame } from '../cpus/source-map.ts';
 import type { Tortured } from '../torture/setup.ts';
+import { evidence, stacksOf } from './evidence.ts';
 import { type Execution, Exploration, type Switch } from './exploration.ts';
-import type { Failure } from './failure.ts';
-import { difference } from './hunt.ts';
+import { type Failure, failuresOf } from './failure.ts';
+import { difference } from './finder.ts';
 import { columnsOf, matters } from './show.ts';
 import { type Recording, recordingOf } from './tape.ts';
 import { type Run, TokenError } from './token.ts';
@@ -21,6 +22,10 @@ export interface ReplayResult {
   readonly times: number;
   readonly same: number;
   readonly failure: Failure | undefined;
+  /** All ways in which it failed, that one first. */
+  readonly failures: readonly Failure[];
+  /** What is to be said of the first, in lines: sites with their stacks, a chain of locks, who waits for whom. */
+  readonly details: readonly string[];
   readonly columns: readonly string[];
   readonly preemptions: number;
   readonly accesses: number;
@@ -83,6 +88,7 @@ export async function record(
   const exploration = await Exploration.open(subject, {
     cpus: run.cpus,
     steps: run.steps,
+    ...(run.detect === undefined ? {} : { detect: run.detect }),
     ...(url === undefined ? {} : { url }),
   });
   try {
@@ -107,11 +113,17 @@ export async function record(
     const execution = first!;
     const kept = recording!;
     const places = matters(kept, most);
+    const failures = failuresOf(exploration, execution);
+    const [failure] = failures;
+    const findings = failure?.finding ? [failure.finding] : [];
+    const found = await stacksOf(exploration, findings, run.schedule, run.model);
     const result: ReplayResult = {
       subject: subject.name,
       times,
       same,
-      failure: kept.failure,
+      failure,
+      failures,
+      details: failure ? evidence(failure, execution, found) : [],
       columns: columnsOf(kept, places, stacks),
       preemptions: execution.preemptions,
       accesses: execution.steps,

@@ -7,7 +7,7 @@
  */
 import type { MemoryModel } from '../../src/scenario.ts';
 import type { Execution, Exploration, Switch } from './exploration.ts';
-import { type Failure, failureOf } from './failure.ts';
+import { type Failure, failuresOf } from './failure.ts';
 
 /** An execution that fails, and how. */
 export interface Found {
@@ -28,8 +28,8 @@ async function attempt(
   key: string,
 ): Promise<Found | undefined> {
   const execution = await exploration.execution({ switches, seed }, { model });
-  const failure = failureOf(exploration, execution);
-  return failure?.key === key ? { execution, failure, seed } : undefined;
+  const failure = failuresOf(exploration, execution).find((each) => each.key === key);
+  return failure ? { execution, failure, seed } : undefined;
 }
 
 /** Whether a run is simpler than another: fewer preemptions, then fewer decisions, then fewer accesses. */

@@ -1,7 +1,9 @@
 /**
  * Tokens: one line that stands for an execution.
  *
- *   lr1:<subject>:<cpus>x<steps>:<model>:<schedule>:<seed>:<subject hash>:<lockrig hash>:<trace hash>:<checksum>
+ *   lr1:<subject>:<cpus>x<steps>[+<detectors>]:<model>:<schedule>:<seed>:<subject hash>:<lockrig hash>:<trace hash>:<checksum>
+ *
+ * Detectors are one letter each (DETECTOR_LETTERS), `-` for none; left out, they are those on by default.
  *
  * The schedule is a policy with its parameter and length (`pct,3,120`), or a list of switches, each CPU, accesses and transition (`@0,12,1;1,5,0`). The
  * subject's name is URI-encoded. The two hashes are of what makes accesses: the subject's bundled module (0 for lockrig's own) and lockrig's own code; a
@@ -23,6 +25,8 @@ export interface Run {
   readonly steps: number;
   readonly model: MemoryModel;
   readonly schedule: Schedule;
+  /** Names of the detectors that it takes to see the failure; left out: those on by default. */
+  readonly detect?: readonly string[];
   /** Hash of the subject's bundled module; empty for lockrig's own. */
   readonly subjectHash: string;
   readonly traceHash: number;
@@ -68,6 +72,28 @@ export function lockrigHash(): string {
   return own;
 }
 
+/** One letter for each detector. */
+export const DETECTOR_LETTERS: Readonly<Record<string, string>> = {
+  races: 'r',
+  lockorder: 'o',
+  lifetime: 'l',
+  guard: 'g',
+};
+
+function lettersOf(detect: readonly string[] | undefined): string {
+  if (detect === undefined) return '';
+  return `+${detect.map((name) => DETECTOR_LETTERS[name] ?? '?').join('') || '-'}`;
+}
+
+function namesOf(letters: string): string[] {
+  if (letters === '-') return [];
+  return [...letters].map((letter) => {
+    const known = Object.keys(DETECTOR_LETTERS).find((name) => DETECTOR_LETTERS[name] === letter);
+    if (known === undefined) throw new TokenError(`the token names the unknown detector '${letter}'`);
+    return known;
+  });
+}
+
 function scheduleText(schedule: Schedule): string {
   if (!('switches' in schedule)) return [schedule.policy, schedule.parameter, schedule.length].join();
   return `@${schedule.switches.map(({ cpu, accesses, choice }) => `${cpu},${accesses},${choice}`).join(';')}`;
@@ -78,7 +104,7 @@ export function encode(run: Run): string {
   const body = [
     VERSION,
     encodeURIComponent(run.subject),
-    `${run.cpus}x${run.steps}`,
+    `${run.cpus}x${run.steps}${lettersOf(run.detect)}`,
     run.model,
     scheduleText(run.schedule),
     (run.schedule.seed >>> 0).toString(16),
@@ -170,7 +196,8 @@ function runOf(parts: {
   readonly trace: string;
 }): Run {
   const { subject, size, model, schedule, seed, subjectHash, trace } = parts;
-  const [cpus = '', steps = ''] = size.split('x');
+  const [numbers = '', letters] = size.split('+');
+  const [cpus = '', steps = ''] = numbers.split('x');
   if (!MODELS.includes(model as MemoryModel))
     throw new TokenError(`the token names the unknown memory model '${model}'`);
   return {
@@ -179,6 +206,7 @@ function runOf(parts: {
     steps: whole(steps, 'steps'),
     model: model as MemoryModel,
     schedule: scheduleOf(schedule, Number.parseInt(seed, 16) | 0),
+    ...(letters === undefined ? {} : { detect: namesOf(letters) }),
     subjectHash: subjectHash === '0' ? '' : subjectHash,
     traceHash: Number.parseInt(trace, 16) | 0,
   };

@@ -175,7 +175,8 @@ export function namer(
   ];
   return (addr) => {
     for (const [base, label] of locks) {
-      if (addr === base) return label;
+      // The first field of a scenario's state is a field like the others.
+      if (addr === base && subject.definition === 'lock') return label;
       const named = layout && inside(addr, base, layout, label);
       if (named) return named;
     }

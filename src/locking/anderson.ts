@@ -51,7 +51,8 @@ export function andersonLock(name: string, places: (cpus: number) => number): Lo
           isa.queued(lock);
           const at = lock + HEAD + LINE * place;
           if (isa.loadAcquire(at) === 0) isa.spinWhile(at, 0);
-          isa.write(at, 0);
+          // Who tries may look at it meanwhile.
+          isa.writeOnce(at, 0);
           isa.write(lock + holder, place);
         },
         tryAcquire(lock) {
@@ -60,7 +61,7 @@ export function andersonLock(name: string, places: (cpus: number) => number): Lo
           // Nobody has drawn this place since, or the compare-exchange fails.
           if (isa.loadAcquire(at) === 0 || isa.compareExchange(lock + next, drawn, (drawn + 1) | 0) !== drawn)
             return false;
-          isa.write(at, 0);
+          isa.writeOnce(at, 0);
           isa.write(lock + holder, drawn & mask);
           return true;
         },

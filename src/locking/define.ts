@@ -44,7 +44,7 @@ export interface LockSpec<K extends Kind> {
   create: (isa: Isa, cpu: Cpu, env: LockEnv) => OpsByKind[K];
 }
 
-/** The oracles that can catch a lock; see docs/verdicts.md. */
+/** What can catch a lock: the oracles, see docs/verdicts.md, and the last three by way of detectors, see docs/hunt.md. */
 export type OracleName =
   | 'exclusion'
   | 'snapshot'
@@ -58,7 +58,10 @@ export type OracleName =
   | 'at-rest'
   | 'exception'
   | 'check'
-  | 'linearizability';
+  | 'linearizability'
+  | 'race'
+  | 'lock-order'
+  | 'lifetime';
 
 /** What a mutant admits to. */
 export interface MutantNote {

@@ -39,7 +39,8 @@ export const tas = defineLock({
       },
       tryAcquire: (lock) => isa.compareExchange(lock + holder, 0, me) === 0,
       release(lock) {
-        const now = isa.read(lock + holder);
+        // By who holds it in vain, too: then it races with those who do.
+        const now = isa.readOnce(lock + holder);
         if (now !== me) throw new NotOwner(cpu.id, lock, now - 1);
         isa.storeWakeOne(lock + holder, 0);
       },

@@ -54,7 +54,7 @@ export {
   type MachineHandle,
   OutOfMemory,
 } from './machine.ts';
-export { createObjectTable, type Found, type Objects, objects, tagOf } from './objects.ts';
+export { createObjectTable, type Found, layoutOf, type Objects, objects, tagOf } from './objects.ts';
 export { type PerCpu, perCpu } from './percpu.ts';
 export {
   createSlab,

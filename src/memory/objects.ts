@@ -10,7 +10,7 @@
 import type { Addr, Isa } from '../arch/index.ts';
 import { Header } from './layout.ts';
 import type { Machine } from './machine.ts';
-import { fieldAt, infoOf, nameOf, ptr, sizeOf, struct, u32, words } from './struct.ts';
+import { declaredLayouts, fieldAt, infoOf, nameOf, ptr, sizeOf, struct, u32, words } from './struct.ts';
 
 /** Bytes that one entry of an object table stands for. */
 export const SLAB_PAGE = 4096;
@@ -47,6 +47,11 @@ export function tagOf(layout: object): number {
   for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   tags.set(layout, hash || 1);
   return hash || 1;
+}
+
+/** The layout of this thread's that a kind tag stands for. */
+export function layoutOf(tag: number): object | undefined {
+  return declaredLayouts().find((layout) => tagOf(layout) === tag);
 }
 
 /** An object that an address lies in. */

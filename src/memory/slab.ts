@@ -246,6 +246,7 @@ export function slab(
     if (kinds.length > 1) isa.writeOnce(header + SlabHeader.kind, tagOf(as));
     isa.writeOnce(header + SlabHeader.by, by);
     isa.fetchAdd(header + SlabHeader.state, 1);
+    cpu?.tracking.allocated(object, as);
     return object;
   }
 
@@ -287,6 +288,7 @@ export function slab(
         `${names}#${indexOf(object)} is freed twice: it is free since generation ${before & 1 ? before + 1 : before}${who}`,
       );
     }
+    cpu?.tracking.freed(object, kinds[0]!);
     isa.writeOnce(header + SlabHeader.by, by);
     cpu?.irqDisable();
     push(own !== shared && isa.readOnce(own + List.count) < cache ? own : shared, object);

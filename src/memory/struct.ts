@@ -185,6 +185,12 @@ export interface StructInfo {
 }
 
 const infos = new WeakMap<object, StructInfo>();
+const layouts: object[] = [];
+
+/** All layouts that this thread has declared: what a tag in shared memory may stand for. */
+export function declaredLayouts(): readonly object[] {
+  return layouts;
+}
 
 /** The fields of one form, with their offsets. */
 export function formFields(form: Fields, start: Addr): FieldInfo[] {
@@ -230,6 +236,7 @@ export function struct<const F extends Fields>(name: string, fields: F): StructL
   }
   // Made in one go: an object that grew by more than a dozen keys is a hash table, and an offset would be looked up at each access instead of being a constant.
   const layout = Object.freeze(Object.fromEntries(offsets)) as StructLayout<NamesIn<F>, F>;
+  layouts.push(layout);
   infos.set(layout, { name, bytes: lines ? roundUp(end, LINE) : end, fields: list });
   return layout;
 }

@@ -35,7 +35,13 @@ export interface Tracking {
   readonly released: (lock: Addr, mode: LockMode) => boolean;
   /** Locks held, the latest last. */
   readonly held: () => { lock: Addr; mode: LockMode }[];
+  /** An object of a slab has been allocated: for engines that watch lifetimes; nothing is kept of it. */
+  readonly allocated: (object: Addr, layout: object) => void;
+  /** An object of a slab is about to be freed, likewise. */
+  readonly freed: (object: Addr, layout: object) => void;
 }
+
+const nothing = (): void => {};
 
 /** Keeps the record of the CPU whose area begins at word `base`. */
 export function tracking(words: Int32Array<SharedArrayBuffer>, base: number, cpu: number): Tracking {
@@ -86,5 +92,7 @@ export function tracking(words: Int32Array<SharedArrayBuffer>, base: number, cpu
         lock: words[first + 2 * at]!,
         mode: words[first + 2 * at + 1]!,
       })),
+    allocated: nothing,
+    freed: nothing,
   };
 }

@@ -51,7 +51,7 @@ export function rcuOps(
     readLock(rcu) {
       const depth = isa.read(rcu + nesting);
       isa.write(rcu + nesting, depth + 1);
-      if (depth === 0) isa.store(rcu + seen, isa.read(rcu + Rcu.gp));
+      if (depth === 0) isa.store(rcu + seen, isa.readOnce(rcu + Rcu.gp));
       return 0;
     },
     readUnlock(rcu) {

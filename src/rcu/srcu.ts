@@ -65,7 +65,7 @@ export function srcuOps(isa: Isa, cpu: Cpu, { looksAtBoth }: SrcuForm): RcuOps {
 
   return {
     readLock(domain) {
-      const index = isa.read(domain + Srcu.index);
+      const index = isa.readOnce(domain + Srcu.index);
       const count = domain + mine + 4 * index;
       isa.store(count, isa.read(count) + 1);
       return index;

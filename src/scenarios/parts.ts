@@ -4,6 +4,7 @@ import { Condition, condition } from '../locking/condition.ts';
 import { NotOwner } from '../locking/errors.ts';
 import type { ConditionOps, MutexOps } from '../locking/kinds.ts';
 import { tas } from '../locking/tas.ts';
+import { track } from '../locking/track.ts';
 import { type Cpu, type Field, sizeOf, words } from '../memory/index.ts';
 
 /** A barrier, or none. */
@@ -18,9 +19,9 @@ export const write: Barrier = (isa) => isa.wmb();
 /** smp_rmb. */
 export const read: Barrier = (isa) => isa.rmb();
 
-/** For `create`: the operations of test-and-set locks that know their holder. */
+/** For `create`: the operations of test-and-set locks that know their holder, and that others can see held. */
 export const mutexOps = (isa: Isa, cpu: Cpu): Required<MutexOps> =>
-  tas.create(isa, cpu) as Required<MutexOps>;
+  track('mutex', cpu, tas.create(isa, cpu)) as Required<MutexOps>;
 
 /** The operations of a mutex and of conditions that go with it. */
 export interface Monitor {
@@ -30,7 +31,7 @@ export interface Monitor {
 
 /** For `create`: mutexes and conditions. */
 export function monitorOps(isa: Isa, cpu: Cpu): Monitor {
-  const mutex = tas.create(isa, cpu);
+  const mutex = mutexOps(isa, cpu);
   return { mutex, condition: condition.create(isa, cpu, { mutex }) };
 }
 

@@ -52,7 +52,7 @@ test(
 );
 
 /** For each oracle something that only it can catch. */
-const SPECIALITIES: Readonly<Record<OracleName, unknown>> = {
+const SPECIALITIES: Readonly<Partial<Record<OracleName, unknown>>> = {
   exclusion: lockByName('busted/no-exclusion'),
   snapshot: lockByName('busted/seqlock-no-retry'),
   order: ours.claimsFifo,

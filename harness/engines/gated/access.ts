@@ -24,7 +24,7 @@ import { OP, OPERATIONS, RECORD_WORDS } from '../trace.ts';
 import type { StackCapture } from './capture.ts';
 import { Cover } from './coverage.ts';
 import type { Gate } from './gate.ts';
-import { HEURISTICS, Head, Line, READY, SLEEPING, SPINNING } from './layout.ts';
+import { HEURISTICS, Head, Line, READY, SLEEPING, SPINNING, TRACED } from './layout.ts';
 import type { Memory } from './memory.ts';
 
 /** An operation outside an execution would block for ever. */
@@ -90,8 +90,9 @@ export class GatedAccess {
   /** Accesses until the next turn. */
   left = DIRECT;
   hash = 0;
-  /** Whether the trace is written. */
+  /** Whether accesses are recorded, and whether events are: of locks, objects and interrupts. */
   tracing = false;
+  noting = false;
 
   private granted = DIRECT;
   private direct = true;
@@ -115,13 +116,11 @@ export class GatedAccess {
     gate.buffers.memory = memory;
     gate.buffers.drained = (cpu, addr, value, before) => {
       if (gate.get(Head.covers) !== 0) this.cover.wrote(cpu, addr >>> 2);
-      if (this.traces) this.recordAs(cpu, DRAINED, addr, value, before);
+      if (gate.get(Head.traced) === TRACED.all) this.recordAs(cpu, DRAINED, addr, value, before);
       this.onDrained?.(cpu);
     };
   }
 
-  /** Whether this session writes a trace; the gate may be drained by any CPU. */
-  traces = false;
   /** Takes stacks at records of the trace. */
   capture: StackCapture | undefined;
 
@@ -157,7 +156,7 @@ export class GatedAccess {
     this.hash = 0;
     this.loads = 0;
     this.first = undefined;
-    this.tracing = this.traces;
+    this.notes();
     this.annotate(BEGIN, 0, 0);
     this.resume();
   }
@@ -166,10 +165,16 @@ export class GatedAccess {
   resume(): void {
     this.direct = false;
     this.weakness = this.gate.buffers.weakness;
-    this.tracing = this.traces;
     this.covering = this.gate.get(Head.covers) !== 0;
+    this.notes();
     this.granted = this.left = this.weakness === 2 ? 1 : this.gate.get(Head.quota);
     if (this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] !== 0) this.interrupt();
+  }
+
+  private notes(): void {
+    const traced = this.gate.get(Head.traced);
+    this.tracing = traced === TRACED.all;
+    this.noting = traced !== TRACED.none;
   }
 
   /** The actor has returned. @returns accesses to account for */
@@ -195,8 +200,7 @@ export class GatedAccess {
   private goDirect(): void {
     this.direct = true;
     this.weakness = 0;
-    this.tracing = false;
-    this.covering = false;
+    this.tracing = this.noting = this.covering = false;
     this.granted = this.left = DIRECT;
   }
 
@@ -244,8 +248,15 @@ export class GatedAccess {
     if (this.tracing) this.recordAs(this.gate.id, operation, addr, value, before);
   }
 
-  /** Writes a record that is no access. */
-  annotate(operation: number, addr: Addr, value: number): void {
+  /** Writes the record of an event that takes no turn. */
+  annotate(operation: number, addr: Addr, value: number, before = 0): void {
+    // What is done while an execution is unwound is no part of it.
+    if (this.noting && this.gate.get(Head.abort) === 0)
+      this.recordAs(this.gate.id, operation, addr, value, before);
+  }
+
+  /** Writes a record that only a whole trace has. */
+  private remark(operation: number, addr: Addr, value: number): void {
     if (this.tracing) this.recordAs(this.gate.id, operation, addr, value, 0);
   }
 
@@ -430,7 +441,7 @@ export class GatedAccess {
 
   private block(status: number, operation: number, addr: Addr, value: number, what: string): void {
     if (this.direct) throw new WouldBlock(what, addr);
-    this.annotate(BLOCKED, addr, value);
+    this.remark(BLOCKED, addr, value);
     const used = this.used;
     this.left = -1;
     this.granted = 0;
@@ -467,6 +478,7 @@ export class GatedAccess {
     }
     const now = this.words[addr >>> 2] ?? outside(addr);
     this.note(WAIT, addr, now, 0);
+    if (!this.tracing) this.annotate(WAIT, addr, now);
     if (now !== (value | 0)) return WAIT_NOT_EQUAL;
     const { w, mine } = gate;
     w[mine + (Line.ticket >>> 2)] = gate.get(Head.tickets);
@@ -515,25 +527,25 @@ export class GatedAccess {
   // Annotations.
 
   queued(lock: Addr): void {
-    this.annotate(QUEUED, lock, 0);
+    this.remark(QUEUED, lock, 0);
     this.onQueued(lock);
   }
   published(addr: Addr): void {
-    this.annotate(PUBLISHED, addr, 0);
+    this.remark(PUBLISHED, addr, 0);
   }
   consumed(addr: Addr): void {
     if (this.weakness === 2) this.gate.buffers.orderLoads(this.gate.id);
-    this.annotate(CONSUMED, addr, 0);
+    this.remark(CONSUMED, addr, 0);
   }
   gracePeriod(id: number): void {
-    this.annotate(GRACE_PERIOD, 0, id);
+    this.remark(GRACE_PERIOD, 0, id);
   }
   dataRace<T>(fn: () => T): T {
-    this.annotate(RACE_BEGIN, 0, 0);
+    this.remark(RACE_BEGIN, 0, 0);
     try {
       return fn();
     } finally {
-      this.annotate(RACE_END, 0, 0);
+      this.remark(RACE_END, 0, 0);
     }
   }
 

@@ -2,14 +2,19 @@
  * A CPU of the gated engine. It differs from any other in its instruction set, in its time, which is counted in accesses, and in that what it does
  * with locks goes into the trace.
  */
-import { Cpu, type Machine } from '../../../src/memory/index.ts';
+import { Cpu, type InterruptHandler, type Machine, sizeOf, tagOf } from '../../../src/memory/index.ts';
 import { OP } from '../trace.ts';
 import { NS_PER_STEP } from './access.ts';
 import { Gate } from './gate.ts';
 import { GatedIsa } from './isa.ts';
-import { type GateArea, HEURISTICS } from './layout.ts';
+import { type GateArea, HEURISTICS, Head } from './layout.ts';
 import { Memory } from './memory.ts';
 import type { Policy } from './policy.ts';
+
+const IRQ_OFF = OP.irqOff!;
+const IRQ_ON = OP.irqOn!;
+const IRQ_ENTER = OP.irqEnter!;
+const IRQ_EXIT = OP.irqExit!;
 
 /** What the CPUs of a gate share; survives structured clone. */
 export interface GateHandle {
@@ -42,9 +47,18 @@ export class GatedCpu extends Cpu {
     };
     const [acquiring, acquired, released] = [note('acquiring'), note('acquired'), note('released')];
     const gaveUp = OP.gaveUp!;
+    const object = (name: string) => {
+      const op = OP[name]!;
+      return (addr: number, layout: object): void => {
+        isa.gate.set(Head.slabs, 1);
+        isa.annotate(op, addr, tagOf(layout), sizeOf(layout));
+      };
+    };
     Object.assign(this, {
       tracking: {
         held: tracking.held,
+        allocated: object('alloc'),
+        freed: object('free'),
         waitsFor(lock: number, mode: number) {
           acquiring(lock, mode);
           tracking.waitsFor(lock, mode);
@@ -62,6 +76,28 @@ export class GatedCpu extends Cpu {
           return tracking.released(lock, mode);
         },
       },
+    });
+  }
+
+  override irqDisable(): void {
+    this.gated.annotate(IRQ_OFF, 0, 0);
+    super.irqDisable();
+  }
+
+  override irqEnable(): void {
+    // What is pending is delivered before it returns.
+    this.gated.annotate(IRQ_ON, 0, 0);
+    super.irqEnable();
+  }
+
+  override onInterrupt(vector: number, handler: InterruptHandler): void {
+    super.onInterrupt(vector, (first, second, sender) => {
+      this.gated.annotate(IRQ_ENTER, 0, sender + 1);
+      try {
+        handler(first, second, sender);
+      } finally {
+        this.gated.annotate(IRQ_EXIT, 0, sender + 1);
+      }
     });
   }
 

@@ -84,8 +84,14 @@ export const Head = struct('gate', {
   planned: u32,
   /** The weaker memory models, by index. */
   model: u32,
-  /** Whether the trace is written. */
+  /** What is recorded in this execution: one of {@link TRACED}. */
   traced: u32,
+  /** What is recorded as long as no slab is used, and once one is; and whether one is. */
+  tracedPlain: u32,
+  tracedObjects: u32,
+  slabs: u32,
+  /** Findings that nobody wants to hear of (again), by hash. */
+  muted: words(257),
   /** At which records stacks are taken: one of STACKS in capture.ts. */
   stacks: u32,
   /** Keep the memory of the last execution as it was left. */
@@ -157,6 +163,11 @@ export const SPINNING = 1;
 export const SLEEPING = 2;
 /** Its actor has returned, or was given up. */
 export const DONE = 3;
+
+/** What is recorded of an execution: events of locks, objects and interrupts, or accesses as well. */
+export const TRACED = { none: 0, events: 1, all: 2 } as const;
+/** Hashes that {@link Head} has room for after their count. */
+export const MAX_MUTED = 256;
 
 /** Why an execution was given up. */
 export const ABORTS = ['none', 'deadlock', 'livelock', 'bound', 'exception', 'stopped'] as const;

@@ -104,7 +104,7 @@ function read(bench: Bench, reading: Reading, noise: readonly Addr[]): void {
   const { isa, cpu } = bench;
   bench.acquiredOnce();
   // Stores to lines that every CPU writes fill the store buffer: what is stored behind them without a barrier stays there while loads go ahead.
-  if (bench.chance(0.5)) for (const line of noise) isa.write(line, cpu.id);
+  if (bench.chance(0.5)) for (const line of noise) isa.writeOnce(line, cpu.id);
   const object = reading.begin();
   const first = object + TortureObject.words;
   const version = bench.load(first);

@@ -1,0 +1,233 @@
+/**
+ * The detectors of one gated CPU, and how they come to the traces of executions.
+ *
+ * Whoever ends an execution runs the passes over its trace, which lies in shared memory, so each CPU's thread has passes of its own. Races, lifetimes and guards are
+ * judged by one execution alone, so it makes no difference which thread that is. Orders of locks add up over executions, in each thread over those
+ * that it has ended: that is a part of what was seen, and a cycle in it is as true as one in all of it. A finding in one thread is enough, and both
+ * directions of an order are nearly always in one execution; handing edges round instead would cost every execution what few need.
+ *
+ * What is recorded depends on what is asked: orders of locks need the events of locks alone, a few records an execution. Races and guards need every access.
+ * Lifetimes do as soon as the subject has a slab, and nothing before.
+ *
+ * A replay must show what it stands for by itself: for it the orders of locks begin anew.
+ *
+ * What was found makes the execution a failure, unless its key is among the `muted` (it was kept already, or somebody wants no word of it), or it is a lead.
+ * Executions that were given up are not judged: their CPUs have ended wherever they stood.
+ */
+import type { Addr } from '../../src/arch/index.ts';
+import type { LockDefinition } from '../../src/locking/define.ts';
+import { layoutOf, type Machine, nameOf, regimesOf, sizeOf } from '../../src/memory/index.ts';
+import { declaredLayouts, fieldAt } from '../../src/memory/struct.ts';
+import {
+  type Detector,
+  detectors,
+  type Finding,
+  type LockClass,
+  type Pass,
+  type Watched,
+} from '../detect/index.ts';
+import type { Gate } from '../engines/gated/gate.ts';
+import { Head, MAX_MUTED, TRACED } from '../engines/gated/layout.ts';
+import { OP, RECORD_WORDS, Trace } from '../engines/trace.ts';
+import { namer } from '../torture/result.ts';
+import type { Tortured, TortureSetup } from '../torture/setup.ts';
+
+/** Findings that a session keeps. */
+const KEPT = 16;
+const NONE: readonly Finding[] = Object.freeze([]);
+const ALLOC = OP.alloc!;
+const FREE = OP.free!;
+
+/** Equal for findings that are one mistake, whichever of many like words it shows at; FNV-1a of the key. */
+export function muteHash(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
+  return hash;
+}
+
+/** A finding's key without the numbers that another run may have otherwise: which CPU's, which of an array. */
+export function keyOf({ detector, key }: Finding): string {
+  return detector === 'lockorder' ? key : key.replace(/\[\d+\]/g, '[]').replace(/CPU \d+|\+\d+/g, '#');
+}
+
+/** What of an execution detectors of these names need. @returns one of TRACED, without and with a slab in the subject */
+export function tracedFor(names: readonly Detector[]): { plain: number; objects: number } {
+  const has = (...wanted: string[]): boolean => names.some(({ name }) => wanted.includes(name));
+  const plain = has('races', 'guard') ? TRACED.all : has('lockorder') ? TRACED.events : TRACED.none;
+  return { plain, objects: has('lifetime') ? TRACED.all : plain };
+}
+
+/** What a lock is, by what it promises. */
+function classes(subject: Tortured, { lock, nested }: TortureSetup, name: (addr: Addr) => string) {
+  if (subject.definition !== 'lock') return (): undefined => undefined;
+  const { kind, promises } = subject as LockDefinition;
+  const own = new Set([lock, ...nested]);
+  const rcu = kind === 'rcu';
+  const unowned = kind === 'semaphore' || kind === 'condition';
+  return (addr: Addr): LockClass | undefined =>
+    own.has(addr)
+      ? {
+          name: name(addr),
+          rcu,
+          unowned,
+          recursive: promises.recursive === true || rcu,
+          sleeps: promises.sleeps === true,
+        }
+      : undefined;
+}
+
+interface Slabbed {
+  readonly object: Addr;
+  readonly bytes: number;
+  readonly layout: object | undefined;
+}
+
+/** The passes of one thread. */
+export class Watch {
+  /** Findings of this session that made executions failures, and leads by key. */
+  found: { readonly execution: number; readonly finding: Finding }[] = [];
+  readonly leads = new Map<string, Finding>();
+  private readonly gate: Gate;
+  private readonly words: Int32Array;
+  private readonly watched: Watched;
+  private readonly chosen: readonly Detector[];
+  private readonly machine: Machine;
+  /** Passes, by detector; made when they are first needed. */
+  private readonly passes = new Map<string, Pass | undefined>();
+  /** Objects of slabs that the trace at hand allocates or frees. */
+  private readonly objects = new Map<Addr, Slabbed>();
+
+  constructor(
+    machine: Machine,
+    gate: Gate,
+    subject: Tortured,
+    setup: TortureSetup,
+    names: readonly string[] | undefined,
+  ) {
+    this.gate = gate;
+    this.machine = machine;
+    this.chosen = detectors(names);
+    const at = gate.area.trace >>> 2;
+    this.words = gate.w.subarray(at, at + gate.area.maxTrace * RECORD_WORDS);
+    const plain = namer(machine, setup, subject.layout);
+    const name = (addr: Addr): string => this.inObject(addr) ?? plain(addr);
+    const { layout } = subject;
+    const [regime] = layout ? regimesOf(layout) : [];
+    this.watched = {
+      cpus: machine.cpus,
+      bytes: machine.words.byteLength,
+      name,
+      classOf: classes(subject, setup, plain),
+      objects: { sizeOf: (object) => this.objects.get(object)?.bytes ?? 0 },
+      ...(layout && regime !== undefined
+        ? {
+            guards: {
+              regime,
+              layouts: declaredLayouts(),
+              memory: (addr: Addr) => this.before(addr),
+              resolve: (addr: Addr) => this.guarded(addr, setup.lock, layout),
+            },
+          }
+        : {}),
+    };
+  }
+
+  /** A session begins. */
+  begin(replays: boolean): void {
+    this.found = [];
+    this.leads.clear();
+    if (replays) this.passes.delete('lockorder');
+  }
+
+  /** Judges the execution that has ended. @returns whether it shows anything that makes it a failure */
+  judges(): boolean {
+    const { gate } = this;
+    const traced = gate.get(Head.traced);
+    const records = gate.get(Head.trace);
+    if (traced === TRACED.none || gate.get(Head.traceLost) !== 0) return false;
+    const trace = new Trace(this.words, records);
+    const slabs = gate.get(Head.slabs) !== 0 && traced === TRACED.all;
+    if (slabs) this.lists(trace);
+    let fails = false;
+    for (const detector of this.chosen) {
+      const { name } = detector;
+      if (name === 'lifetime' ? !slabs : name !== 'lockorder' && traced !== TRACED.all) continue;
+      for (const finding of this.pass(detector)?.run(trace) ?? NONE) if (this.tells(finding)) fails = true;
+    }
+    return fails;
+  }
+
+  private pass(detector: Detector): Pass | undefined {
+    const { name } = detector;
+    if (!this.passes.has(name)) this.passes.set(name, detector.create(this.watched));
+    return this.passes.get(name);
+  }
+
+  private tells(finding: Finding): boolean {
+    const key = keyOf(finding);
+    if (this.muted(muteHash(key))) return false;
+    if (finding.detector === 'guard') {
+      if (this.leads.size < KEPT) this.leads.set(key, finding);
+      return false;
+    }
+    if (this.found.length < KEPT) this.found.push({ execution: this.gate.get(Head.execution), finding });
+    return true;
+  }
+
+  private muted(hash: number): boolean {
+    const { gate } = this;
+    const count = Math.min(gate.get(Head.muted), MAX_MUTED);
+    for (let at = 1; at <= count; at += 1) if (gate.get(Head.muted + 4 * at) === hash) return true;
+    return false;
+  }
+
+  // Objects of slabs.
+
+  private lists(trace: Trace): void {
+    this.objects.clear();
+    for (let at = 0; at < trace.length; at += 1) {
+      const op = trace.op(at);
+      if (op !== ALLOC && op !== FREE) continue;
+      const object = trace.addr(at);
+      if (!this.objects.has(object))
+        this.objects.set(object, { object, bytes: trace.before(at), layout: layoutOf(trace.value(at)) });
+    }
+  }
+
+  private objectAt(addr: Addr): Slabbed | undefined {
+    for (const each of this.objects.values())
+      if (addr >= each.object && addr < each.object + each.bytes) return each;
+    return undefined;
+  }
+
+  private inObject(addr: Addr): string | undefined {
+    const found = this.objectAt(addr);
+    if (!found?.layout) return undefined;
+    const field = fieldAt(found.layout, addr - found.object);
+    return field === undefined ? nameOf(found.layout) : `${nameOf(found.layout)}.${field}`;
+  }
+
+  // Guarded fields.
+
+  private guarded(addr: Addr, state: Addr, layout: object) {
+    const inside = this.objectAt(addr);
+    const of =
+      inside?.layout !== undefined
+        ? { object: inside.object, layout: inside.layout }
+        : addr >= state && addr < state + sizeOf(layout)
+          ? { object: state, layout }
+          : undefined;
+    const field = of && fieldAt(of.layout, addr - of.object);
+    return of && field !== undefined ? { ...of, field: field.replace(/\[.*$/, '') } : undefined;
+  }
+
+  /** What a word held when the execution began. */
+  private before(addr: Addr): number {
+    const { gate } = this;
+    const index = addr >>> 2;
+    const log = gate.area.undo >>> 2;
+    for (let at = 0; at < gate.get(Head.undo); at += 1)
+      if (gate.w[log + 2 * at] === index) return gate.w[log + 2 * at + 1]!;
+    return this.machine.words[index]!;
+  }
+}
