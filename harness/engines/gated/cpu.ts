@@ -4,7 +4,7 @@
  */
 import { WasmIsa, type WasmMemory } from '../../../src/arch/index.ts';
 import { Cpu, type Machine } from '../../../src/memory/index.ts';
-import { OP } from '../trace.ts';
+import { annotateLocks } from '../locks.ts';
 import { NS_PER_STEP } from './access.ts';
 import { Gate } from './gate.ts';
 import { GatedIsa } from './isa.ts';
@@ -38,34 +38,7 @@ export class GatedCpu extends Cpu {
   constructor(isa: GatedIsa, id: number, count: number, words: Int32Array<SharedArrayBuffer>) {
     super(isa, id, count, words, 1);
     this.gated = isa;
-    const { tracking } = this;
-    const note = (name: string) => {
-      const op = OP[name]!;
-      return (lock: number, mode: number): void => isa.annotate(op, lock, mode);
-    };
-    const [acquiring, acquired, released] = [note('acquiring'), note('acquired'), note('released')];
-    const gaveUp = OP.gaveUp!;
-    Object.assign(this, {
-      tracking: {
-        held: tracking.held,
-        waitsFor(lock: number, mode: number) {
-          acquiring(lock, mode);
-          tracking.waitsFor(lock, mode);
-        },
-        gaveUp() {
-          isa.annotate(gaveUp, 0, 0);
-          tracking.gaveUp();
-        },
-        acquired(lock: number, mode: number) {
-          tracking.acquired(lock, mode);
-          acquired(lock, mode);
-        },
-        released(lock: number, mode: number) {
-          released(lock, mode);
-          return tracking.released(lock, mode);
-        },
-      },
-    });
+    annotateLocks(this, (op, lock, mode) => isa.annotate(op, lock, mode));
   }
 
   /** The next number of this CPU's stream; what an execution does may depend on its seed from here on. */
