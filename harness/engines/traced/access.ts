@@ -2,22 +2,22 @@
  * The traced instruction set: each access is the machine's own instruction, made at full speed and in parallel, and a record of it in the CPU's ring.
  *
  * Nothing is shared and nothing waits, so CPUs race as they do untraced; what a record costs is a few stores to lines that only this CPU touches. The
- * record is written after its access, so a ring says what a CPU did and in which order, and nothing about the order between CPUs. Subclasses fill in what
- * the exact order needs (order.ts): a look before a load, whether what was read must be read again, a turn before a store. Here these do nothing, and V8
- * inlines them away: a thread binds one engine for life, so every call has one target.
+ * record is written after its access, so a ring says what a CPU did and in which order, and nothing about the order between CPUs.
  *
- * A delay is due when the count of records reaches `due`, one compare an access: {@link Delays} says when that is next. It strikes after an access, which is
- * before the next one.
+ * The cost is as much the code as the stores: V8 inlines so many bytes into a loop and no more, so a load is its access and one small call. Subclasses put the
+ * exact order (order.ts) and delays into that call; a thread binds one engine for life, so it has one target.
+ *
+ * Delays come after a record is written, which is before the next access: chaos.ts.
  *
  * Blocking is the engine's own below: waiting, parking and interrupts are as untraced. What a `spinWhile` returns is what it has seen.
  */
 import { type Addr, type Isa, WAIT_NOT_EQUAL, type WaitResult } from '../../../src/arch/index.ts';
 import { outside } from '../../../src/arch/isa.ts';
-import { OP, RECORD_WORDS } from '../trace.ts';
-import type { Delays } from './chaos.ts';
-import { LINE_WORDS, type Rings } from './ring.ts';
+import { OP } from '../trace.ts';
+import type { Rings } from './ring.ts';
 
-const op = (name: string): number => OP[name]!;
+/** An operation as it stands in a record. */
+const op = (name: string): number => OP[name]! << 24;
 const READ = op('read');
 const WRITE = op('write');
 const READ_ONCE = op('readOnce');
@@ -46,6 +46,10 @@ const GRACE_PERIOD = op('gracePeriod');
 const RACE_BEGIN = op('raceBegin');
 const RACE_END = op('raceEnd');
 
+// Numbers of ring.ts once more: V8 loads what is imported anew at every access.
+const WORDS = 8191;
+const COUNT = 8192;
+
 /** What a traced CPU is made with. */
 export interface TracedOptions {
   /** The engine whose instructions these are. */
@@ -54,11 +58,7 @@ export interface TracedOptions {
   readonly words: Int32Array<SharedArrayBuffer>;
   readonly rings: Rings;
   readonly cpu: number;
-  readonly delays?: Delays | undefined;
 }
-
-/** Whether an engine makes every access sequentially consistent. */
-export type Strength = 'as asked' | 'sequential';
 
 /** Loads, stores, fences and waiting. */
 export class TracedAccess {
@@ -66,10 +66,6 @@ export class TracedAccess {
   readonly words: Int32Array<SharedArrayBuffer>;
   protected readonly to: Isa;
   protected readonly ring: Int32Array<SharedArrayBuffer>;
-  protected readonly mask: number;
-  /** Count of records at which a delay is due. */
-  protected due: number;
-  private readonly delays: Delays | undefined;
 
   // The instructions, in fields of its own: the shape that V8 calls fastest.
   private readonly readOnceTo: Isa['readOnce'];
@@ -85,19 +81,15 @@ export class TracedAccess {
   protected readonly exchangeTo: Isa['exchange'];
   protected readonly compareExchangeTo: Isa['compareExchange'];
 
-  constructor({ to, words, rings, cpu, delays }: TracedOptions, strength: Strength = 'as asked') {
+  constructor({ to, words, rings, cpu }: TracedOptions) {
     this.to = to;
     this.words = words;
     this.engine = `${to.engine}, traced`;
     this.ring = rings.ring(cpu);
-    this.mask = rings.handle.records - 1;
-    this.delays = delays;
-    this.due = delays ? delays.next(this.ring[0]!) : -1;
-    const strong = strength === 'sequential';
-    this.readOnceTo = strong ? to.load : to.readOnce;
-    this.writeOnceTo = strong ? to.store : to.writeOnce;
+    this.readOnceTo = to.readOnce;
+    this.writeOnceTo = to.writeOnce;
     this.loadAcquireTo = to.loadAcquire;
-    this.storeReleaseTo = strong ? to.store : to.storeRelease;
+    this.storeReleaseTo = to.storeRelease;
     this.loadTo = to.load;
     this.storeTo = to.store;
     this.fetchAddTo = to.fetchAdd;
@@ -108,160 +100,100 @@ export class TracedAccess {
     this.compareExchangeTo = to.compareExchange;
   }
 
-  // What the exact order fills in.
+  /** Before a store or read-modify-write: nothing, unless the exact order wants its turn. */
+  protected enter(_addr: Addr): void {}
 
-  /** Before a load. @returns a version */
-  protected look(_addr: Addr): number {
-    return 0;
-  }
-
-  /** After a load: whether it must be made again. */
-  protected torn(_addr: Addr, _version: number): boolean {
-    return false;
-  }
-
-  /** Before a store or read-modify-write. @returns what the word holds, for stores, where that is known */
-  protected enter(_addr: Addr): number {
-    return 0;
-  }
-
-  // Records.
-
-  /** A load. */
-  protected loaded(operation: number, addr: Addr, value: number, _version: number): void {
+  /** A load, a store or what is no access. */
+  protected note(head: number, value: number): void {
     const { ring } = this;
-    const count = ring[0]!;
-    const at = LINE_WORDS + (count & this.mask) * RECORD_WORDS;
-    ring[at] = (operation << 24) | (addr >>> 2);
-    ring[at + 1] = value;
-    ring[0] = count + 1;
-    if (count === this.due) this.delay(addr);
+    const at = ring[COUNT]!;
+    ring[at & WORDS] = head;
+    ring[(at & WORDS) + 1] = value;
+    ring[COUNT] = at + 4;
   }
 
-  /** A store or a read-modify-write, which {@link enter} has begun. */
-  protected wrote(operation: number, addr: Addr, value: number, before: number): void {
-    const { ring } = this;
-    const count = ring[0]!;
-    const at = LINE_WORDS + (count & this.mask) * RECORD_WORDS;
-    ring[at] = (operation << 24) | (addr >>> 2);
-    ring[at + 1] = value;
-    ring[at + 2] = before;
-    ring[0] = count + 1;
-    if (count === this.due) this.delay(addr);
+  /** A read-modify-write, which {@link enter} has begun. */
+  protected wrote(head: number, value: number, before: number): void {
+    this.ring[(this.ring[COUNT]! & WORDS) + 2] = before;
+    this.note(head, value);
   }
 
   /** A compareExchange, begun by {@link enter}, that found another value. */
-  protected refused(operation: number, addr: Addr, value: number): void {
-    this.loaded(operation, addr, value, 0);
+  protected refused(head: number, value: number): void {
+    this.note(head, value);
   }
 
   /** Writes a record that is no access. */
-  annotate(operation: number, addr: Addr, value: number, before = 0): void {
-    const { ring } = this;
-    const count = ring[0]!;
-    const at = LINE_WORDS + (count & this.mask) * RECORD_WORDS;
-    ring[at] = (operation << 24) | (addr >>> 2);
-    ring[at + 1] = value;
-    ring[at + 2] = before;
-    ring[0] = count + 1;
-    if (count === this.due) this.due = count + 1;
-  }
-
-  private delay(addr: Addr): void {
-    this.delays?.strike(addr);
-    this.due = this.delays?.next(this.ring[0]!) ?? -1;
+  annotate(operation: number, addr: Addr, value: number): void {
+    this.note((operation << 24) | (addr >>> 2), value);
   }
 
   // Loads.
 
   read(addr: Addr): number {
-    for (;;) {
-      const version = this.look(addr);
-      const value = this.words[addr >>> 2] ?? outside(addr);
-      if (this.torn(addr, version)) continue;
-      this.loaded(READ, addr, value, version);
-      return value;
-    }
+    const value = this.words[addr >>> 2] ?? outside(addr);
+    this.note(READ | (addr >>> 2), value);
+    return value;
   }
 
   readOnce(addr: Addr): number {
-    for (;;) {
-      const version = this.look(addr);
-      const value = this.readOnceTo(addr);
-      if (this.torn(addr, version)) continue;
-      this.loaded(READ_ONCE, addr, value, version);
-      return value;
-    }
+    const value = this.readOnceTo(addr);
+    this.note(READ_ONCE | (addr >>> 2), value);
+    return value;
   }
 
   loadAcquire(addr: Addr): number {
-    for (;;) {
-      const version = this.look(addr);
-      const value = this.loadAcquireTo(addr);
-      if (this.torn(addr, version)) continue;
-      this.loaded(LOAD_ACQUIRE, addr, value, version);
-      return value;
-    }
+    const value = this.loadAcquireTo(addr);
+    this.note(LOAD_ACQUIRE | (addr >>> 2), value);
+    return value;
   }
 
   load(addr: Addr): number {
-    for (;;) {
-      const version = this.look(addr);
-      const value = this.loadTo(addr);
-      if (this.torn(addr, version)) continue;
-      this.loaded(LOAD, addr, value, version);
-      return value;
-    }
+    const value = this.loadTo(addr);
+    this.note(LOAD | (addr >>> 2), value);
+    return value;
   }
 
   // Stores.
 
   write(addr: Addr, value: number): void {
-    const before = this.enter(addr);
     this.words[addr >>> 2] = value;
-    this.wrote(WRITE, addr, value, before);
+    this.note(WRITE | (addr >>> 2), value);
   }
 
   writeOnce(addr: Addr, value: number): void {
-    const before = this.enter(addr);
     this.writeOnceTo(addr, value);
-    this.wrote(WRITE_ONCE, addr, value, before);
+    this.note(WRITE_ONCE | (addr >>> 2), value);
   }
 
   storeRelease(addr: Addr, value: number): void {
-    const before = this.enter(addr);
     this.storeReleaseTo(addr, value);
-    this.wrote(STORE_RELEASE, addr, value, before);
+    this.note(STORE_RELEASE | (addr >>> 2), value);
   }
 
   store(addr: Addr, value: number): void {
-    const before = this.enter(addr);
     this.storeTo(addr, value);
-    this.wrote(STORE, addr, value, before);
+    this.note(STORE | (addr >>> 2), value);
   }
 
   storeWake(addr: Addr, value: number): void {
-    const before = this.enter(addr);
-    this.storeTo(addr, value);
-    this.wrote(STORE_WAKE, addr, value, before);
-    this.to.wake(addr, -1);
+    this.to.storeWake(addr, value);
+    this.note(STORE_WAKE | (addr >>> 2), value);
   }
 
   storeWakeOne(addr: Addr, value: number): void {
-    const before = this.enter(addr);
-    this.storeTo(addr, value);
-    this.wrote(STORE_WAKE_ONE, addr, value, before);
-    this.to.wake(addr, 1);
+    this.to.storeWakeOne(addr, value);
+    this.note(STORE_WAKE_ONE | (addr >>> 2), value);
   }
 
   wake(addr: Addr, count: number): void {
     this.to.wake(addr, count);
-    this.annotate(WAKE, addr, count);
+    this.note(WAKE | (addr >>> 2), count);
   }
 
   notify(addr: Addr, count: number): number {
     const woken = this.to.notify(addr, count);
-    this.annotate(NOTIFY, addr, woken);
+    this.note(NOTIFY | (addr >>> 2), woken);
     return woken;
   }
 
@@ -269,24 +201,24 @@ export class TracedAccess {
 
   mb(): void {
     this.to.mb();
-    this.annotate(MB, 0, 0);
+    this.note(MB, 0);
   }
 
   rmb(): void {
     this.to.rmb();
-    this.annotate(RMB, 0, 0);
+    this.note(RMB, 0);
   }
 
   wmb(): void {
     this.to.wmb();
-    this.annotate(WMB, 0, 0);
+    this.note(WMB, 0);
   }
 
   // Waiting.
 
   /** A load of its own of what a wait has ended on; where no order is kept, what the wait has seen. */
   protected sees(operation: number, addr: Addr, seen: number): number {
-    this.loaded(operation, addr, seen, 0);
+    this.note(operation | (addr >>> 2), seen);
     return seen;
   }
 
@@ -295,7 +227,7 @@ export class TracedAccess {
     for (let blocked = false; ; blocked = true) {
       let now = this.to.spinBriefly(addr, old);
       if (now === old) {
-        if (!blocked) this.annotate(BLOCKED, addr, old);
+        if (!blocked) this.note(BLOCKED | (addr >>> 2), old);
         now = this.to.spinWhile(addr, old);
       }
       const seen = this.sees(SPIN_WHILE, addr, now);
@@ -321,7 +253,7 @@ export class TracedAccess {
     // The word is compared once more below; that it differed here is reason enough not to sleep.
     const seen = this.sees(WAIT, addr, this.loadTo(addr));
     const result = seen === (value | 0) ? this.to.wait(addr, value, timeout) : WAIT_NOT_EQUAL;
-    this.annotate(WAIT_END, addr, 0, result);
+    this.wrote(WAIT_END | (addr >>> 2), 0, result);
     return result;
   }
 
@@ -332,28 +264,28 @@ export class TracedAccess {
   // Annotations.
 
   queued(lock: Addr): void {
-    this.annotate(QUEUED, lock, 0);
+    this.note(QUEUED | (lock >>> 2), 0);
     this.to.queued(lock);
   }
 
   published(addr: Addr): void {
-    this.annotate(PUBLISHED, addr, 0);
+    this.note(PUBLISHED | (addr >>> 2), 0);
   }
 
   consumed(addr: Addr): void {
-    this.annotate(CONSUMED, addr, 0);
+    this.note(CONSUMED | (addr >>> 2), 0);
   }
 
   gracePeriod(id: number): void {
-    this.annotate(GRACE_PERIOD, 0, id);
+    this.note(GRACE_PERIOD, id);
   }
 
   dataRace<T>(fn: () => T): T {
-    this.annotate(RACE_BEGIN, 0, 0);
+    this.note(RACE_BEGIN, 0);
     try {
       return fn();
     } finally {
-      this.annotate(RACE_END, 0, 0);
+      this.note(RACE_END, 0);
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Isa } from '../../../src/arch/index.ts';
 import type { Cpu } from '../../../src/memory/index.ts';
 import { annotateLocks } from '../locks.ts';
 import type { TracedAccess } from './access.ts';
-import { type ChaosOptions, Delays } from './chaos.ts';
+import { type ChaosOptions, DelayedIsa, DelayedOrderedIsa, Delays } from './chaos.ts';
 import { TracedIsa } from './isa.ts';
 import { OrderedIsa } from './order.ts';
 import { MAX_TRACED_BYTES, Rings, type TraceHandle } from './ring.ts';
@@ -38,8 +38,11 @@ export function tracer({ handle, chaos }: Tracing, id: number): Tracer {
         throw new RangeError(
           `a traced machine has at most ${MAX_TRACED_BYTES / 2 ** 20} MiB, not ${words.byteLength / 2 ** 20}`,
         );
-      const options = { to, words, rings, cpu: id, delays };
-      const made = handle.ordered ? new OrderedIsa(options) : new TracedIsa(options);
+      const options = { to, words, rings, cpu: id };
+      const { ordered } = handle;
+      const made = delays
+        ? new (ordered ? DelayedOrderedIsa : DelayedIsa)(options, delays)
+        : new (ordered ? OrderedIsa : TracedIsa)(options);
       isa = made;
       return made;
     },

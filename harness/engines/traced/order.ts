@@ -25,13 +25,27 @@
  * What is accessed past `isa` (the CPU's own area, the parked counters of waiting) has no place in the order.
  */
 import type { Addr } from '../../../src/arch/index.ts';
-import { OP, RECORD_WORDS } from '../trace.ts';
+import { OP } from '../trace.ts';
 import type { TracedOptions } from './access.ts';
 import { TracedIsa } from './isa.ts';
-import { LINE_WORDS, stripeOf } from './ring.ts';
+import { stripeOf } from './ring.ts';
 
-const READ = OP.read!;
-const WRITE = OP.write!;
+const op = (name: string): number => OP[name]! << 24;
+const READ = op('read');
+const WRITE = op('write');
+const READ_ONCE = op('readOnce');
+const WRITE_ONCE = op('writeOnce');
+const LOAD_ACQUIRE = op('loadAcquire');
+const STORE_RELEASE = op('storeRelease');
+const LOAD = op('load');
+const STORE = op('store');
+const STORE_WAKE = op('storeWake');
+const STORE_WAKE_ONE = op('storeWakeOne');
+const WAIT_END = OP.waitEnd!;
+// Numbers of ring.ts, see access.ts: the records of a ring, and the words from one stripe to the next.
+const WORDS = 8191;
+const COUNT = 8192;
+const STRIPE = 16;
 /** Looks at a version word before a CPU sleeps. */
 const SPINS = 2000;
 /** Milliseconds of that sleep. */
@@ -42,10 +56,12 @@ export class OrderedIsa extends TracedIsa {
   protected readonly stripes: Int32Array<SharedArrayBuffer>;
   /** Version of the stripe that this CPU writes. */
   protected held = 0;
+  /** Its place. */
+  protected stripe = 0;
   private readonly pillow = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(options: TracedOptions) {
-    super(options, 'sequential');
+    super(options);
     this.stripes = options.rings.stripes;
   }
 
@@ -53,15 +69,15 @@ export class OrderedIsa extends TracedIsa {
   private placeOf(addr: Addr): number {
     if ((addr & 3) !== 0 || addr >>> 2 >= this.words.length)
       throw new RangeError(`address ${addr} is outside the memory, or no multiple of 4`);
-    return stripeOf(addr) * LINE_WORDS;
+    return stripeOf(addr) * STRIPE;
   }
 
   private patience(spins: number): void {
     if (spins % SPINS === SPINS - 1) Atomics.wait(this.pillow, 0, 0, NAP);
   }
 
-  protected override look(addr: Addr): number {
-    const at = this.placeOf(addr);
+  /** Before a load. @returns the version of its stripe */
+  protected look(at: number): number {
     for (let spins = 0; ; spins += 1) {
       const version = Atomics.load(this.stripes, at);
       if ((version & 1) === 0) return version;
@@ -69,11 +85,7 @@ export class OrderedIsa extends TracedIsa {
     }
   }
 
-  protected override torn(addr: Addr, version: number): boolean {
-    return Atomics.load(this.stripes, stripeOf(addr) * LINE_WORDS) !== version;
-  }
-
-  protected override enter(addr: Addr): number {
+  protected override enter(addr: Addr): void {
     const at = this.placeOf(addr);
     for (let spins = 0; ; spins += 1) {
       const version = Atomics.load(this.stripes, at);
@@ -82,52 +94,92 @@ export class OrderedIsa extends TracedIsa {
         Atomics.compareExchange(this.stripes, at, version, version + 1) === version
       ) {
         this.held = version;
-        return Atomics.load(this.words, addr >>> 2);
+        this.stripe = at;
+        return;
       }
       this.patience(spins);
     }
   }
 
+  /** Ends what {@link enter} began; the next record has this version. */
+  protected leave(version: number): void {
+    Atomics.store(this.stripes, this.stripe, version);
+    this.version(version);
+  }
+
   private version(version: number): void {
     const { ring } = this;
-    ring[LINE_WORDS + (ring[0]! & this.mask) * RECORD_WORDS + 3] = version;
+    ring[(ring[COUNT]! & WORDS) + 3] = version;
   }
 
-  protected override loaded(operation: number, addr: Addr, value: number, version: number): void {
-    this.version(version);
-    super.loaded(operation, addr, value, version);
+  protected override wrote(head: number, value: number, before: number): void {
+    if (head >>> 24 !== WAIT_END) this.leave((this.held + 2) | 0);
+    super.wrote(head, value, before);
   }
 
-  protected override wrote(operation: number, addr: Addr, value: number, before: number): void {
-    const version = (this.held + 2) | 0;
-    Atomics.store(this.stripes, stripeOf(addr) * LINE_WORDS, version);
-    this.version(version);
-    super.wrote(operation, addr, value | 0, before);
-  }
-
-  protected override refused(operation: number, addr: Addr, value: number): void {
-    const { held } = this;
-    Atomics.store(this.stripes, stripeOf(addr) * LINE_WORDS, held);
-    this.loaded(operation, addr, value, held);
+  protected override refused(head: number, value: number): void {
+    this.leave(this.held);
+    super.refused(head, value);
   }
 
   protected override sees(operation: number, addr: Addr, _seen: number): number {
+    const at = this.placeOf(addr);
     for (;;) {
-      const version = this.look(addr);
+      const version = this.look(at);
       const value = this.loadTo(addr);
-      if (this.torn(addr, version)) continue;
-      this.loaded(operation, addr, value, version);
+      if (Atomics.load(this.stripes, at) !== version) continue;
+      this.version(version);
+      this.note(operation | (addr >>> 2), value);
       return value;
     }
+  }
+
+  private puts(operation: number, addr: Addr, value: number): void {
+    this.enter(addr);
+    const before = this.loadTo(addr);
+    this.storeTo(addr, value);
+    this.wrote(operation | (addr >>> 2), value | 0, before);
   }
 
   override read(addr: Addr): number {
     return this.sees(READ, addr, 0);
   }
 
+  override readOnce(addr: Addr): number {
+    return this.sees(READ_ONCE, addr, 0);
+  }
+
+  override loadAcquire(addr: Addr): number {
+    return this.sees(LOAD_ACQUIRE, addr, 0);
+  }
+
+  override load(addr: Addr): number {
+    return this.sees(LOAD, addr, 0);
+  }
+
   override write(addr: Addr, value: number): void {
-    const before = this.enter(addr);
-    this.storeTo(addr, value);
-    this.wrote(WRITE, addr, value, before);
+    this.puts(WRITE, addr, value);
+  }
+
+  override writeOnce(addr: Addr, value: number): void {
+    this.puts(WRITE_ONCE, addr, value);
+  }
+
+  override storeRelease(addr: Addr, value: number): void {
+    this.puts(STORE_RELEASE, addr, value);
+  }
+
+  override store(addr: Addr, value: number): void {
+    this.puts(STORE, addr, value);
+  }
+
+  override storeWake(addr: Addr, value: number): void {
+    this.puts(STORE_WAKE, addr, value);
+    this.to.wake(addr, -1);
+  }
+
+  override storeWakeOne(addr: Addr, value: number): void {
+    this.puts(STORE_WAKE_ONE, addr, value);
+    this.to.wake(addr, 1);
   }
 }

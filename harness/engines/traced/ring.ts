@@ -4,14 +4,14 @@
  *   line      of the whole: who kept the evidence, and whether it is kept
  *   stripes   version words of the exact order, a line each; see order.ts
  *   targets   a word an address hash: accesses to these addresses are delayed more often
- *   rings     of each CPU: a line whose first word counts its records, then the records, a power of two of them
- *   kept      of each CPU: how many, and a copy of its last records when the first violation was noticed
+ *   rings     of each CPU: the records, a power of two of them, then a line whose first word counts the words written
+ *   kept      of each CPU: a copy of its last records when the first violation was noticed
  *
- * A record has four words, of which a load writes two:
+ * A record has four words, of which most write two:
  *
  *   operation << 24 | address / 4     value     before     version
  *
- * `before` counts for stores and read-modify-writes only, `version` only in an exact order: what is left there of a lap ago is never read. The address
+ * `before` counts for read-modify-writes, and in an exact order for stores; `version` only in an exact order: what is left there of a lap ago is never read. The address
  * has 24 bits, so a machine that is traced has at most 64 MiB.
  *
  * Only the CPU itself writes its ring, plainly: no counter is shared and nothing waits. Whoever copies it while its CPU goes on takes the count, copies, and takes the
@@ -19,9 +19,9 @@
  * in order; it is a hint about the last access. Where every record counts, rings are read when their CPUs have stopped.
  */
 import type { Addr } from '../../../src/arch/index.ts';
-import { OPERATIONS, RECORD_WORDS, Trace } from '../trace.ts';
+import { OP, OPERATIONS, RECORD_WORDS, Trace } from '../trace.ts';
 
-/** Records of a ring unless told otherwise. */
+/** Records of a ring: a power of two. */
 export const RING_RECORDS = 2048;
 /** Records of each CPU that are kept as evidence. */
 export const KEPT_RECORDS = 1024;
@@ -35,6 +35,7 @@ export const MAX_TRACED_BYTES = 2 ** 26;
 /** Words of a line. */
 export const LINE_WORDS = 16;
 const STRIPE_WORDS = STRIPES * LINE_WORDS;
+const WAIT_END = OP.waitEnd!;
 const KEEPER = 0;
 const IS_KEPT = 1;
 
@@ -42,8 +43,6 @@ const IS_KEPT = 1;
 export interface TraceHandle {
   readonly memory: SharedArrayBuffer;
   readonly cpus: number;
-  /** Records of a ring: a power of two. */
-  readonly records: number;
   /** Whether records have versions. */
   readonly ordered: boolean;
 }
@@ -71,14 +70,14 @@ export function targetOf(addr: Addr): number {
 const first = LINE_WORDS;
 const targetsAt = first + STRIPE_WORDS;
 const ringsAt = targetsAt + TARGETS;
-const ringWords = (records: number): number => LINE_WORDS + records * RECORD_WORDS;
+const ringWords = (records: number): number => records * RECORD_WORDS + LINE_WORDS;
+/** Word of a ring that counts the words written, modulo 2^32. */
+const COUNT = RING_RECORDS * RECORD_WORDS;
 
-/** Makes the memory of a machine with so many CPUs. @throws RangeError when `records` is no power of two */
-export function traceMemory(cpus: number, ordered: boolean, records = RING_RECORDS): TraceHandle {
-  if (records < KEPT_RECORDS || (records & (records - 1)) !== 0)
-    throw new RangeError(`a ring has a power of two of records, from ${KEPT_RECORDS}, not ${records}`);
-  const words = ringsAt + cpus * (ringWords(records) + ringWords(KEPT_RECORDS));
-  return { memory: new SharedArrayBuffer(4 * words), cpus, records, ordered };
+/** Makes the memory of a machine with so many CPUs. */
+export function traceMemory(cpus: number, ordered: boolean): TraceHandle {
+  const words = ringsAt + cpus * (ringWords(RING_RECORDS) + ringWords(KEPT_RECORDS));
+  return { memory: new SharedArrayBuffer(4 * words), cpus, ordered };
 }
 
 /** The memory of the traced engine, as one thread sees it. */
@@ -95,16 +94,16 @@ export class Rings {
     this.targets = this.words.subarray(targetsAt, targetsAt + TARGETS);
   }
 
-  /** The ring of a CPU: its line, then its records. */
+  /** The ring of a CPU: its records, then a line whose first word counts the words written. */
   ring(cpu: number): Int32Array<SharedArrayBuffer> {
-    const size = ringWords(this.handle.records);
+    const size = ringWords(RING_RECORDS);
     return this.words.subarray(ringsAt + cpu * size, ringsAt + (cpu + 1) * size);
   }
 
   private copy(cpu: number): Int32Array<SharedArrayBuffer> {
-    const { cpus, records } = this.handle;
+    const { cpus } = this.handle;
     const size = ringWords(KEPT_RECORDS);
-    const at = ringsAt + cpus * ringWords(records) + cpu * size;
+    const at = ringsAt + cpus * ringWords(RING_RECORDS) + cpu * size;
     return this.words.subarray(at, at + size);
   }
 
@@ -112,21 +111,20 @@ export class Rings {
   keep(cpu: number): void {
     const { words } = this;
     if (Atomics.compareExchange(words, KEEPER, 0, cpu + 1) !== 0) return;
-    const { records, cpus } = this.handle;
-    const mask = records - 1;
+    const { cpus } = this.handle;
     for (let other = 0; other < cpus; other += 1) {
       const ring = this.ring(other);
       const copy = this.copy(other);
-      const end = Atomics.load(ring, 0);
+      const end = Atomics.load(ring, COUNT) >>> 2;
       for (let back = 1; back <= KEPT_RECORDS; back += 1) {
-        const from = LINE_WORDS + ((end - back) & mask) * RECORD_WORDS;
-        const to = LINE_WORDS + (KEPT_RECORDS - back) * RECORD_WORDS;
+        const from = ((end - back) & (RING_RECORDS - 1)) * RECORD_WORDS;
+        const to = (KEPT_RECORDS - back) * RECORD_WORDS;
         for (let word = 0; word < RECORD_WORDS; word += 1) copy[to + word] = ring[from + word]!;
       }
       // The one that is being written is no record yet.
-      const passed = (Atomics.load(ring, 0) - end + 1) | 0;
-      const whole = other === cpu ? KEPT_RECORDS : Math.max(0, Math.min(KEPT_RECORDS, records - passed));
-      for (let gone = 0; gone < KEPT_RECORDS - whole; gone += 1) copy[LINE_WORDS + gone * RECORD_WORDS] = 0;
+      const passed = (((Atomics.load(ring, COUNT) >>> 2) - end) & 0x3fffffff) + 1;
+      const whole = other === cpu ? KEPT_RECORDS : Math.max(0, Math.min(KEPT_RECORDS, RING_RECORDS - passed));
+      for (let gone = 0; gone < KEPT_RECORDS - whole; gone += 1) copy[gone * RECORD_WORDS] = 0;
     }
     Atomics.store(words, IS_KEPT, 1);
   }
@@ -145,21 +143,21 @@ export class Rings {
   /** The records of a CPU, the oldest first: those that were kept at the first violation, or what its ring has now. */
   records(cpu: number, kept = this.kept): RingRecord[] {
     const from = kept ? this.copy(cpu) : this.ring(cpu);
-    const size = kept ? KEPT_RECORDS : this.handle.records;
-    const end = kept ? size : Atomics.load(from, 0);
+    const size = kept ? KEPT_RECORDS : RING_RECORDS;
+    const end = kept ? size : Atomics.load(from, COUNT) >>> 2;
     const found: RingRecord[] = [];
     for (let back = size; back > 0; back -= 1) {
-      const at = LINE_WORDS + ((end - back) & (size - 1)) * RECORD_WORDS;
+      const at = ((end - back) & (size - 1)) * RECORD_WORDS;
       const head = from[at]!;
       if (head === 0) continue;
       const op = head >>> 24;
-      const { writes } = OPERATIONS[op] ?? {};
+      const { reads, writes } = OPERATIONS[op]!;
       found.push({
         cpu,
         op,
         addr: (head & 0xffffff) << 2,
         value: from[at + 1]!,
-        before: writes || OPERATIONS[op]?.name === 'waitEnd' ? from[at + 2]! : 0,
+        before: (writes && (reads || this.handle.ordered)) || op === WAIT_END ? from[at + 2]! : 0,
         version: this.handle.ordered ? from[at + 3]! : 0,
       });
     }
