@@ -40,6 +40,12 @@ export function addTorture(cli: CAC, finish: (code: Promise<number>) => void): v
     .option('--jit <tier>', 'Pin V8 to interpreter, baseline or optimised code')
     .option('--stall-after <time>', 'Silence that makes a stall (default: 5s)')
     .option('--max-memory <MiB>', 'Memory of each CPU thread')
+    .option(
+      '--trace <what>',
+      'Record accesses: ring (each CPU for itself) or order (exact); shown at a failure',
+    )
+    .option('--chaos <kind>', 'Random delays at accesses: uniform or targeted, with a rate: targeted:64')
+    .option('--reproduce', 'After a violation: search gated runs for a token of it, up to a minute')
     .option('--fail-fast', 'Stop at the first violation')
     .option('--self-test', 'Torture every broken lock; each must be caught by its oracle')
     .option('--json [file]', 'Results as JSON; without a file as NDJSON events on stdout')

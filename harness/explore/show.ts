@@ -4,8 +4,11 @@
  * Of an execution only few accesses matter: those to words that two CPUs share and one of them writes, near a switch from one CPU to another, and what each CPU
  * did last. The others are left out, and a line says how many.
  */
+
+import type { Machine } from '../../src/memory/index.ts';
 import { OP, OPERATIONS, type Trace } from '../engines/trace.ts';
 import { namer } from '../torture/result.ts';
+import type { TortureSetup } from '../torture/setup.ts';
 import type { Execution, Exploration } from './exploration.ts';
 
 const LOCK_EVENTS = new Set([OP.acquired, OP.released, OP.blocked]);
@@ -31,7 +34,7 @@ function shared(trace: Trace): Set<number> {
  * The places of a trace that matter.
  * @param most lines at most
  */
-export function matters({ trace }: Execution, most: number): number[] {
+export function matters({ trace }: Pick<Execution, 'trace'>, most: number): number[] {
   const words = shared(trace);
   const all: number[] = [];
   for (let at = 0; at < trace.length; at += 1) {
@@ -60,7 +63,8 @@ export function matters({ trace }: Execution, most: number): number[] {
     .sort((a, b) => a - b);
 }
 
-function describe(trace: Trace, at: number, name: (addr: number) => string): string {
+/** One record in words. */
+export function describe(trace: Trace, at: number, name: (addr: number) => string): string {
   const event = trace.event(at);
   const { name: op, writes, reads, fence } = OPERATIONS[event.op]!;
   const word = name(event.addr);
@@ -77,11 +81,23 @@ function describe(trace: Trace, at: number, name: (addr: number) => string): str
 }
 
 /** The interleaving in columns. @returns lines */
-export function columns(exploration: Exploration, execution: Execution, most = 15): string[] {
-  const { trace } = execution;
+export function columns(exploration: Exploration, { trace }: Execution, most = 15): string[] {
   const { machine, setup, subject, cpus } = exploration;
-  const name = namer(machine, setup, subject.layout);
-  const places = matters(execution, most);
+  return interleaving({ machine, setup, layout: subject.layout, cpus }, trace, most);
+}
+
+/** What the names of words come from. */
+export interface Shown {
+  readonly machine: Machine;
+  readonly setup: TortureSetup;
+  readonly layout: object | undefined;
+  readonly cpus: number;
+}
+
+/** A trace in columns. @returns lines */
+export function interleaving({ machine, setup, layout, cpus }: Shown, trace: Trace, most: number): string[] {
+  const name = namer(machine, setup, layout);
+  const places = matters({ trace }, most);
   const cells = places.map((at) => ({ at, cpu: trace.cpu(at), text: describe(trace, at, name) }));
   const widths = Array.from({ length: cpus }, (_, cpu) =>
     Math.max(6, ...cells.filter((cell) => cell.cpu === cpu).map(({ text }) => text.length)),

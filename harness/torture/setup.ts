@@ -7,6 +7,7 @@ import { type AnyLock, LockDefinitionError } from '../../src/locking/define.ts';
 import { mutex3 } from '../../src/locking/mutex3.ts';
 import { createMachine, LINE, type Machine, roundUp } from '../../src/memory/index.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
+import type { Tracing } from '../engines/traced/cpu.ts';
 import { reason, shown, stackOf } from '../plugin/errors.ts';
 import { framesOf, mapStack } from '../plugin/trace.ts';
 import { allocateArea, areaBytes, Control, CpuLine, cpuLine, type TortureArea } from './area.ts';
@@ -35,6 +36,8 @@ export interface TortureSetup {
   readonly params: TortureParams;
   readonly shared: unknown;
   readonly value: number;
+  /** Accesses are recorded, or delayed. */
+  readonly tracing?: Tracing;
 }
 
 /** A part of a user's definition threw, or answered what cannot be used, before any CPU ran: bad input. */

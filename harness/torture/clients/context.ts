@@ -92,6 +92,8 @@ export class Bench {
   readonly area: TortureArea;
   /** Bits of {@link Profile}; set by the rounds. */
   profile = 0;
+  /** Called when this CPU notes the first violation of the run. */
+  caught: (() => void) | undefined;
   private startStamp = 0;
   private readonly bound: number;
   private readonly fifo: boolean;
@@ -141,6 +143,7 @@ export class Bench {
     if (this.off[oracle]) return;
     isa.fetchAdd(this.control + Control.byOracle + 4 * oracle, 1);
     const at = isa.fetchAdd(this.control + Control.violations, 1);
+    if (at === 0) this.caught?.();
     if (at >= MAX_RECORDS) return;
     const record = this.area.records + at * RECORD_BYTES;
     const us = this.cpu.now() / 1000;
