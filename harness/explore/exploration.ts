@@ -12,6 +12,7 @@ import {
   ABORTS,
   type AbortReason,
   FAILURE_WORDS,
+  focusBit,
   type GateArea,
   gateArea,
   Head,
@@ -24,6 +25,7 @@ import { SEARCH_WORDS, Search, type Searched } from '../engines/gated/search.ts'
 import { RECORD_WORDS, Trace } from '../engines/trace.ts';
 import { Control } from '../torture/area.ts';
 import { ParameterError, type TortureParams, withDefaults } from '../torture/params.ts';
+import { addressOf, type Place } from '../torture/places.ts';
 import { readViolations, type Violation } from '../torture/result.ts';
 import { prepare, type Tortured, type TortureSetup } from '../torture/setup.ts';
 import type { Said } from './explorer.ts';
@@ -68,6 +70,8 @@ export interface SessionOptions {
   /** Replays this one, `executions` times. */
   readonly schedule?: Schedule;
   readonly failFast?: boolean;
+  /** Places of words that policy `focus` is about. */
+  readonly focus?: readonly Place[];
   readonly trace?: boolean;
   readonly stepBound?: number;
   readonly signal?: AbortSignal;
@@ -114,6 +118,8 @@ const BYPASSABLE = 40;
 const TRACE = 1 << 16;
 /** Accesses after which an execution is given up. */
 const STEP_BOUND = 20_000;
+/** Accesses that a step has time for where there are many. */
+const STEP_ACCESSES = 200;
 
 function programUrl(): string {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
@@ -235,11 +241,15 @@ export class Exploration {
     this.set(Head.heuristics, 0);
     for (let word = 0; word < SEARCH_WORDS; word += 1) this.set(Head.search + 4 * word, 0);
     this.set(Head.limit, options.executions);
-    this.set(Head.stepBound, options.stepBound ?? STEP_BOUND);
+    this.set(
+      Head.stepBound,
+      options.stepBound ?? Math.max(STEP_BOUND, STEP_ACCESSES * this.steps * this.cpus),
+    );
     this.set(Head.model, MODELS.indexOf(options.model ?? 'sc'));
     this.set(Head.traced, options.trace ? 1 : 0);
     this.set(Head.keepImage, options.trace ? 1 : 0);
     this.set(Head.failFast, options.failFast ? 1 : 0);
+    this.focusOn(options.focus);
     const { schedule, portfolio = [] } = options;
     this.set(Head.fixed, schedule ? 1 : 0);
     this.set(Head.base, schedule ? schedule.seed : (options.base ?? 1));
@@ -258,6 +268,19 @@ export class Exploration {
       this.set(Head.policy, policyIndex(schedule.policy));
       this.set(Head.parameter, schedule.parameter);
       this.set(Head.length, schedule.length);
+    }
+  }
+
+  /** Stays as it is unless told otherwise: a replay of what was found is about the same words. */
+  private focusOn(places: readonly Place[] | undefined): void {
+    if (places === undefined) return;
+    const first = (this.area.head + Head.focus) >>> 2;
+    this.words.fill(0, first, first + 64);
+    for (const place of places) {
+      const addr = addressOf(this.setup, place);
+      if (addr === undefined) continue;
+      const bit = focusBit(addr);
+      this.words[first + (bit >>> 5)]! |= 1 << (bit & 31);
     }
   }
 

@@ -9,6 +9,7 @@
 import type { OracleName } from '../../src/locking/define.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { OPERATIONS, type Trace } from '../engines/trace.ts';
+import type { Place } from '../torture/places.ts';
 import type { Tortured } from '../torture/setup.ts';
 import { type Execution, Exploration, type Failed, type Schedule } from './exploration.ts';
 import { scramble } from './explorer.ts';
@@ -29,6 +30,10 @@ export interface HuntOptions {
   readonly milliseconds?: number;
   readonly models?: readonly MemoryModel[];
   readonly policies?: readonly PolicyChoice[];
+  /** Places of words that policy `focus` is about. */
+  readonly focus?: readonly Place[];
+  /** Only failures that one of these oracles found count; others are passed over. */
+  readonly oracles?: readonly OracleName[];
   /** Goes on after a failure, and keeps each kind once. */
   readonly all?: boolean;
   /** Of a user's subject: its bundled module, and the hash of that. */
@@ -86,6 +91,9 @@ export interface HuntResult {
 }
 
 const CHUNK = 400;
+const STEPS_OF_CHUNK = 16;
+/** Failures of a session that are looked at for the right oracle. */
+const EXAMINED = 24;
 const EXECUTIONS = 10_000;
 const MILLISECONDS = 30_000;
 /** Seeds that are run twice, to see whether the subject is a function of shared memory. */
@@ -126,6 +134,11 @@ class Hunt {
     return performance.now() - this.began;
   }
 
+  /** Executions of a session: fewer where each is long, so that budgets are kept. */
+  private get chunk(): number {
+    return Math.max(16, Math.min(CHUNK, Math.floor((CHUNK * STEPS_OF_CHUNK) / this.exploration.steps)));
+  }
+
   private get spent(): boolean {
     const { executions, milliseconds } = this.options;
     if (executions === undefined && milliseconds === undefined)
@@ -139,28 +152,29 @@ class Hunt {
   async run(): Promise<HuntResult> {
     const differs = await this.twice();
     if (differs !== undefined) return this.result('not deterministic', differs);
-    const { signal, all, executions = Number.POSITIVE_INFINITY } = this.options;
+    const { signal, all, oracles, focus = [], executions = Number.POSITIVE_INFINITY } = this.options;
     for (let chunk = 0; !this.spent && !signal?.aborted; chunk += 1) {
       const model = this.models[chunk % this.models.length]!;
       const session = await this.exploration.session({
         model,
         executions: Math.max(
           1,
-          Math.min(CHUNK, this.options.milliseconds ? CHUNK : executions - this.executions),
+          Math.min(this.chunk, this.options.milliseconds ? this.chunk : executions - this.executions),
         ),
         base: scramble(this.seed ^ scramble(chunk)),
         portfolio: this.options.policies ?? PORTFOLIO,
-        failFast: !all,
+        failFast: !all && !oracles,
+        focus,
         ...(signal ? { signal } : {}),
       });
       const before = this.executions;
       this.executions += session.executions;
       this.accesses += session.accesses;
-      for (const failed of session.failures) {
+      for (const failed of session.failures.slice(0, oracles ? EXAMINED : undefined)) {
         const after = before + session.executions;
         const differs = await this.found(failed, model, after);
         if (differs !== undefined) return this.result('not deterministic', differs);
-        if (!all) break;
+        if (!all && this.failures.size > 0) break;
       }
       this.options.onProgress?.({
         executions: this.executions,
@@ -203,6 +217,7 @@ class Hunt {
       );
     }
     if (this.failures.has(failure.key)) return undefined;
+    if (this.options.oracles && !this.options.oracles.includes(failure.oracle)) return undefined;
     const began = performance.now();
     const { found, trials } = await shrink(exploration, model, {
       execution,

@@ -64,7 +64,12 @@ export function matters({ trace }: Pick<Execution, 'trace'>, most: number): numb
 }
 
 /** One record in words. */
-export function describe(trace: Trace, at: number, name: (addr: number) => string): string {
+export function describe(
+  trace: Trace,
+  at: number,
+  name: (addr: number) => string,
+  knowsBefore = true,
+): string {
   const event = trace.event(at);
   const { name: op, writes, reads, fence } = OPERATIONS[event.op]!;
   const word = name(event.addr);
@@ -76,6 +81,7 @@ export function describe(trace: Trace, at: number, name: (addr: number) => strin
   if (event.op === OP.drain) return `${word}: ${event.before} → ${event.value} reaches memory`;
   if (fence) return op;
   if (writes && reads) return `${op} ${word}: ${event.before} → ${event.value}`;
+  if (writes && !knowsBefore) return `${op} ${word} ← ${event.value}`;
   if (writes) return `${op} ${word}: ${event.before} → ${event.value}`;
   return `${op} ${word} = ${event.value}`;
 }

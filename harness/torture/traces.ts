@@ -113,7 +113,7 @@ function sideBySide(each: readonly (readonly RingRecord[])[], name: (addr: numbe
   const cells = each.map((records) => {
     const telling = records.filter(({ op }) => !DULL.has(op)).slice(-SHOWN);
     const trace = traceFrom(telling);
-    return telling.map((_, at) => describe(trace, at, name));
+    return telling.map((_, at) => describe(trace, at, name, false));
   });
   const rows = Math.max(0, ...cells.map(({ length }) => length));
   const widths = cells.map((texts) => Math.max(6, ...texts.map(({ length }) => length)));
