@@ -112,7 +112,15 @@ export interface ExplorationOptions {
 
 const STEPS = 2;
 /** Kinds that need more to get anywhere: a ring that fills up, objects that are given back and used anew. */
-const STEPS_OF: Partial<Record<Kind, number>> = { queue: 12, hazard: 8, rcu: 4, condition: 4 };
+const STEPS_OF: Partial<Record<Kind, number>> = { queue: 12, rcu: 4, condition: 4 };
+/** Of hazard pointers, for each CPU: as many updates as it keeps objects before it looks at the slots, and as many reads. */
+const HAZARD_STEPS = 30;
+/** Share of reads there. */
+const HAZARD_READS = 0.4;
+/** Steps past those that fill a ring. */
+const OVERFLOW = 8;
+/** Items of a ring that executions can be long enough to fill. */
+const MOST_ITEMS = 512;
 /** A bound on bypasses that an execution can be long enough to exceed. */
 const BYPASSABLE = 40;
 const TRACE = 1 << 16;
@@ -132,6 +140,9 @@ export function stepsFor(subject: Tortured, cpus: number): number {
   const { bypass } = subject.promises;
   const bound = typeof bypass === 'function' ? bypass(cpus) : bypass;
   if (bound !== undefined && bound <= BYPASSABLE) return Math.max(STEPS, bound + 2);
+  if (subject.kind === 'hazard') return HAZARD_STEPS * cpus;
+  const { capacity, producers } = subject.promises;
+  if (capacity !== undefined && producers === 1) return Math.min(capacity, MOST_ITEMS) + OVERFLOW;
   return STEPS_OF[subject.kind] ?? STEPS;
 }
 
@@ -196,6 +207,7 @@ export class Exploration {
     const params = withDefaults({
       try: 0.3,
       shortDelay: 0,
+      ...(subject.definition === 'lock' && subject.kind === 'hazard' ? { reads: HAZARD_READS } : {}),
       ...options.params,
       cpus: options.cpus ?? scenario?.cpus ?? 2,
     });
