@@ -9,7 +9,7 @@
  * following round has more time and more steps: what needs a full ring or a list of retired objects does not fail within a few. The words are looked up by
  * their places, since a machine of other CPUs has them elsewhere.
  *
- * A failure counts if the same oracle says so; `progress` and `wakeup` are one here: a CPU that waits for ever is called by what it waits in, and the watchdog of
+ * A failure counts if an oracle says so that has in the run, where one failure often makes several speak; `progress` and `wakeup` are one here: a CPU that waits for ever is called by what it waits in, and the watchdog of
  * a free run and the gate may see another one first.
  */
 import type { OracleName } from '../../src/locking/define.ts';
@@ -24,6 +24,7 @@ import { PORTFOLIO, type PolicyChoice } from './policies/index.ts';
 
 /** What is known of a failure that was seen free-running. */
 export type Seen = Pick<TortureResult, 'oracle'> & {
+  readonly violationCounts?: TortureResult['violationCounts'];
   readonly params: Pick<TortureResult['params'], 'cpus' | 'seed'>;
   readonly trace?: Pick<NonNullable<TortureResult['trace']>, 'conflicts'> | undefined;
 };
@@ -105,6 +106,8 @@ export async function reproduce(
     ...about,
   });
   if (oracle === undefined) return result({ reason: 'the run did not fail' });
+  const others = Object.keys(seen.violationCounts ?? {}) as OracleName[];
+  const oracles = [...new Set([oracle, ...others].flatMap(related))];
   const focus: readonly Place[] = seen.trace?.conflicts.map(({ place }) => place) ?? [];
   const policies = focus.length > 0 ? [...PORTFOLIO, ...FOCUS] : PORTFOLIO;
   let seed = options.seed ?? params.seed;
@@ -121,7 +124,7 @@ export async function reproduce(
         policies,
         focus,
         models: MODELS,
-        oracles: related(oracle),
+        oracles,
         milliseconds: Math.min(left, FIRST_STAGE * 2 ** round),
         ...(subject.definition === 'scenario' ? {} : { steps }),
         ...(url === undefined ? {} : { url }),

@@ -39,16 +39,11 @@ const WAIT_END = op('waitEnd');
 const NOTIFY = op('notify');
 const WAKE = op('wake');
 const BLOCKED = op('blocked');
-const QUEUED = op('queued');
 const PUBLISHED = op('published');
 const CONSUMED = op('consumed');
 const GRACE_PERIOD = op('gracePeriod');
 const RACE_BEGIN = op('raceBegin');
 const RACE_END = op('raceEnd');
-
-// Numbers of ring.ts once more: V8 loads what is imported anew at every access.
-const WORDS = 8191;
-const COUNT = 8192;
 
 /** What a traced CPU is made with. */
 export interface TracedOptions {
@@ -67,6 +62,8 @@ export class TracedAccess {
   protected readonly to: Isa;
   protected readonly ring: Int32Array<SharedArrayBuffer>;
 
+  /** Passed on, and no record: it is one more at every acquisition, and no detector asks for it. */
+  readonly queued: Isa['queued'];
   // The instructions, in fields of its own: the shape that V8 calls fastest.
   private readonly readOnceTo: Isa['readOnce'];
   private readonly writeOnceTo: Isa['writeOnce'];
@@ -92,6 +89,7 @@ export class TracedAccess {
     this.storeReleaseTo = to.storeRelease;
     this.loadTo = to.load;
     this.storeTo = to.store;
+    this.queued = to.queued;
     this.fetchAddTo = to.fetchAdd;
     this.fetchAndTo = to.fetchAnd;
     this.fetchOrTo = to.fetchOr;
@@ -105,16 +103,18 @@ export class TracedAccess {
 
   /** A load, a store or what is no access. */
   protected note(head: number, value: number): void {
+    // 8192 words of records, then their count, see ring.ts: as names these would be loaded and checked at every access.
     const { ring } = this;
-    const at = ring[COUNT]!;
-    ring[at & WORDS] = head;
-    ring[(at & WORDS) + 1] = value;
-    ring[COUNT] = at + 4;
+    const at = ring[8192]!;
+    const slot = at & 8191;
+    ring[slot] = head;
+    ring[slot + 1] = value;
+    ring[8192] = at + 4;
   }
 
   /** A read-modify-write, which {@link enter} has begun. */
   protected wrote(head: number, value: number, before: number): void {
-    this.ring[(this.ring[COUNT]! & WORDS) + 2] = before;
+    this.ring[(this.ring[8192]! & 8191) + 2] = before;
     this.note(head, value);
   }
 
@@ -262,11 +262,6 @@ export class TracedAccess {
   }
 
   // Annotations.
-
-  queued(lock: Addr): void {
-    this.note(QUEUED | (lock >>> 2), 0);
-    this.to.queued(lock);
-  }
 
   published(addr: Addr): void {
     this.note(PUBLISHED | (addr >>> 2), 0);
