@@ -152,10 +152,13 @@ async function tortureAll(
       results.push(result);
       if (result.verdict === 'success') live.passed += 1;
       else live.failed += 1;
-      for (const line of summarize(result)) say(line);
+      const lines = summarize(result);
+      for (const line of lines.slice(0, -1)) say(line);
       tell({ event: 'result', result });
       if (result.verdict === 'failure' || result.verdict === 'stall')
         await again(subject, result, options, { say, tell, signal });
+      // The verdict is the last line, whatever else there is to say.
+      say(lines.at(-1)!);
       if (threadsLeft()) {
         if (results.length < subjects.length)
           say('A CPU is in a loop that nothing interrupts: no other lock can be tortured beside it.');

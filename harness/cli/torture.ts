@@ -16,10 +16,10 @@ export const TRACING_COST = `  by the untraced engine, one CPU; measured by: loc
   (Node 20, 2 cores of a Xeon at 2.5 GHz that others were using: run it on yours)
 
                                 an access    round of a free ticket lock
-  --trace ring                     1.6 x          2.4 x
-  --trace order                     25 x           64 x
-  --chaos uniform (with ring)       46 x           84 x
-  --chaos targeted (with ring)      44 x           95 x`;
+  trace ring                       1.6 x          2.4 x
+  trace order                       25 x           64 x
+  chaos uniform, with ring         46 x           84 x
+  chaos targeted, with ring        44 x           95 x`;
 
 /** Adds the command. `finish` receives the exit code. */
 export function addTorture(cli: CAC, finish: (code: Promise<number>) => void): void {

@@ -61,7 +61,10 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
     /--waiting sleep is not right: spin or spin-then-park or park/,
   ],
   [['hunt', 'ticket', '--model', 'tsoo'], /no memory model 'tsoo': sc, tso, weak are there; 'tso'/],
-  [['hunt', 'ticket', '--policy', 'ptc'], /no policy 'ptc': random, pct, pos are there; 'pct'/],
+  [
+    ['hunt', 'ticket', '--policy', 'ptc'],
+    /no policy 'ptc': random, pct, pos, exhaustive, focus are there; 'pct'/,
+  ],
   [['hunt', 'ticket', '--policy', 'pct:x'], /--policy x is not right: a whole number from 0 to 1000/],
   [['hunt', 'ticket', '--budget', 'long'], /--budget long is not right: a time such as/],
   [['hunt', 'ticket', '--cpus', '17'], /--cpus 17 is not right: a whole number from 1 to 16/],
