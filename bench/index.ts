@@ -16,6 +16,7 @@ import type { Budget, PublishedLocks, Row, Surroundings } from './section.ts';
 import { startup } from './startup.ts';
 import { contendedTable, noise, oversubscribedTable, startupTable, uncontendedTable } from './table.ts';
 import type { BenchSubject } from './team.ts';
+import { traced } from './traced.ts';
 import { uncontended } from './uncontended.ts';
 
 /**
@@ -31,6 +32,7 @@ export const SECTIONS = [
   'litmus',
   'instructions',
   'padding',
+  'traced',
   'selftest',
 ] as const;
 /** The name of a section. */
@@ -45,6 +47,7 @@ export const FULL: Budget = {
   litmus: { instances: 20_000_000, ordered: 100_000_000 },
   instructions: { time: 60 },
   padding: { time: 400 },
+  traced: { rounds: 60 },
   selftest: { control: true },
 };
 
@@ -57,6 +60,7 @@ export const QUICK: Budget = {
   litmus: { instances: 2_000_000, ordered: 2_000_000 },
   instructions: { time: 10 },
   padding: { time: 60 },
+  traced: { rounds: 10 },
   selftest: { control: false },
 };
 
@@ -124,6 +128,7 @@ const RUN: Readonly<Record<SectionName, Section>> = {
   litmus: (_subjects, around) => litmus(around),
   instructions: (_subjects, around) => instructions(around),
   padding: (_subjects, around) => padding(around),
+  traced: (_subjects, around) => traced(around),
   selftest: (_subjects, around) => selftest(around),
 };
 

@@ -28,6 +28,8 @@ export interface Budget {
   readonly litmus: { readonly instances: number; readonly ordered: number };
   readonly instructions: { readonly time: number };
   readonly padding: { readonly time: number };
+  /** Blocks of each engine. */
+  readonly traced: { readonly rounds: number };
   /** Whether the self-test also runs with every oracle off. */
   readonly selftest: { readonly control: boolean };
 }

@@ -23,7 +23,7 @@ export {
   type Finding,
   type LockClass,
   type Pass,
-  type Place,
+  type Place as FindingPlace,
   type Watched,
 } from './detect/index.ts';
 export type { LifetimeOptions } from './detect/lifetime.ts';
@@ -45,6 +45,7 @@ export * from './detect/models.ts';
 export { type Event, Trace, traceOf } from './engines/trace.ts';
 export type { Failed, Schedule, Switch } from './explore/exploration.ts';
 export type { Failure } from './explore/failure.ts';
+export { type Reproduced, type ReproduceOptions, reproduce, type Seen } from './explore/focus.ts';
 export type {
   HuntCounts,
   HuntFailure,
@@ -75,6 +76,7 @@ export {
 } from './subject.ts';
 export type { OutcomeRow, ScenarioOutcomes } from './torture/outcomes.ts';
 export { DEFAULTS, echo, ParameterError, type TortureParams } from './torture/params.ts';
+export type { Part, Place } from './torture/places.ts';
 export type {
   CpuCounts,
   DeathReport,
@@ -88,3 +90,4 @@ export type { Progress, TortureOptions } from './torture/run.ts';
 export { type MutantOutcome, type SelfTest, type SelfTestOptions, selfTest } from './torture/selftest.ts';
 export type { Tortured } from './torture/setup.ts';
 export { summarize } from './torture/summary.ts';
+export type { ConflictReport, TraceReport } from './torture/traces.ts';

@@ -11,7 +11,7 @@ import { addHunt } from './hunt.ts';
 import { addList } from './list.ts';
 import { addNew } from './new.ts';
 import { addReplay } from './replay.ts';
-import { addTorture } from './torture.ts';
+import { addTorture, TRACING_COST } from './torture.ts';
 import { addVerifyFix } from './verify-fix.ts';
 
 function version(): string {
@@ -54,6 +54,7 @@ cli.help((sections) => {
     ...sections.slice(0, 1),
     ...examples,
     ...sections.slice(1).filter(({ title }) => !title?.startsWith('Example')),
+    ...(cli.matchedCommandName === 'torture' ? [{ title: 'Cost of tracing', body: TRACING_COST }] : []),
   ];
 });
 

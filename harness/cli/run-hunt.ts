@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { DETECTORS } from '../detect/index.ts';
 import { MODELS } from '../engines/gated/buffers.ts';
+import { richness, unseen } from '../engines/gated/coverage.ts';
 import { MAX_GATED } from '../engines/gated/layout.ts';
 import {
   type HuntFailure,
@@ -160,6 +161,24 @@ const undecided = (result: HuntResult): string =>
     ? ''
     : `; what was recorded in ${group(result.undecided)} of them is UNKNOWN to be linearizable: too many operations at once, or in all`;
 
+/** Executions without a new interleaving that make a search a spent one, if they are half of all. */
+const SPENT = 500;
+
+/** How much of what can happen has happened. */
+function covered({ coverage }: HuntResult): string {
+  const { executions, interleavings, since, uncounted } = coverage;
+  if (interleavings === 0) return '';
+  const percent = (100 * unseen(coverage)).toPrecision(2);
+  const parts = [
+    `${group(interleavings)} distinct interleavings`,
+    since >= SPENT && since >= executions / 2
+      ? `none new in the last ${group(since)} executions: more of the same finds nothing more, another --cpus or --steps may`
+      : `about ${group(Math.max(richness(coverage) - interleavings, 0))} more to be found, the next execution is a new one with ${percent} %`,
+    ...(uncounted > 0 ? [`${group(uncounted)} executions were too many to tell apart`] : []),
+  ];
+  return `; ${parts.join(', ')}`;
+}
+
 function verdictLine(result: HuntResult): string {
   const { executions, seconds } = result;
   const rate = `${group(executions)} executions in ${seconds.toFixed(1)} s`;
@@ -168,9 +187,9 @@ function verdictLine(result: HuntResult): string {
     case 'found':
       return `${echo} FAILURE (${result.failures.map(({ oracle }) => oracle).join(', ')}) ${rate}`;
     case 'clean':
-      return `${echo} SUCCESS no failure in ${rate}${undecided(result)}`;
+      return `${echo} SUCCESS no failure in ${rate}${covered(result)}${undecided(result)}`;
     case 'interrupted':
-      return `${echo} INTERRUPTED after ${rate}`;
+      return `${echo} INTERRUPTED after ${rate}${covered(result)}`;
     default:
       return `${echo} NOT DETERMINISTIC: two runs of one schedule differ at ${result.difference}; what an episode needs from one call to the next belongs into shared memory, and Math.random, Date.now and the like have no place in it`;
   }

@@ -63,6 +63,34 @@ export async function runTorture(told: Told): Promise<number> {
   }
 }
 
+interface Telling {
+  readonly say: (text: string) => void;
+  readonly tell: (event: object) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A failure that torture has seen: searched for until it replays, or how to do that. */
+async function again(
+  subject: Subject,
+  result: TortureResult,
+  options: Options,
+  { say, tell, signal }: Telling,
+): Promise<void> {
+  if (!options.reproduce) {
+    say(`  to make it a run that replays: lockrig torture ${subject.file ?? subject.lock.name} --reproduce`);
+    return;
+  }
+  const { describeReproduced, reproduceSubject } = await import('./reproduce.ts');
+  try {
+    const found = await reproduceSubject(subject, result, signal);
+    for (const line of describeReproduced(found, subject)) say(line);
+    tell({ event: 'reproduced', lock: result.lock, found });
+  } catch (error) {
+    // What torture has found stands, whatever becomes of the search.
+    say(`not reproduced:${subject.lock.name} ${(error as Error).message}`);
+  }
+}
+
 /** Where results go. @throws OutputError */
 export function outputOf(options: Options): { output: Output; events: boolean } {
   const events = options.json === true || options.json === '-';
@@ -95,10 +123,14 @@ async function tortureAll(
     if (events) process.stdout.write(`${JSON.stringify(event)}\n`);
   };
   const live = await Live.open(!events);
+  // What the search needs to know is in the rings.
+  const traced =
+    options.reproduce && params.trace === undefined ? { ...params, trace: 'ring' as const } : params;
   const results: TortureResult[] = [];
   let complete = false;
   try {
-    for (const { lock, url } of subjects) {
+    for (const subject of subjects) {
+      const { lock, url } = subject;
       if (signal.aborted) break;
       const full = withDefaults(paramsFor(lock, params));
       say(heading({ lock: lock.name, params: full }));
@@ -108,7 +140,7 @@ async function tortureAll(
         output.counters(progress);
         tell({ event: 'progress', ...progress });
       };
-      const result = await torture(lock, params, {
+      const result = await torture(lock, traced, {
         signal,
         onProgress,
         ...(url === undefined ? {} : { url }),
@@ -120,8 +152,13 @@ async function tortureAll(
       results.push(result);
       if (result.verdict === 'success') live.passed += 1;
       else live.failed += 1;
-      for (const line of summarize(result)) say(line);
+      const lines = summarize(result);
+      for (const line of lines.slice(0, -1)) say(line);
       tell({ event: 'result', result });
+      if (result.verdict === 'failure' || result.verdict === 'stall')
+        await again(subject, result, options, { say, tell, signal });
+      // The verdict is the last line, whatever else there is to say.
+      say(lines.at(-1)!);
       if (threadsLeft()) {
         if (results.length < subjects.length)
           say('A CPU is in a loop that nothing interrupts: no other lock can be tortured beside it.');

@@ -10,6 +10,15 @@ type Options = Readonly<Record<string, Raw>>;
 /** 24 days, about the longest that a timer takes. */
 const LONGEST = 24 * 86_400_000;
 
+/** `uniform`, or `uniform:64`: one access in 64. */
+function chaosOf(raw: Raw): Partial<Pick<TortureParams, 'chaos' | 'chaosOneIn'>> {
+  if (raw === undefined) return {};
+  const [kind, rate] = String(raw).split(':', 2);
+  const chaos = oneOf('chaos', raw === true ? true : kind, ['none', 'uniform', 'targeted']);
+  const chaosOneIn = whole('chaos', rate, 1, 2 ** 20);
+  return { ...(chaos === undefined ? {} : { chaos }), ...(chaosOneIn === undefined ? {} : { chaosOneIn }) };
+}
+
 /** Reads the parameters. @throws UsageError */
 export function parameters(options: Options): Partial<TortureParams> {
   const factor =
@@ -41,6 +50,8 @@ export function parameters(options: Options): Partial<TortureParams> {
     waiting: oneOf('waiting', options.waiting, ['spin', 'spin-then-park', 'park']),
     engine: oneOf('isa', options.isa, ['wasm', 'atomics']),
     stallAfter: time('stall-after', options.stallAfter, 100),
+    trace: oneOf('trace', options.trace, ['off', 'ring', 'order']),
+    ...chaosOf(options.chaos),
     failFast: options.failFast === true ? true : undefined,
   };
   if ((given.readers ?? 0) + (given.writers ?? 0) > most)

@@ -11,6 +11,16 @@ type Options = Readonly<Record<string, Raw>>;
 /** CPUs whose threads are started before it is known whether they are needed. */
 const EARLY_CPUS = 16;
 
+/** What tracing costs, as `lockrig bench traced --quick` has measured it; `--help` prints it. */
+export const TRACING_COST = `  by the untraced engine, one CPU; measured by: lockrig bench traced --quick
+  (Node 20, 2 cores of a Xeon at 2.5 GHz that others were using: run it on yours)
+
+                                an access    round of a free ticket lock
+  trace ring                       1.6 x          2.4 x
+  trace order                       25 x           64 x
+  chaos uniform, with ring         46 x           84 x
+  chaos targeted, with ring        44 x           95 x`;
+
 /** Adds the command. `finish` receives the exit code. */
 export function addTorture(cli: CAC, finish: (code: Promise<number>) => void): void {
   cli
@@ -40,6 +50,12 @@ export function addTorture(cli: CAC, finish: (code: Promise<number>) => void): v
     .option('--jit <tier>', 'Pin V8 to interpreter, baseline or optimised code')
     .option('--stall-after <time>', 'Silence that makes a stall (default: 5s)')
     .option('--max-memory <MiB>', 'Memory of each CPU thread')
+    .option(
+      '--trace <what>',
+      'Record accesses: ring (each CPU for itself) or order (exact); shown at a failure',
+    )
+    .option('--chaos <kind>', 'Random delays at accesses: uniform or targeted, with a rate: targeted:64')
+    .option('--reproduce', 'After a violation: search gated runs for a token of it, up to a minute')
     .option('--fail-fast', 'Stop at the first violation')
     .option('--self-test', 'Torture every broken lock; each must be caught by its oracle')
     .option('--json [file]', 'Results as JSON; without a file as NDJSON events on stdout')

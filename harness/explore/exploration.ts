@@ -14,6 +14,7 @@ import {
   ABORTS,
   type AbortReason,
   FAILURE_WORDS,
+  focusBit,
   type GateArea,
   gateArea,
   Head,
@@ -28,6 +29,7 @@ import { SEARCH_WORDS, Search, type Searched } from '../engines/gated/search.ts'
 import { RECORD_WORDS, Trace } from '../engines/trace.ts';
 import { Control } from '../torture/area.ts';
 import { ParameterError, type TortureParams, withDefaults } from '../torture/params.ts';
+import { addressOf, type Place } from '../torture/places.ts';
 import { readViolations, type Violation } from '../torture/result.ts';
 import { prepare, SubjectError, startError, type Tortured, type TortureSetup } from '../torture/setup.ts';
 import type { Said } from './explorer.ts';
@@ -77,6 +79,8 @@ export interface SessionOptions {
   /** Replays this one, `executions` times. */
   readonly schedule?: Schedule;
   readonly failFast?: boolean;
+  /** Places of words that policy `focus` is about. */
+  readonly focus?: readonly Place[];
   readonly trace?: boolean;
   /** Counts interleavings; see `coverage`. */
   readonly coverage?: boolean;
@@ -131,7 +135,15 @@ export interface ExplorationOptions {
 
 const STEPS = 2;
 /** Kinds that need more to get anywhere: a ring that fills up, objects that are given back and used anew. */
-const STEPS_OF: Partial<Record<Kind, number>> = { queue: 12, hazard: 8, rcu: 4, condition: 4 };
+const STEPS_OF: Partial<Record<Kind, number>> = { queue: 12, rcu: 4, condition: 4 };
+/** Of hazard pointers, for each CPU: as many updates as it keeps objects before it looks at the slots, and as many reads. */
+const HAZARD_STEPS = 30;
+/** Share of reads there. */
+const HAZARD_READS = 0.4;
+/** Steps past those that fill a ring. */
+const OVERFLOW = 8;
+/** Items of a ring that executions can be long enough to fill. */
+const MOST_ITEMS = 512;
 /** A bound on bypasses that an execution can be long enough to exceed. */
 const BYPASSABLE = 40;
 const TRACE = 1 << 16;
@@ -139,6 +151,8 @@ const TRACE = 1 << 16;
 const COVERAGE = 1 << 18;
 /** Accesses after which an execution is given up. */
 const STEP_BOUND = 20_000;
+/** Accesses that a step has time for where there are many. */
+const STEP_ACCESSES = 200;
 
 function programUrl(): string {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
@@ -151,6 +165,9 @@ export function stepsFor(subject: Tortured, cpus: number): number {
   const { bypass } = subject.promises;
   const bound = typeof bypass === 'function' ? bypass(cpus) : bypass;
   if (bound !== undefined && bound <= BYPASSABLE) return Math.max(STEPS, bound + 2);
+  if (subject.kind === 'hazard') return HAZARD_STEPS * cpus;
+  const { capacity, producers } = subject.promises;
+  if (capacity !== undefined && producers === 1) return Math.min(capacity, MOST_ITEMS) + OVERFLOW;
   return STEPS_OF[subject.kind] ?? STEPS;
 }
 
@@ -211,6 +228,7 @@ export class Exploration {
     const params = withDefaults({
       try: 0.3,
       shortDelay: 0,
+      ...(subject.definition === 'lock' && subject.kind === 'hazard' ? { reads: HAZARD_READS } : {}),
       ...options.params,
       cpus: options.cpus ?? scenario?.cpus ?? 2,
     });
@@ -279,7 +297,10 @@ export class Exploration {
     this.set(Head.heuristics, 0);
     for (let word = 0; word < SEARCH_WORDS; word += 1) this.set(Head.search + 4 * word, 0);
     this.set(Head.limit, options.executions);
-    this.set(Head.stepBound, options.stepBound ?? STEP_BOUND);
+    this.set(
+      Head.stepBound,
+      options.stepBound ?? Math.max(STEP_BOUND, STEP_ACCESSES * this.steps * this.cpus),
+    );
     this.set(Head.model, MODELS.indexOf(options.model ?? 'sc'));
     const { plain, objects } = options.trace ? { plain: TRACED.all, objects: TRACED.all } : this.traced;
     this.set(Head.tracedPlain, plain);
@@ -291,6 +312,7 @@ export class Exploration {
     this.set(Head.stacks, stacks === undefined ? STACKS.none : stacks === 'all' ? STACKS.all : STACKS.marked);
     if (Array.isArray(stacks)) this.mark(stacks, MARKED);
     this.set(Head.failFast, options.failFast ? 1 : 0);
+    this.focusOn(options.focus);
     const { schedule, portfolio = [] } = options;
     this.set(Head.fixed, schedule ? 1 : 0);
     this.set(Head.base, schedule ? schedule.seed : (options.base ?? 1));
@@ -316,6 +338,19 @@ export class Exploration {
   private mark(places: readonly number[], mark: number): void {
     for (const place of places)
       if (place < this.area.maxTrace) this.words[(this.area.trace >>> 2) + place * RECORD_WORDS] = mark;
+  }
+
+  /** Stays as it is unless told otherwise: a replay of what was found is about the same words. */
+  private focusOn(places: readonly Place[] | undefined): void {
+    if (places === undefined) return;
+    const first = (this.area.head + Head.focus) >>> 2;
+    this.words.fill(0, first, first + 64);
+    for (const place of places) {
+      const addr = addressOf(this.setup, place);
+      if (addr === undefined) continue;
+      const bit = focusBit(addr);
+      this.words[first + (bit >>> 5)]! |= 1 << (bit & 31);
+    }
   }
 
   private plan(switches: readonly Switch[]): void {

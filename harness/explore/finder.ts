@@ -98,6 +98,7 @@ export class Finder {
     const { seed } = failed.schedule;
     for (const failure of failures) {
       if (this.failures.has(failure.key)) continue;
+      if (this.options.oracles && !this.options.oracles.includes(failure.oracle)) continue;
       if (await this.suppressing.hides(failure, failed.schedule, model)) continue;
       await this.shrunk({ execution, failure, seed }, seen);
       if (!this.options.all) break;

@@ -4,6 +4,7 @@
 import type { OracleName } from '../../src/locking/define.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import type { Coverage } from '../engines/gated/coverage.ts';
+import type { Place } from '../torture/places.ts';
 import type { PolicyChoice } from './policies/index.ts';
 import type { Rate } from './rate.ts';
 import type { Suppression } from './suppress.ts';
@@ -23,6 +24,10 @@ export interface HuntOptions {
   /** Races that are no failures. */
   readonly suppress?: readonly Suppression[];
   readonly policies?: readonly PolicyChoice[];
+  /** Places of words that policy `focus` is about. */
+  readonly focus?: readonly Place[];
+  /** Only failures that one of these oracles found count; others are passed over. */
+  readonly oracles?: readonly OracleName[];
   /** Goes on after a failure, and keeps each kind once. */
   readonly all?: boolean;
   /** Of a user's subject: its bundled module, and the hash of that. */

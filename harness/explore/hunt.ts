@@ -23,6 +23,9 @@ export type {
 } from './hunt-types.ts';
 
 const CHUNK = 400;
+const STEPS_OF_CHUNK = 16;
+/** Failures of a session that are looked at for the right oracle. */
+const EXAMINED = 24;
 const EXECUTIONS = 10_000;
 const MILLISECONDS = 30_000;
 /** Seeds that are run twice, to see whether the subject is a function of shared memory. */
@@ -63,6 +66,11 @@ export class Hunt {
     return this.spentBefore + performance.now() - this.began;
   }
 
+  /** Executions of a session: fewer where each is long, so that budgets are kept. */
+  private get chunk(): number {
+    return Math.max(16, Math.min(CHUNK, Math.floor((CHUNK * STEPS_OF_CHUNK) / this.exploration.steps)));
+  }
+
   private get spent(): boolean {
     const { executions, milliseconds } = this.options;
     if (executions === undefined && milliseconds === undefined)
@@ -76,19 +84,22 @@ export class Hunt {
   async run(): Promise<HuntResult> {
     const differs = await this.twice();
     if (differs !== undefined) return this.result('not deterministic', differs);
-    const { signal, all, from, executions = Number.POSITIVE_INFINITY } = this.options;
+    const { signal, all, from, oracles, focus = [], executions = Number.POSITIVE_INFINITY } = this.options;
     if (this.failures.size > 0 && !all) return this.result('found');
-    for (let chunk = from?.chunk ?? 0; !this.spent && !signal?.aborted; chunk += 1) {
+    const first = from?.chunk ?? 0;
+    // One session at least, however long it took to begin.
+    for (let chunk = first; (chunk === first || !this.spent) && !signal?.aborted; chunk += 1) {
       const model = this.models[chunk % this.models.length]!;
       const session = await this.exploration.session({
         model,
         executions: Math.max(
           1,
-          Math.min(CHUNK, this.options.milliseconds ? CHUNK : executions - this.executions),
+          Math.min(this.chunk, this.options.milliseconds ? this.chunk : executions - this.executions),
         ),
         base: scramble(this.seed ^ scramble(chunk)),
         portfolio: this.options.policies ?? PORTFOLIO,
-        failFast: !all,
+        failFast: !all && !oracles,
+        focus,
         coverage: true,
         longest: this.longest,
         ...(signal ? { signal } : {}),
@@ -101,10 +112,10 @@ export class Hunt {
       this.longest = session.maxSteps;
       // A session that was cut short is begun anew by whoever goes on.
       const cut = signal?.aborted === true;
-      for (const failed of session.failures) {
+      for (const failed of session.failures.slice(0, oracles ? EXAMINED : undefined)) {
         const differs = await this.finder.found(failed, this.seen(model), detected);
         if (differs !== undefined) return this.result('not deterministic', differs);
-        if (!all) break;
+        if (!all && this.failures.size > 0) break;
       }
       if (!cut) this.progress(chunk + 1);
       if (this.failures.size > 0 && !all) break;

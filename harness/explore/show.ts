@@ -4,6 +4,7 @@
  * Of an execution only few accesses matter: those to words that two CPUs share and one of them writes, near a switch from one CPU to another, and what each CPU
  * did last. The others are left out, and a line says how many.
  */
+
 import { OP, OPERATIONS, type Trace } from '../engines/trace.ts';
 import { namer } from '../torture/result.ts';
 import type { Execution, Exploration } from './exploration.ts';
@@ -69,7 +70,12 @@ export function matters(
 }
 
 /** One record in words. */
-export function describe(trace: Trace, at: number, name: (addr: number) => string): string {
+export function describe(
+  trace: Trace,
+  at: number,
+  name: (addr: number) => string,
+  knowsBefore = true,
+): string {
   const event = trace.event(at);
   const { name: op, writes, reads, fence } = OPERATIONS[event.op]!;
   const word = name(event.addr);
@@ -81,6 +87,7 @@ export function describe(trace: Trace, at: number, name: (addr: number) => strin
   if (event.op === OP.drain) return `${word}: ${event.before} → ${event.value} reaches memory`;
   if (fence) return op;
   if (writes && reads) return `${op} ${word}: ${event.before} → ${event.value}`;
+  if (writes && !knowsBefore) return `${op} ${word} ← ${event.value}`;
   if (writes) return `${op} ${word}: ${event.before} → ${event.value}`;
   return `${op} ${word} = ${event.value}`;
 }

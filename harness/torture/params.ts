@@ -4,6 +4,10 @@
 import type { WaitingPolicy } from '../../src/arch/index.ts';
 import type { OracleName } from '../../src/locking/define.ts';
 import { type Engine, MAX_CPUS } from '../../src/memory/index.ts';
+import type { Chaos } from '../engines/traced/chaos.ts';
+
+/** One access in so many is delayed, unless told otherwise. */
+const ONE_IN = 256;
 
 /** Parameters of a run; all optional on the way in. */
 export interface TortureParams {
@@ -41,6 +45,12 @@ export interface TortureParams {
   disabled: readonly OracleName[];
   /** Milliseconds without progress that make a stall. */
   stallAfter: number;
+  /** What is recorded of accesses: nothing, what each CPU did last, or that in the exact order between them. */
+  trace: 'off' | 'ring' | 'order';
+  /** Random delays at accesses; they imply a ring. */
+  chaos: Chaos;
+  /** One access in so many is delayed. */
+  chaosOneIn: number;
 }
 
 /** The parameters that a run has unless told otherwise. */
@@ -65,6 +75,9 @@ export const DEFAULTS: TortureParams = {
   failFast: false,
   disabled: [],
   stallAfter: 5000,
+  trace: 'off',
+  chaos: 'none',
+  chaosOneIn: ONE_IN,
 };
 
 /** A parameter that makes no sense. */
@@ -104,6 +117,7 @@ export function withDefaults(given: Partial<TortureParams>): TortureParams {
   between('readers', params.readers, 0, params.cpus, true);
   between('writers', params.writers, 0, params.cpus - params.readers, true);
   between('hotplug', params.hotplug, 0, 3_600_000, false);
+  between('chaosOneIn', params.chaosOneIn, 1, 2 ** 20, true);
   between('stallAfter', params.stallAfter, 100, 3_600_000, false);
   return params;
 }
@@ -128,6 +142,8 @@ export function echo(params: TortureParams): string {
     `readers=${params.readers}`,
     `writers=${params.writers}`,
     `hotplug=${params.hotplug}ms`,
+    ...(params.trace === 'off' ? [] : [`trace=${params.trace}`]),
+    ...(params.chaos === 'none' ? [] : [`chaos=${params.chaos}:${params.chaosOneIn}`]),
     ...(params.disabled.length > 0 ? [`oracles_off=${params.disabled.join(',')}`] : []),
   ].join(' ');
 }

@@ -25,6 +25,7 @@ import { detailAt, ORACLES } from './oracles.ts';
 import type { ScenarioOutcomes } from './outcomes.ts';
 import type { TortureParams } from './params.ts';
 import type { TortureSetup } from './setup.ts';
+import type { TraceReport } from './traces.ts';
 
 /** How a run ended. */
 export type Verdict = 'success' | 'failure' | 'stall' | 'died' | 'interrupted';
@@ -123,6 +124,8 @@ export interface TortureResult {
   readonly firstAcquisition: number;
   /** For scenarios: what came out how often, and what the checks said; only of a run that came to its end. */
   readonly outcomes: ScenarioOutcomes | undefined;
+  /** Of a run that failed and was traced: what its CPUs did last. */
+  readonly trace: TraceReport | undefined;
   /** Things worth knowing that are no violations. */
   readonly notes: readonly string[];
 }

@@ -31,6 +31,7 @@ import {
   type Violation,
 } from './result.ts';
 import { prepare, startError, type Tortured, type TortureSetup } from './setup.ts';
+import type { Traces } from './traces.ts';
 
 /** A look at a run in progress. */
 export interface Progress {
@@ -132,6 +133,7 @@ export function paramsFor(definition: Tortured, given: Partial<TortureParams>): 
 }
 
 interface Started {
+  readonly traces: Traces | undefined;
   readonly params: TortureParams;
   readonly machine: Machine;
   readonly setup: TortureSetup;
@@ -146,7 +148,13 @@ async function start(
   let booting = threads instanceof CpuThreads ? threads : undefined;
   try {
     const params = withDefaults(paramsFor(definition, given));
-    const { machine, setup } = await prepare(definition, params, url);
+    const prepared = await prepare(definition, params, url);
+    const { machine } = prepared;
+    const traces =
+      params.trace === 'off' && params.chaos === 'none'
+        ? undefined
+        : (await import('./traces.ts')).Traces.of(params);
+    const setup = { ...prepared.setup, ...(traces ? { tracing: traces.tracing } : {}) };
     if (booting && (booting.cpus !== machine.cpus || booting.maxMemory !== maxMemory)) {
       await booting.destroy();
       booting = undefined;
@@ -160,7 +168,7 @@ async function start(
     }).catch((error: Error) => {
       throw startError(error, definition, url);
     });
-    return { params, machine, setup, pool };
+    return { params, machine, setup, pool, traces };
   } catch (error) {
     await booting?.destroy();
     throw error;
@@ -177,7 +185,7 @@ export async function torture(
   given: Partial<TortureParams> = {},
   options: TortureOptions = {},
 ): Promise<TortureResult> {
-  const { params, machine, setup, pool } = await start(definition, given, options);
+  const { params, machine, setup, pool, traces } = await start(definition, given, options);
   const { control } = setup.area;
   const startedAt = performance.now();
   const elapsed = (): number => performance.now() - startedAt;
@@ -231,6 +239,7 @@ export async function torture(
     }
     if (params.rounds === 0 && now >= params.duration) stop();
     if (!stopped) hotplug.tick(now);
+    traces?.tick(setup, now);
     if (Atomics.load(machine.words, (control + Control.go) >>> 2) === GO_STOP) hotplug.release();
     const found = watchdog.look();
     if (found) {
@@ -298,6 +307,7 @@ export async function torture(
             ? 'interrupted'
             : 'success';
   const total = acquisitions(counts);
+  const failed = verdict === 'failure' || verdict === 'stall';
   return {
     schemaVersion: 1,
     lock: definition.name,
@@ -319,6 +329,7 @@ export async function torture(
     detectedMs: violations[0]?.afterMs ?? detectedMs,
     firstAcquisition: Atomics.load(machine.words, (control + Control.firstAcquisition) >>> 2),
     outcomes,
+    trace: failed ? traces?.report(machine, setup, definition.layout) : undefined,
     notes: notesOn(params, counts),
   };
 }

@@ -9,6 +9,7 @@ import { createMachine, LINE, type Machine, roundUp } from '../../src/memory/ind
 import type { ScenarioDefinition } from '../../src/scenario.ts';
 import { ControlTimeout, CpuDied } from '../cpus/pool.ts';
 import { logWords } from '../detect/history-log.ts';
+import type { Tracing } from '../engines/traced/cpu.ts';
 import { reason, shown, stackOf } from '../plugin/errors.ts';
 import { framesOf, mapStack } from '../plugin/trace.ts';
 import { allocateArea, areaBytes, Control, CpuLine, cpuLine, type TortureArea } from './area.ts';
@@ -44,6 +45,8 @@ export interface TortureSetup {
   readonly params: TortureParams;
   readonly shared: unknown;
   readonly value: number;
+  /** Accesses are recorded, or delayed. */
+  readonly tracing?: Tracing;
 }
 
 /** A part of a user's definition threw, or answered what cannot be used, before any CPU ran: bad input. */

@@ -7,6 +7,7 @@ import { unfair } from './notes.ts';
 import { outcomeTable } from './outcomes.ts';
 import { echo } from './params.ts';
 import type { CpuCounts, StallReport, TortureResult, Violation } from './result.ts';
+import type { TraceReport } from './traces.ts';
 
 /** A number, rounded, with its thousands apart. Not by Intl: that loads for as long as a thread takes to start. */
 export function group(value: number): string {
@@ -97,6 +98,17 @@ export function heading(result: Pick<TortureResult, 'lock' | 'params'>): string 
   return `torture:${result.lock} ${echo(result.params)}`;
 }
 
+/** What CPUs did last. */
+export function describeTrace({ ordered, lines, records }: TraceReport): string[] {
+  const head = ordered
+    ? 'in the order in which it was done'
+    : 'each CPU for itself: lines beside each other are not at the same time (--trace order shows that)';
+  return [
+    `      what CPUs did last, of ${group(records)} records, ${head}:`,
+    ...lines.map((line) => `    ${line}`),
+  ];
+}
+
 /** Shown violations; the others are counted. */
 const SHOWN = 3;
 
@@ -115,6 +127,7 @@ function evidence(result: TortureResult, fails: number): string[] {
     for (const frame of result.exception.stack.split('\n').slice(1, 5)) lines.push(`      ${frame.trim()}`);
   }
   if (result.stall) lines.push(...describeStall(result.stall));
+  if (result.trace) lines.push(...describeTrace(result.trace));
   if (result.death) {
     const { cpu, why, lastHeartbeat, held } = result.death;
     const locks = held.length > 0 ? held.map(({ lock, mode }) => `${lock} (${mode})`).join(', ') : 'no lock';

@@ -119,10 +119,11 @@ const PROMISES: readonly string[] = [
   'producers',
   'consumers',
   'writers',
+  'capacity',
 ] satisfies readonly (keyof Promises)[];
 
-/** Promises that are numbers of CPUs. */
-const COUNTED: readonly string[] = ['producers', 'consumers', 'writers'];
+/** Promises that are numbers, of CPUs and of items. */
+const COUNTED: readonly string[] = ['producers', 'consumers', 'writers', 'capacity'];
 
 function expectedOf(promise: string): string {
   if (promise === 'bypass') return 'a whole number from 0, or a function of the number of CPUs,';

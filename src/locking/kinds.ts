@@ -24,6 +24,8 @@ export interface Promises {
   /** For queues, a condition rather than a promise: CPUs that may put, or take, at a time; any number unless given. */
   producers?: number;
   consumers?: number;
+  /** For queues: items that fit. `lockrig hunt` makes executions long enough to fill one that has a producer of its own. */
+  capacity?: number;
   /** For sequence counters, a condition likewise: 1 when the caller keeps writers apart. */
   writers?: number;
 }

@@ -33,7 +33,7 @@ export const spsc = defineLock({
   name: 'spsc',
   kind: 'queue',
   layout: Spsc,
-  promises: { fifo: true, producers: 1, consumers: 1 },
+  promises: { fifo: true, producers: 1, consumers: 1, capacity: CAPACITY },
   create: (isa) => {
     const { tail, known_head, head, known_tail, ring } = Spsc;
     const slot = (place: number): number => ring + 4 * (place & (CAPACITY - 1));

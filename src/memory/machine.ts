@@ -63,6 +63,8 @@ export interface AttachOptions {
   seed?: number;
   /** Called by the annotation `isa.queued`. */
   queued?: (lock: Addr) => void;
+  /** Puts another instruction set over the engine's: what records accesses, or delays them. */
+  wrap?: (isa: Isa, words: Int32Array<SharedArrayBuffer>) => Isa;
 }
 
 /** One shared memory and its CPUs, as one thread sees them. */
@@ -126,7 +128,8 @@ export class Machine {
       record: cpuArea(id),
       serve: () => cpu?.serve(),
     };
-    const isa = engine === 'wasm' ? new WasmIsa(host) : new AtomicsIsa(host);
+    const own = engine === 'wasm' ? new WasmIsa(host) : new AtomicsIsa(host);
+    const isa = options.wrap?.(own, this.words) ?? own;
     cpu = new Cpu(isa, id, this.cpus, this.words, options.seed ?? 1);
     return cpu;
   }

@@ -3,6 +3,7 @@
  * with locks goes into the trace.
  */
 import { Cpu, type InterruptHandler, type Machine, sizeOf, tagOf } from '../../../src/memory/index.ts';
+import { annotateLocks } from '../locks.ts';
 import { OP } from '../trace.ts';
 import { NS_PER_STEP } from './access.ts';
 import { Gate } from './gate.ts';
@@ -40,13 +41,7 @@ export class GatedCpu extends Cpu {
   constructor(isa: GatedIsa, id: number, count: number, words: Int32Array<SharedArrayBuffer>) {
     super(isa, id, count, words, 1);
     this.gated = isa;
-    const { tracking } = this;
-    const note = (name: string) => {
-      const op = OP[name]!;
-      return (lock: number, mode: number): void => isa.annotate(op, lock, mode);
-    };
-    const [acquiring, acquired, released] = [note('acquiring'), note('acquired'), note('released')];
-    const gaveUp = OP.gaveUp!;
+    annotateLocks(this, (op, lock, mode) => isa.annotate(op, lock, mode));
     const object = (name: string) => {
       const op = OP[name]!;
       return (addr: number, layout: object): void => {
@@ -54,29 +49,7 @@ export class GatedCpu extends Cpu {
         isa.annotate(op, addr, tagOf(layout), sizeOf(layout));
       };
     };
-    Object.assign(this, {
-      tracking: {
-        held: tracking.held,
-        allocated: object('alloc'),
-        freed: object('free'),
-        waitsFor(lock: number, mode: number) {
-          acquiring(lock, mode);
-          tracking.waitsFor(lock, mode);
-        },
-        gaveUp() {
-          isa.annotate(gaveUp, 0, 0);
-          tracking.gaveUp();
-        },
-        acquired(lock: number, mode: number) {
-          tracking.acquired(lock, mode);
-          acquired(lock, mode);
-        },
-        released(lock: number, mode: number) {
-          released(lock, mode);
-          return tracking.released(lock, mode);
-        },
-      },
-    });
+    Object.assign(this.tracking, { allocated: object('alloc'), freed: object('free') });
   }
 
   override irqDisable(): void {

@@ -24,6 +24,7 @@ import {
   type AbortReason,
   DONE,
   FAILURE_WORDS,
+  focusBit,
   type GateArea,
   HEURISTICS,
   Head,
@@ -174,6 +175,10 @@ export class Gate implements PolicyView {
   }
   nextOp(cpu: number): number {
     return this.w[this.line(cpu) + H(Line.op)]!;
+  }
+  focused(addr: Addr): boolean {
+    const bit = focusBit(addr);
+    return ((this.w[this.head + H(Head.focus) + (bit >>> 5)]! >>> (bit & 31)) & 1) !== 0;
   }
   nextAddr(cpu: number): Addr {
     return this.w[this.line(cpu) + H(Line.addr)]!;

@@ -107,7 +107,14 @@ export const Head = struct('gate', {
   heuristics: u32,
   /** State of an exhaustive search; see search.ts. */
   search: words(40),
+  /** Words in focus, as bits by a hash of their addresses. */
+  focus: words(64),
 });
+
+/** Which bit of {@link Head}'s `focus` an address has. */
+export function focusBit(addr: number): number {
+  return Math.imul(addr >>> 2, 0x9e3779b1) >>> 21;
+}
 
 /** Words of one CPU. */
 export const Line = struct('gated_cpu', {

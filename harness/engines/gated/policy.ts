@@ -56,6 +56,8 @@ export interface PolicyView {
   /** What a CPU is about to do: operation and address. */
   nextOp(cpu: number): number;
   nextAddr(cpu: number): number;
+  /** Whether a word is one of those that the session is about. */
+  focused(addr: number): boolean;
   /** Accesses that a CPU has made. */
   accesses(cpu: number): number;
   /** Whether its actor has returned. */

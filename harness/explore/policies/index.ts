@@ -1,13 +1,14 @@
 /** The policies, by name and by the index that shared memory and tokens have for them. */
 import type { Policy } from '../../engines/gated/policy.ts';
 import { exhaustive } from './exhaustive.ts';
+import { focus } from './focus.ts';
 import { pct } from './pct.ts';
 import { pos } from './pos.ts';
 import { randomWalk } from './random.ts';
 import { recorded } from './recorded.ts';
 
 /** All policies; the order is part of the token format. */
-export const POLICIES: readonly Policy[] = [recorded, randomWalk, pct, pos, exhaustive];
+export const POLICIES: readonly Policy[] = [recorded, randomWalk, pct, pos, exhaustive, focus];
 
 /** Index of the recorded schedule. */
 export const RECORDED = 0;

@@ -94,6 +94,8 @@ export class Bench {
   profile = 0;
   /** Told of each violation before it is recorded. */
   onReport: (() => void) | undefined;
+  /** Called when this CPU notes the first violation of the run. */
+  caught: (() => void) | undefined;
   private startStamp = 0;
   private readonly bound: number;
   private readonly fifo: boolean;
@@ -144,6 +146,7 @@ export class Bench {
     this.onReport?.();
     isa.fetchAdd(this.control + Control.byOracle + 4 * oracle, 1);
     const at = isa.fetchAdd(this.control + Control.violations, 1);
+    if (at === 0) this.caught?.();
     if (at >= MAX_RECORDS) return;
     const record = this.area.records + at * RECORD_BYTES;
     const us = this.cpu.now() / 1000;
