@@ -1,6 +1,7 @@
 /**
  * Every lock is measured and what it counted adds up; what cannot be measured is said. No figure of this
- * machine is asserted.
+ * machine is asserted. Each party is a CPU of its own, whose start is most of the time: alone, one lock of each kind is
+ * measured, and every lock in the long tests; under two CPUs every lock is, always.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +15,7 @@ import { barsTable, uncontendedTable } from '../bench/table.ts';
 import type { BenchSubject } from '../bench/team.ts';
 import type { AnyLock } from '../src/locking/define.ts';
 import { lockByName, locks } from '../src/locks.ts';
-import { suite } from './suite.ts';
+import { longOnly, suite } from './suite.ts';
 
 const TINY: Budget = {
   uncontended: { rounds: 2, warmup: 1, block: 1 },
@@ -24,7 +25,6 @@ const TINY: Budget = {
   litmus: { instances: 2048, ordered: 4096 },
   instructions: { time: 1 },
   padding: { time: 10 },
-  traced: { rounds: 2 },
   selftest: { control: false },
 };
 const NO_PEERS: NativePeers = { available: false, reason: 'no compiler in this test' };
@@ -43,35 +43,43 @@ const everyLock = locks.map((lock) => ({ lock }));
 const someLocks = locks
   .filter(({ kind, promises }, at) => promises.fifo || locks.findIndex((each) => each.kind === kind) === at)
   .map((lock) => ({ lock }));
+const oneOfEachKind = everyLock.filter(
+  ({ lock }, at) => locks.findIndex(({ kind }) => kind === lock.kind) === at,
+);
 const names = (where: 'alone' | 'together', of = everyLock): string[] =>
   of.flatMap(({ lock }) => formsOf(lock.kind, where).map((form) => caseName(lock, form)));
 const finite = (values: readonly number[]): boolean =>
   values.every((each) => each >= 0 && Number.isFinite(each));
 
 const sections = suite('bench sections');
+const long = longOnly(sections);
+
+async function measuredAlone(subjects: typeof everyLock): Promise<void> {
+  const { sections: rows } = await run(['uncontended'], subjects);
+  const measured = rows.uncontended ?? [];
+  assert.equal(
+    measured.map(({ name }) => name),
+    names('alone', subjects),
+  );
+  for (const { name, parties, problem } of measured) {
+    assert.is(problem, undefined, name);
+    assert.equal(Object.keys(parties), ['wasm', 'wasm tracked', 'atomics', 'atomics tracked'], name);
+    for (const { samples } of Object.values(parties)) {
+      assert.is(samples.length, TINY.uncontended.rounds, name);
+      assert.ok(finite(samples) && samples.every((each) => each > 0), name);
+    }
+  }
+  const text = uncontendedTable(measured);
+  for (const name of names('alone', subjects)) assert.ok(text.includes(`\n${name} `), `${name} has a line`);
+}
 
 sections(
-  'every lock is measured alone, on both engines, tracked and not',
-  async () => {
-    const { sections: rows } = await run(['uncontended'], everyLock);
-    const measured = rows.uncontended ?? [];
-    assert.equal(
-      measured.map(({ name }) => name),
-      names('alone'),
-    );
-    for (const { name, parties, problem } of measured) {
-      assert.is(problem, undefined, name);
-      assert.equal(Object.keys(parties), ['wasm', 'wasm tracked', 'atomics', 'atomics tracked'], name);
-      for (const { samples } of Object.values(parties)) {
-        assert.is(samples.length, TINY.uncontended.rounds, name);
-        assert.ok(finite(samples) && samples.every((each) => each > 0), name);
-      }
-    }
-    const text = uncontendedTable(measured);
-    for (const name of names('alone')) assert.ok(text.includes(`\n${name} `), `${name} has a line`);
-  },
+  'locks of every kind are measured alone, on both engines, tracked and not',
+  () => measuredAlone(oneOfEachKind),
   { deadline: 240_000 },
 );
+
+long('every lock is measured alone, on both engines, tracked and not', () => measuredAlone(everyLock));
 
 sections(
   'every lock is measured under two CPUs, and what it counted adds up',
