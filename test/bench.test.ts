@@ -25,6 +25,7 @@ const TINY: Budget = {
   litmus: { instances: 2048, ordered: 4096 },
   instructions: { time: 1 },
   padding: { time: 10 },
+  traced: { rounds: 2 },
   selftest: { control: false },
 };
 const NO_PEERS: NativePeers = { available: false, reason: 'no compiler in this test' };
