@@ -8,6 +8,8 @@
 import { type Bar, bars, holdAll, type Outcome } from './bars.ts';
 import { contended } from './contended.ts';
 import { instructions, litmus, padding, selftest } from './extras.ts';
+import { gated } from './gated.ts';
+import { huntedSection } from './hunted.ts';
 import { type BenchMachine, describeMachine } from './machine.ts';
 import { type NativePeers, nativePeers } from './native.ts';
 import { crowding, oversubscribed } from './oversubscribed.ts';
@@ -20,8 +22,8 @@ import { traced } from './traced.ts';
 import { uncontended } from './uncontended.ts';
 
 /**
- * The sections, in the order in which they run. The self-test alone takes longer than a quick run should: it
- * is not part of one unless asked for.
+ * The sections, in the order in which they run. The last two take longer than a quick run should: they are
+ * not part of one unless asked for.
  */
 export const SECTIONS = [
   'uncontended',
@@ -33,7 +35,9 @@ export const SECTIONS = [
   'instructions',
   'padding',
   'traced',
+  'gated',
   'selftest',
+  'hunted',
 ] as const;
 /** The name of a section. */
 export type SectionName = (typeof SECTIONS)[number];
@@ -48,7 +52,9 @@ export const FULL: Budget = {
   instructions: { time: 60 },
   padding: { time: 400 },
   traced: { rounds: 60 },
+  gated: { executions: 20_000, blocks: 20 },
   selftest: { control: true },
+  hunted: { seeds: 20, replays: 1000, mutants: true },
 };
 
 /** Under a minute: enough to see what is badly wrong. */
@@ -61,7 +67,9 @@ export const QUICK: Budget = {
   instructions: { time: 10 },
   padding: { time: 60 },
   traced: { rounds: 10 },
+  gated: { executions: 4_000, blocks: 5 },
   selftest: { control: false },
+  hunted: { seeds: 1, replays: 20, mutants: false },
 };
 
 /** What to measure. */
@@ -129,7 +137,9 @@ const RUN: Readonly<Record<SectionName, Section>> = {
   instructions: (_subjects, around) => instructions(around),
   padding: (_subjects, around) => padding(around),
   traced: (_subjects, around) => traced(around),
+  gated: (_subjects, around) => gated(around),
   selftest: (_subjects, around) => selftest(around),
+  hunted: (_subjects, around) => huntedSection(around),
 };
 
 /** Runs the sections. */

@@ -30,6 +30,10 @@ export interface Budget {
   readonly padding: { readonly time: number };
   /** Blocks of each engine. */
   readonly traced: { readonly rounds: number };
+  /** Blocks of each mode, and executions of a block. */
+  readonly gated: { readonly executions: number; readonly blocks: number };
+  /** Seeds of a classic, replays of a token, and whether broken locks are hunted, too. */
+  readonly hunted: { readonly seeds: number; readonly replays: number; readonly mutants: boolean };
   /** Whether the self-test also runs with every oracle off. */
   readonly selftest: { readonly control: boolean };
 }

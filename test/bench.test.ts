@@ -26,7 +26,9 @@ const TINY: Budget = {
   instructions: { time: 1 },
   padding: { time: 10 },
   traced: { rounds: 2 },
+  gated: { executions: 100, blocks: 2 },
   selftest: { control: false },
+  hunted: { seeds: 1, replays: 2, mutants: false },
 };
 const NO_PEERS: NativePeers = { available: false, reason: 'no compiler in this test' };
 

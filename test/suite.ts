@@ -202,6 +202,23 @@ export function longOnly(test: Suite): DeclareTest {
   };
 }
 
+/** Which of the tests that take turns have theirs; another number with each second. */
+const turn = Number(process.env.LOCKRIG_TURN ?? Math.floor(Date.now() / 1000) % 720);
+
+/**
+ * Declares tests that take turns: one in `share` runs, others with each run of the file, and all of them with LOCKRIG_LONG=1. For many tests of one kind, each of
+ * which says little that the others do not. The first line of a failure names the turn.
+ */
+export function inTurn(test: Suite, share: number): DeclareTest {
+  let declared = 0;
+  return (name, handler, options) => {
+    declared += 1;
+    if (process.env.LOCKRIG_LONG === '1' || (declared + turn) % share === 0)
+      return test(`${name} [turn ${turn}]`, handler, options);
+    test.skip(name, `its turn comes with LOCKRIG_TURN=${(share - (declared % share)) % share}`);
+  };
+}
+
 /** A handle that outlives the last test (a worker, a child, a server) would hold the file until its outer deadline. */
 function watchForLeftovers(): void {
   if (suites.some(({ state }) => state !== 'done')) return;

@@ -56,7 +56,9 @@ async function run(what: string[], options: Options): Promise<number> {
     sections.length > 0
       ? sections
       : SECTIONS.filter((name) =>
-          names.length > 0 ? needsLocks.has(name) : !(options.quick && name === 'selftest'),
+          names.length > 0
+            ? needsLocks.has(name)
+            : !(options.quick && (name === 'selftest' || name === 'hunted')),
         );
   if (names.length > 0 && !wanted.some((name) => needsLocks.has(name)))
     throw new UsageError(`${wanted.join(' and ')} takes no locks: leave ${names.join(', ')} out`);

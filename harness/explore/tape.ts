@@ -94,7 +94,8 @@ function namedWords(exploration: Exploration, trace: Trace, name: (addr: number)
         words.set(addr, {
           addr,
           name: name(addr),
-          struct: name(lock),
+          // A scenario's first word is called by its field, a lock's by the lock.
+          struct: lock === setup.lock ? subject.name : name(lock),
           field: type.count > 1 ? `${field}[${at}]` : field,
           unseen: false,
           accessed: words.has(addr),

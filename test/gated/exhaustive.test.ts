@@ -14,10 +14,11 @@ import { exhaust, MODELS, openProgram, searched, sorted } from '../fixtures/gate
 import { LITMUS, TINY } from '../fixtures/gated/programs.ts';
 import { lengthsOf, outcomes, schedules } from '../fixtures/gated/reference.ts';
 import { SEARCH_MUTANTS } from '../fixtures/gated/scenarios.ts';
-import { longOnly, suite } from '../suite.ts';
+import { inTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('gated: exhaustive search');
 const long = longOnly(test);
+const some = inTurn(test, 3);
 const LONG = { deadline: 240_000 };
 const FULL: ProveOptions = { bound: 255, from: 255, executions: 500_000 };
 
@@ -55,7 +56,7 @@ const HEAVY = ['two updates each', 'store buffering with a third word'];
 for (const one of TINY) {
   const heavy = HEAVY.includes(one.name);
   const name = `${one.name}: all outcomes of the reference, and no other`;
-  test(
+  some(
     `${name}, under ${heavy ? 'sc and tso' : 'every model'}`,
     () => exhaust(one, heavy ? ['sc', 'tso'] : MODELS),
     LONG,

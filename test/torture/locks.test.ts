@@ -12,10 +12,11 @@ import { summarize, torture } from '../../harness/index.ts';
 import { COUNTED_QUOTA } from '../../harness/torture/rounds.ts';
 import { type AnyLock, locks } from '../../src/index.ts';
 import { counting, forget, Noted, notes, untried, url } from '../fixtures/torture/locks.ts';
-import { longOnly, suite } from '../suite.ts';
+import { inTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('torture: locks');
 const long = longOnly(test);
+const some = inTurn(test, 3);
 const seed = Date.now() % 2 ** 32;
 const DEADLINE = 180_000;
 
@@ -72,7 +73,7 @@ async function counted(lock: AnyLock, settings: readonly Partial<TortureParams>[
 for (const [at, lock] of locks.entries()) {
   const first = locks.findIndex(({ kind }) => kind === lock.kind) === at;
   const many = first ? 8 : 4;
-  test(
+  (first ? test : some)(
     `${lock.name} holds with 2 and with ${many} CPUs (seed ${seed})`,
     () => counted(lock, [...PAIR, ...crowd(many)]),
     { deadline: DEADLINE },

@@ -33,7 +33,9 @@ export class Memory {
   private readonly count: number;
   private readonly changes: number;
   private readonly idle: number;
-  private readonly image: number;
+  /** The CPUs' own areas, and what they were when everything was set up; views, since making one costs more than the copy. */
+  private readonly areas: readonly Int32Array[];
+  private readonly images: readonly Int32Array[];
   private readonly cpus: number;
   /** Where coverage keeps who wrote a word last; 0: nowhere. */
   private readonly touched: number;
@@ -52,7 +54,10 @@ export class Memory {
     this.count = (area.head + Head.undo) >>> 2;
     this.changes = (area.head + Head.changes) >>> 2;
     this.idle = (area.head + Head.idle) >>> 2;
-    this.image = area.image >>> 2;
+    const view = (from: Int32Array, at: number): Int32Array => from.subarray(at, at + OWN_BYTES / 4);
+    const each = Array.from({ length: cpus }, (_, cpu) => cpu);
+    this.areas = each.map((cpu) => view(words, cpuArea(cpu) >>> 2));
+    this.images = each.map((cpu) => view(w, (area.image + cpu * OWN_BYTES) >>> 2));
     this.cpus = cpus;
     this.touched = area.maxCoverage > 0 ? area.touched >>> 2 : 0;
   }
@@ -88,10 +93,7 @@ export class Memory {
 
   /** Keeps the CPUs' own areas; once, when everything is set up. */
   keep(): void {
-    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
-      const from = cpuArea(cpu) >>> 2;
-      this.w.set(this.words.subarray(from, from + OWN_BYTES / 4), this.image + (cpu * OWN_BYTES) / 4);
-    }
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) this.images[cpu]!.set(this.areas[cpu]!);
   }
 
   /** Puts everything back as it was before the execution. */
@@ -104,12 +106,7 @@ export class Memory {
       if (touched > 0) w[touched + index] = 0;
     }
     w[this.count] = 0;
-    // In a loop: a view of so few words costs more than to copy them.
-    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
-      const image = this.image + (cpu * OWN_BYTES) / 4;
-      const area = cpuArea(cpu) >>> 2;
-      for (let word = 0; word < OWN_BYTES / 4; word += 1) words[area + word] = w[image + word]!;
-    }
+    for (let cpu = 0; cpu < this.cpus; cpu += 1) this.areas[cpu]!.set(this.images[cpu]!);
   }
 
   /** Whether the memory is as in `image`, which was taken before; the index of the first word that is not, or -1. Heartbeats may differ. */

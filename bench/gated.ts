@@ -1,0 +1,126 @@
+/**
+ * How many gated executions a second: two CPUs with detectors and without, in turns, a block each; and three CPUs on two cores, in two processes that are
+ * pinned to a core each, where CPUs hand the turn on by sleeping and waking, and in one that is not pinned.
+ *
+ * A figure is the 10th percentile of its blocks: what a hunt can rely on.
+ */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Exploration } from '../harness/explore/exploration.ts';
+import type { Printed } from './extras.ts';
+import { block, openMode, THREE, TOGETHER } from './gated-modes.ts';
+import type { Row, Surroundings } from './section.ts';
+import { type Figure, quantile, seriesOf } from './stats.ts';
+import { columns } from './table.ts';
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+const child = fileURLToPath(new URL(`./gated-pinned.${extension}`, import.meta.url));
+const LIMIT = 300_000;
+
+interface Rates {
+  readonly name: string;
+  readonly rates: readonly number[];
+  readonly accesses?: number;
+  readonly problem?: string;
+}
+
+async function together({ budget, signal, progress }: Surroundings): Promise<Rates[]> {
+  const { executions, blocks } = budget.gated;
+  const machines: Exploration[] = [];
+  try {
+    for (const mode of TOGETHER) machines.push(await openMode(mode));
+    const rates = TOGETHER.map(() => [] as number[]);
+    const accesses = TOGETHER.map(() => 0);
+    // The first two blocks of each are for the compiler.
+    for (let at = -2; at < blocks; at += 1)
+      for (const [which, mode] of TOGETHER.entries()) {
+        signal?.throwIfAborted();
+        progress(`gated ${mode.name} ${at + 3}/${blocks + 2}`);
+        const made = await block(machines[which]!, mode, executions, at + 3);
+        accesses[which] = made.accesses;
+        if (at >= 0) rates[which]!.push(made.rate);
+      }
+    return TOGETHER.map(({ name }, which) => ({ name, rates: rates[which]!, accesses: accesses[which]! }));
+  } finally {
+    for (const machine of machines) await machine.close();
+  }
+}
+
+/** Three CPUs in a process of their own. @param core where; anywhere unless given */
+async function three({ budget, signal }: Surroundings, core?: number): Promise<Rates> {
+  const { executions, blocks } = budget.gated;
+  const name = `${THREE.name}, ${core === undefined ? 'not pinned' : `on core ${core}`}`;
+  // Not pinned they are ten times slower.
+  const share = core === undefined ? 20 : 2;
+  const run = [
+    process.execPath,
+    ...process.execArgv,
+    child,
+    String(Math.max(50, Math.round(executions / share))),
+    String(Math.max(2, Math.round(blocks / 2))),
+  ];
+  const [command, ...args] = core === undefined ? run : ['taskset', '-c', String(core), ...run];
+  try {
+    const options = { timeout: LIMIT, ...(signal ? { signal } : {}) };
+    const { stdout } = await promisify(execFile)(command!, args, options);
+    return { name, rates: JSON.parse(stdout) as number[] };
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    return { name, rates: [], problem: (error as Error).message };
+  }
+}
+
+const figureOf = (rates: readonly number[]): Figure => ({
+  value: quantile(rates, 0.1),
+  low: Math.min(...rates),
+  high: quantile(rates, 0.5),
+});
+
+/** The section of the benchmark. */
+export async function gated(around: Surroundings): Promise<Printed> {
+  around.progress('gated');
+  const all: Rates[] = await together(around);
+  const { pin } = around;
+  around.progress('gated on three CPUs');
+  if (pin.length >= 2) {
+    const [first, second] = await Promise.all([three(around, pin[0]), three(around, pin[1])]);
+    // What both can rely on.
+    const rates = [...first.rates, ...second.rates];
+    const problem = first.problem ?? second.problem;
+    all.push({ name: `${THREE.name}, pinned`, rates, ...(problem === undefined ? {} : { problem }) });
+  }
+  all.push(await three(around));
+  const rows = all.map(
+    ({ name, rates, problem }): Row => ({
+      name,
+      judged: true,
+      fifo: false,
+      parties: rates.length > 0 ? { lockrig: seriesOf('/s', rates) } : {},
+      figures: rates.length > 0 ? { 'executions/s': figureOf(rates) } : {},
+      ...(problem === undefined ? {} : { problem }),
+    }),
+  );
+  const number = (value: number): string => Math.round(value).toLocaleString('en-US');
+  const lines = all.map(({ name, rates, accesses, problem }) =>
+    problem === undefined
+      ? [
+          name,
+          accesses === undefined ? '' : accesses.toFixed(0),
+          number(quantile(rates, 0.1)),
+          number(quantile(rates, 0.5)),
+          number(Math.max(...rates)),
+        ]
+      : [name, '', problem, '', ''],
+  );
+  const head =
+    'Gated executions of the ticket lock, two CPUs unless it says otherwise; executions a second: 10th percentile of the blocks, median, best.';
+  const pinning =
+    pin.length >= 2
+      ? ''
+      : '\nCPUs cannot be pinned here: three CPUs in two pinned processes were not measured.';
+  return {
+    rows,
+    text: `${head}\n${columns(['', 'accesses', 'p10', 'median', 'best'], lines)}${pinning}`,
+  };
+}
