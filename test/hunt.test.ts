@@ -11,13 +11,15 @@ import { decode, encode, LONGEST_TOKEN, TokenError } from '../harness/explore/to
 import type { Tortured } from '../harness/torture/setup.ts';
 import { lockByName } from '../src/locks.ts';
 import { embrace, fickle, lost, remembers, throws, url } from './fixtures/hunt.ts';
-import { suite } from './suite.ts';
+import { haveTurn, inTurn, suite } from './suite.ts';
 
 const test = suite('hunt');
 const seed = Date.now() % 2 ** 32;
 const lock = (name: string): Tortured => lockByName(name) as Tortured;
 const own = (subject: unknown): Tortured => subject as Tortured;
 const REPLAYS = 50;
+const SILENT = ['ticket', 'mcs', 'mutex3', 'rwsem', 'seqlock', 'semaphore', 'rcu', 'mutex', 'rwlock'];
+const some = inTurn(test, 3);
 
 for (const [name, oracle] of [
   ['busted/no-exclusion', 'exclusion'],
@@ -30,7 +32,7 @@ for (const [name, oracle] of [
   ['busted/completion-not-taken', 'counts'],
   ['busted/rcu-no-wait', 'grace-period'],
 ] as const) {
-  test(
+  some(
     `${name} is found and shrunk, and its token replays ${REPLAYS} times (seed ${seed})`,
     async () => {
       const result = await hunt(lock(name), { seed, executions: 10_000 });
@@ -50,7 +52,7 @@ for (const [name, oracle] of [
 test(
   `locks that hold are silent (seed ${seed})`,
   async () => {
-    for (const name of ['ticket', 'mcs', 'mutex3', 'rwsem', 'seqlock', 'semaphore', 'rcu']) {
+    for (const name of haveTurn(SILENT, 3)) {
       const result = await hunt(lock(name), { seed, executions: 600 });
       assert.is(result.verdict, 'clean', `${name}: ${result.failures[0]?.text}`);
       assert.ok(result.executions >= 600);

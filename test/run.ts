@@ -1,16 +1,27 @@
 /**
  * Runs the test files: `node dist/test/run.js [--long] [--deadline SECONDS] [NAME|FILE ...]`.
  *
- * Each file gets a process of its own, one after the other, because tests start one thread a core. The process leads a group
- * that is ended as a whole at the deadline, on interruption, and once more after its leader is gone, so no thread or child of
- * one file disturbs the next. Results come through a file to which suite.ts appends: what a killed process had achieved
- * counts, and a process that ends well without having run a test does not pass for a success.
+ * Each file gets a process of its own, one after the other, because tests start one thread a core. The files that rarely have
+ * more than one busy thread (SINGLE) come first, as many at a time as there are cores; the output of each is shown when it is
+ * through, so that no two are mixed. A process leads a group that is ended as a whole at the deadline, on interruption, and
+ * once more after its leader is gone, so no thread or child of one file disturbs the next. Results come through a file to
+ * which suite.ts appends: what a killed process had achieved counts, and a process that ends well without having run a test
+ * does not pass for a success.
  *
  * Exit code 0 if something ran and all of it passed, 1 if not, 2 for bad arguments, 130 on interruption.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -26,6 +37,32 @@ interface Tally {
   failed: number;
   skipped: number;
 }
+
+/**
+ * Paths of files whose processes are busy with one thread most of the time, their own or that of commands that they start: two of them do not disturb each other
+ * more than what else a machine does.
+ */
+const SINGLE = [
+  'bench-figures',
+  'catalog',
+  'cli/',
+  'detect/',
+  'docs',
+  'embedded',
+  'frames',
+  'guards',
+  'histories',
+  'layering',
+  'layout',
+  'linearizability',
+  'list',
+  'loop',
+  'plugin',
+  'scenarios.test',
+  'stacks',
+  'struct',
+  'suite',
+];
 
 const home = fileURLToPath(new URL('.', import.meta.url));
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
@@ -81,7 +118,8 @@ function endGroup(leader: ChildProcess): boolean {
   }
 }
 
-let current: ChildProcess | undefined;
+/** What runs, and the file to which it writes if it does not write to the terminal. */
+const running = new Map<ChildProcess, string | undefined>();
 
 function environment(long: boolean, tallyFile: string): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...process.env, LOCKRIG_TEST_TALLY: tallyFile };
@@ -91,15 +129,24 @@ function environment(long: boolean, tallyFile: string): NodeJS.ProcessEnv {
   return env;
 }
 
-async function runFile(file: string, seconds: number, long: boolean): Promise<Tally> {
-  const tallyFile = join(scratch, 'tally');
+const nameOf = (file: string): string => relative(home, file).split(sep).join('/');
+
+/** Whether a file may run beside others. */
+const isSingle = (file: string): boolean => SINGLE.some((start) => nameOf(file).startsWith(start));
+
+/** Runs a file; its output goes to `path` if one is given. */
+async function runFile(file: string, seconds: number, long: boolean, path?: string): Promise<Tally> {
+  const output = path === undefined ? 'inherit' : openSync(path, 'a');
+  const tallyFile = join(scratch, `tally-${nameOf(file).replaceAll('/', '-')}`);
+  const say = (line: string): void =>
+    output === 'inherit' ? console.error(line) : writeFileSync(output, `${line}\n`);
   writeFileSync(tallyFile, '');
   const child = spawn(process.execPath, [...process.execArgv, file], {
     env: environment(long, tallyFile),
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', output, output],
     detached: true,
   });
-  current = child;
+  running.set(child, path);
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -110,7 +157,8 @@ async function runFile(file: string, seconds: number, long: boolean): Promise<Ta
     child.once('exit', (code, signal) => settle(signal ? `was ended by ${signal}` : `exited with ${code}`));
   });
   clearTimeout(timer);
-  if (endGroup(child)) console.error('  a process that this file had left running was ended');
+  if (endGroup(child)) say('  a process that this file had left running was ended');
+  running.delete(child);
 
   const lines = readFileSync(tallyFile, 'utf8').split('\n');
   const of = (result: string) => lines.filter((line) => line === result).length;
@@ -121,8 +169,18 @@ async function runFile(file: string, seconds: number, long: boolean): Promise<Ta
   else if (tally.passed + tally.failed + tally.skipped === 0) verdict = 'ran no test';
   if (verdict) {
     tally.failed++;
-    console.error(`\n  FAIL  ${relative(home, file)} ${verdict}`);
+    say(`\n  FAIL  ${relative(home, file)} ${verdict}`);
   }
+  if (output !== 'inherit') closeSync(output);
+  return tally;
+}
+
+/** Runs a file beside others, and shows its output as a whole. */
+async function runQuietly(file: string, seconds: number, long: boolean): Promise<Tally> {
+  const path = join(scratch, `output-${nameOf(file).replaceAll('/', '-')}`);
+  writeFileSync(path, `\n${relative(home, file)}\n`);
+  const tally = await runFile(file, seconds, long, path);
+  process.stdout.write(readFileSync(path, 'utf8'));
   return tally;
 }
 
@@ -140,14 +198,23 @@ async function main(): Promise<number> {
 
   const total: Tally = { passed: 0, failed: 0, skipped: 0 };
   const bad: string[] = [];
-  for (const file of files) {
-    const name = relative(home, file);
-    console.log(`\n${name}`);
-    const tally = await runFile(file, seconds, values.long);
+  const account = (file: string, tally: Tally): void => {
     total.passed += tally.passed;
     total.failed += tally.failed;
     total.skipped += tally.skipped;
-    if (tally.failed > 0) bad.push(`${name}: ${tally.failed} failed`);
+    if (tally.failed > 0) bad.push(`${relative(home, file)}: ${tally.failed} failed`);
+  };
+  // A file that was asked for alone shows its output as it comes.
+  const beside = files.length === 1 ? [] : files.filter(isSingle);
+  const waiting = [...beside];
+  const lane = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
+      account(file, await runQuietly(file, seconds, values.long));
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, lane));
+  for (const file of files.filter((each) => !beside.includes(each))) {
+    console.log(`\n${relative(home, file)}`);
+    account(file, await runFile(file, seconds, values.long));
   }
   if (bad.length > 0) console.log(`\n${bad.join('\n')}`);
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
@@ -157,7 +224,10 @@ async function main(): Promise<number> {
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    if (current) endGroup(current);
+    for (const [child, path] of running) {
+      endGroup(child);
+      if (path !== undefined) writeFileSync(1, readFileSync(path, 'utf8'));
+    }
     process.exit(130);
   });
 }

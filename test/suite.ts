@@ -219,6 +219,13 @@ export function inTurn(test: Suite, share: number): DeclareTest {
   };
 }
 
+/** Those of a list that have their turn, one in `share`; all of them with LOCKRIG_LONG=1. */
+export function haveTurn<T>(list: readonly T[], share: number): T[] {
+  if (process.env.LOCKRIG_LONG === '1') return [...list];
+  console.log(`one in ${share} of ${list.length}: turn ${turn}`);
+  return list.filter((_, at) => (at + turn) % share === 0);
+}
+
 /** A handle that outlives the last test (a worker, a child, a server) would hold the file until its outer deadline. */
 function watchForLeftovers(): void {
   if (suites.some(({ state }) => state !== 'done')) return;

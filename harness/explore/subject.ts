@@ -15,7 +15,6 @@ import { Head } from '../engines/gated/layout.ts';
 import { Bench, type Client, type ClientOptions, Profile } from '../torture/clients/context.ts';
 import { clientMaker } from '../torture/program.ts';
 import type { Tortured, TortureSetup } from '../torture/setup.ts';
-import { Recording } from './recording.ts';
 
 /** An episode on one CPU. */
 export interface Episode {
@@ -119,11 +118,11 @@ async function lockEpisode(
   return { episode, bench };
 }
 
-function scenarioEpisode(
+async function scenarioEpisode(
   scenario: ScenarioDefinition,
   cpu: GatedCpu,
   setup: TortureSetup,
-): { episode: Episode; bench: Bench } {
+): Promise<{ episode: Episode; bench: Bench }> {
   const { lock: state, params, area } = setup;
   const { isa } = cpu;
   const { actors, init, check, outcome, grades } = scenario;
@@ -137,7 +136,9 @@ function scenarioEpisode(
   } as unknown as ClientOptions);
   let failed: string[] = [];
   const { model } = scenario;
-  const recording = model === undefined ? undefined : new Recording(cpu, params.cpus, model);
+  // Loaded where it is wanted: most scenarios name no model.
+  const recording =
+    model === undefined ? undefined : new (await import('./recording.ts')).Recording(cpu, params.cpus, model);
   const context = {
     isa,
     cpu,

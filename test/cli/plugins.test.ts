@@ -1,9 +1,10 @@
 /** Users' files: what is wrong with them is said in one sentence before anything runs; what they do wrong while they run is a verdict. */
 import * as assert from 'uvu/assert';
 import { each, folder, lockFile, lockrig, refused, said } from '../fixtures/torture/cli.ts';
-import { suite } from '../suite.ts';
+import { haveTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('cli: plugins');
+const long = longOnly(test);
 const box = folder();
 const ROUNDS = ['--rounds', '40'];
 
@@ -98,10 +99,10 @@ const UNUSABLE: Readonly<
 };
 
 test(
-  'a file that cannot be used is refused in one sentence',
+  'files that cannot be used are refused in one sentence',
   async () => {
     box.write(Object.fromEntries(Object.entries(UNUSABLE).map(([file, [text]]) => [file, text])));
-    await each(Object.entries(UNUSABLE), async ([file, [, sentence, options = []]]) =>
+    await each(haveTurn(Object.entries(UNUSABLE), 3), async ([file, [, sentence, options = []]]) =>
       refused(await torture(`./${file}`, ...ROUNDS, ...options), sentence),
     );
   },
@@ -171,19 +172,22 @@ test('a CPU that runs out of memory is named, with its heartbeat and what it hel
   assert.match(ended.stdout, /FAILURE \(a CPU died\)\n$/);
 });
 
-test('a CPU in a loop that V8 may not interrupt ends the run all the same, with what is known of it', async () => {
-  box.write({
-    'loop.ts': lockFile('loop', { create: dying('for (;;) kept[0] = new Array(1000).fill({ times });') }),
-  });
-  const ended = await torture('./loop.ts', 'ticket', '--nested', '4', '--duration', '8s');
-  assert.is(ended.code, 3, said(ended));
-  assert.match(ended.stdout, /!!! progress: stall: no CPU has got anything done/);
-  assert.match(ended.stdout, /CPU \d: [^\n]*holds loop[^\n]*running/);
-  assert.ok(
-    /torture:ticket .* SUCCESS/.test(ended.stdout) || /no other lock can be/.test(ended.stdout),
-    said(ended),
-  );
-});
+long(
+  'a CPU in a loop that V8 may not interrupt ends the run all the same, with what is known of it',
+  async () => {
+    box.write({
+      'loop.ts': lockFile('loop', { create: dying('for (;;) kept[0] = new Array(1000).fill({ times });') }),
+    });
+    const ended = await torture('./loop.ts', 'ticket', '--nested', '4', '--duration', '8s');
+    assert.is(ended.code, 3, said(ended));
+    assert.match(ended.stdout, /!!! progress: stall: no CPU has got anything done/);
+    assert.match(ended.stdout, /CPU \d: [^\n]*holds loop[^\n]*running/);
+    assert.ok(
+      /torture:ticket .* SUCCESS/.test(ended.stdout) || /no other lock can be/.test(ended.stdout),
+      said(ended),
+    );
+  },
+);
 
 test('a CPU that leaves on its own is named', async () => {
   box.write({ 'exit.ts': lockFile('exit', { create: dying('process.exit(0);') }) });

@@ -2,13 +2,15 @@
  * Declares the tests of one topic: every row on every engine of the table. A failure prints the seed, which
  * LOCKRIG_SEED sets; `--long` runs do each row once more with its rounds multiplied.
  */
-import { longOnly, suite } from '../suite.ts';
+import { inTurn, longOnly, suite } from '../suite.ts';
 import type { Effort, Row } from './rows.ts';
 import { subjects } from './table.ts';
 
 const DEADLINE = 240_000;
 /** Where CPUs run on different engines, each of which has had its own turn. */
 const MIXED = 0.2;
+/** Topics of many like rows: every other row, others with each run. */
+const TAKE_TURNS = ['chains', 'crowds', 'ordering'];
 
 /** The seed that LOCKRIG_SEED sets, or any. */
 export function seedFromEnvironment(): number {
@@ -28,6 +30,7 @@ export function conform(topic: string, rows: readonly Row[]): void {
     if (fitting.length === 0) continue;
     const test = suite(`isa ${topic} on ${subject.name}`);
     const long = longOnly(test);
+    const some = inTurn(test, 2);
     for (const row of fitting) {
       const run = (effort: Effort) => async () => {
         try {
@@ -38,7 +41,8 @@ export function conform(topic: string, rows: readonly Row[]): void {
         }
       };
       const once = subject.engines.length > 1 ? MIXED : 1;
-      test(row.name, run({ times: once, seed, patience: 10_000 }), { deadline: DEADLINE });
+      const declare = TAKE_TURNS.includes(topic) ? some : test;
+      declare(row.name, run({ times: once, seed, patience: 10_000 }), { deadline: DEADLINE });
       if (row.long === undefined) continue;
       const times = once * row.long;
       long(`${row.name}, ${row.long} times over`, run({ times, seed, patience: 60_000 }));

@@ -1,7 +1,7 @@
 /**
  * The conformance rows notice what they are for: each deliberately broken engine is caught by the row named
  * beside it, with the evidence that belongs to it. A row that lets its mutant pass is blunt; the budget grows
- * sixteenfold before that is said. The engines take turns: a third of them in a run.
+ * sixteenfold before that is said. The engines take turns: a fifth of them in a run.
  */
 import * as assert from 'uvu/assert';
 import type { EngineRef } from '../../bench/crew.ts';
@@ -216,7 +216,7 @@ const seed = seedFromEnvironment();
 console.log(`seed ${seed}`);
 const sound = subjects.find(({ name }) => name === 'wasm')!;
 const sharp = suite('isa sharpness');
-const some = inTurn(sharp, 3);
+const some = inTurn(sharp, 5);
 
 function declare(name: string, engine: EngineRef, { row: rowName, evidence, here = true }: Catch): void {
   const title = `${name}: caught by "${rowName}"`;
