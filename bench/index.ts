@@ -42,7 +42,7 @@ export const SECTIONS = [
 /** The name of a section. */
 export type SectionName = (typeof SECTIONS)[number];
 
-/** About eleven minutes with every lock. */
+/** About forty minutes with every lock. */
 export const FULL: Budget = {
   uncontended: { rounds: 15, warmup: 250, block: 12 },
   contended: { rounds: 12, warmup: 300, block: 50 },

@@ -42,7 +42,9 @@ export {
   type SequentialModel,
 } from './detect/linearizability.ts';
 export * from './detect/models.ts';
+export { type Coverage, richness, unseen } from './engines/gated/coverage.ts';
 export { type Event, Trace, traceOf } from './engines/trace.ts';
+export type { Chaos } from './engines/traced/chaos.ts';
 export type { Failed, Schedule, Switch } from './explore/exploration.ts';
 export type { Failure } from './explore/failure.ts';
 export { type Reproduced, type ReproduceOptions, reproduce, type Seen } from './explore/focus.ts';

@@ -14,7 +14,9 @@ import { PORTFOLIO } from './policies/index.ts';
 import { type Found, shrink } from './shrink.ts';
 
 /** Executions that a smaller size is searched for. */
-const EXECUTIONS = 1500;
+const EXECUTIONS = 600;
+/** Failures among them that are looked at: each is replayed. */
+const EXAMINED = 8;
 
 /** A failure, and the machine on which it can be replayed. */
 export interface Reduced {
@@ -41,7 +43,7 @@ async function search(
     base: found.seed,
     portfolio: PORTFOLIO,
   });
-  for (const { schedule } of failures) {
+  for (const { schedule } of failures.slice(0, EXAMINED)) {
     const execution = await exploration.execution(schedule, { model });
     const failure = failureOf(exploration, execution);
     if (failure?.key !== found.failure.key) continue;
