@@ -16,6 +16,9 @@ import type { Row, Surroundings } from './section.ts';
 import { exactly, quantile } from './stats.ts';
 import { columns } from './table.ts';
 
+/** The rows. */
+export const HUNTED = { classics: 'classics', mutants: 'broken locks' } as const;
+
 const EXECUTIONS = 10_000;
 const MINUTE = 60_000;
 
@@ -92,7 +95,7 @@ export async function huntedSection({ budget, signal, progress }: Surroundings):
     progress(`hunted ${name}`);
     locks.push(await hunted((await loadLock(name))!, { milliseconds: MINUTE }, 1, replays, signal));
   }
-  const rows = [rowOf('classics', bugs), ...(locks.length > 0 ? [rowOf('broken locks', locks)] : [])];
+  const rows = [rowOf(HUNTED.classics, bugs), ...(locks.length > 0 ? [rowOf(HUNTED.mutants, locks)] : [])];
   const missed = [...bugs, ...locks].filter(({ found, hunts }) => found.length < hunts);
   const lines = Object.keys(rows[0]!.figures).map((figure) => [
     figure,

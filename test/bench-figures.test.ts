@@ -4,6 +4,8 @@
  */
 import * as assert from 'uvu/assert';
 import { type Bar, bars, hold, holdAll } from '../bench/bars.ts';
+import { THREE, TOGETHER } from '../bench/gated-modes.ts';
+import { HUNTED } from '../bench/hunted.ts';
 import { caseName, formsOf } from '../bench/rounds.ts';
 import type { Row } from '../bench/section.ts';
 import {
@@ -17,6 +19,8 @@ import {
   tells,
 } from '../bench/stats.ts';
 import { barsTable, noise, ratio } from '../bench/table.ts';
+import { TRACED_MODES } from '../bench/traced.ts';
+import { LOOPS } from '../bench/traced-cpu.ts';
 import { takeTurns } from '../bench/turns.ts';
 import { locks } from '../src/locks.ts';
 import { suite } from './suite.ts';
@@ -192,7 +196,16 @@ verdicts('every bar names figures and locks that exist', () => {
     ),
   );
   const published = 'mutex by multithreading/mutex';
-  const known = new Set([...named, published, 'SB plain', 'SB once', 'SB seqcst']);
+  const gated = [...TOGETHER.map(({ name }) => name), `${THREE.name}, pinned`, `${THREE.name}, not pinned`];
+  const traced = LOOPS.flatMap((loop) => TRACED_MODES.map((mode) => `${loop}: ${mode}`));
+  const known = new Set([
+    ...named,
+    published,
+    ...['SB plain', 'SB once', 'SB seqcst'],
+    ...gated,
+    ...traced,
+    ...Object.values(HUNTED),
+  ]);
   for (const { rows, figure, most: high, least: low } of bars) {
     if (typeof rows === 'object') for (const name of rows) assert.ok(known.has(name), name);
     assert.ok(figure.length > 0);

@@ -42,6 +42,8 @@ async function search(
     executions: EXECUTIONS,
     base: found.seed,
     portfolio: PORTFOLIO,
+    // What goes on for longer than the one that is known is no smaller.
+    ...(found.failure.key === 'bound' ? {} : { stepBound: 2 * found.execution.steps }),
   });
   for (const { schedule } of failures.slice(0, EXAMINED)) {
     const execution = await exploration.execution(schedule, { model });
