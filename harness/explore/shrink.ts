@@ -18,6 +18,8 @@ export interface Found {
 
 /** Replays that shrinking may take. */
 const TRIALS = 600;
+/** Accesses that they may make: where runs go on to their bound after they have failed, fewer replays have to do. */
+const ACCESSES = 400_000;
 
 /** Replays a list of switches. @returns what it found if it fails by the same key */
 async function attempt(
@@ -26,10 +28,10 @@ async function attempt(
   switches: readonly Switch[],
   seed: number,
   key: string,
-): Promise<Found | undefined> {
+): Promise<{ readonly found: Found | undefined; readonly accesses: number }> {
   const execution = await exploration.execution({ switches, seed }, { model });
   const failure = failuresOf(exploration, execution).find((each) => each.key === key);
-  return failure ? { execution, failure, seed } : undefined;
+  return { found: failure && { execution, failure, seed }, accesses: execution.steps };
 }
 
 /** Whether a run is simpler than another: fewer preemptions, then fewer decisions, then fewer accesses. */
@@ -51,17 +53,21 @@ export async function shrink(
   const { seed, failure } = found;
   let trials = 1;
   // By its switches it must fail just so; if not, the subject is not deterministic, and the caller says that.
-  let best = await attempt(exploration, model, found.execution.switches, seed, failure.key);
-  if (!best) return { found, trials };
-  for (let parts = 2; best.execution.switches.length > 0 && trials < TRIALS; ) {
+  const first = await attempt(exploration, model, found.execution.switches, seed, failure.key);
+  if (!first.found) return { found, trials };
+  let best = first.found;
+  let { accesses } = first;
+  const goesOn = (): boolean => trials < TRIALS && accesses < ACCESSES;
+  for (let parts = 2; best.execution.switches.length > 0 && goesOn(); ) {
     const { switches } = best.execution;
     const size = Math.ceil(switches.length / parts);
     let shorter: Found | undefined;
-    for (let from = 0; from < switches.length && !shorter && trials < TRIALS; from += size) {
+    for (let from = 0; from < switches.length && !shorter && goesOn(); from += size) {
       trials += 1;
       const less = [...switches.slice(0, from), ...switches.slice(from + size)];
       const tried = await attempt(exploration, model, less, seed, failure.key);
-      if (tried && simpler(tried.execution, best.execution)) shorter = tried;
+      accesses += tried.accesses;
+      if (tried.found && simpler(tried.found.execution, best.execution)) shorter = tried.found;
     }
     if (shorter) {
       best = shorter;
