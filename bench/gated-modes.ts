@@ -10,6 +10,8 @@ export interface GatedMode {
   readonly name: string;
   readonly open: Pick<ExplorationOptions, 'cpus' | 'detect'>;
   readonly session: Pick<SessionOptions, 'portfolio' | 'coverage'>;
+  /** Steps of each CPU. */
+  readonly steps?: number;
 }
 
 const WALK = [{ policy: 'random', parameter: 16 }];
@@ -27,6 +29,8 @@ export const TOGETHER: readonly GatedMode[] = [
   },
   { name: 'happens-before', open: { detect: ['races'] }, session: { portfolio: WALK } },
   { name: 'bare, PCT of depth 2', open: { detect: [] }, session: { portfolio: PCT } },
+  // The same without anybody to hand the turn to.
+  { name: 'bare, 1 CPU', open: { cpus: 1, detect: [] }, session: { portfolio: WALK }, steps: 2 * STEPS },
 ];
 
 /** On three. */
@@ -37,8 +41,8 @@ export const THREE: GatedMode = {
 };
 
 /** Opens the machine of a mode. */
-export function openMode({ open }: GatedMode): Promise<Exploration> {
-  return Exploration.open(ticket, { ...open, steps: STEPS, params: { seed: 1 } });
+export function openMode({ open, steps = STEPS }: GatedMode): Promise<Exploration> {
+  return Exploration.open(ticket, { ...open, steps, params: { seed: 1 } });
 }
 
 /** A block of executions. @returns executions a second, and accesses of each */

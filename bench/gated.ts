@@ -2,12 +2,17 @@
  * How many gated executions a second: two CPUs with detectors and without, in turns, a block each; and three CPUs on two cores, in two processes that are
  * pinned to a core each, where CPUs hand the turn on by sleeping and waking, and in one that is not pinned.
  *
- * A figure is the 10th percentile of its blocks: what a hunt can rely on.
+ * A figure is the 10th percentile of its blocks: what a hunt can rely on. What no engine can be faster than is measured beside: two CPUs that hand the turn to and
+ * fro and do nothing else.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { LINE_BYTES } from '../harness/engines/gated/layout.ts';
 import type { Exploration } from '../harness/explore/exploration.ts';
+import { createMachine } from '../src/memory/index.ts';
+import type { BatonOrders } from './baton-cpu.ts';
+import { runCrew } from './crew.ts';
 import type { Printed } from './extras.ts';
 import { block, openMode, THREE, TOGETHER } from './gated-modes.ts';
 import type { Row, Surroundings } from './section.ts';
@@ -17,6 +22,8 @@ import { columns } from './table.ts';
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const child = fileURLToPath(new URL(`./gated-pinned.${extension}`, import.meta.url));
 const LIMIT = 300_000;
+/** The row of what a turn costs by itself. */
+export const HAND_OFF = 'hand-off';
 
 interface Rates {
   readonly name: string;
@@ -71,6 +78,27 @@ async function three({ budget, signal }: Surroundings, core?: number): Promise<R
   }
 }
 
+/** Nanoseconds that a hand-off of the turn to the other core takes, block by block. */
+async function handOffs({ budget, signal, pin }: Surroundings): Promise<readonly number[]> {
+  const machine = createMachine({ cpus: 2 });
+  const args: BatonOrders = {
+    lines: machine.alloc(2 * LINE_BYTES),
+    turns: budget.gated.executions,
+    blocks: budget.gated.blocks + 1,
+  };
+  const job = { module: new URL(`./baton-cpu.${extension}`, import.meta.url).href, name: 'batonCpu' };
+  const [first = []] = await runCrew<BatonOrders, number[]>({
+    machine,
+    engine: 'atomics',
+    job,
+    args,
+    pin: pin.length >= 2,
+    signal,
+  });
+  // The first is for the compiler.
+  return first.slice(1);
+}
+
 const figureOf = (rates: readonly number[]): Figure => ({
   value: quantile(rates, 0.1),
   low: Math.min(...rates),
@@ -101,6 +129,10 @@ export async function gated(around: Surroundings): Promise<Printed> {
       ...(problem === undefined ? {} : { problem }),
     }),
   );
+  around.progress('gated: hand-offs');
+  const passes = await handOffs(around);
+  const pass = { value: quantile(passes, 0.5), low: Math.min(...passes), high: Math.max(...passes) };
+  rows.push({ name: HAND_OFF, judged: true, fifo: false, parties: {}, figures: { ns: pass } });
   const number = (value: number): string => Math.round(value).toLocaleString('en-US');
   const lines = all.map(({ name, rates, accesses, problem }) =>
     problem === undefined
@@ -121,6 +153,6 @@ export async function gated(around: Surroundings): Promise<Printed> {
       : '\nCPUs cannot be pinned here: three CPUs in two pinned processes were not measured.';
   return {
     rows,
-    text: `${head}\n${columns(['', 'accesses', 'p10', 'median', 'best'], lines)}${pinning}`,
+    text: `${head}\n${columns(['', 'accesses', 'p10', 'median', 'best'], lines)}\nA hand-off of the turn to the other core and nothing else: ${pass.value.toFixed(0)} ns (${pass.low.toFixed(0)} to ${pass.high.toFixed(0)}).${pinning}`,
   };
 }
