@@ -51,11 +51,12 @@ export type MemoryModel = 'sc' | 'tso' | 'weak';
 
 /**
  * What can catch a scenario: `check` (or a forbidden outcome), `progress` (nobody can go on, or everybody goes on for ever), `exception`, `race` (a
- * data race by happens-before), `lifetime` (an object is used after it was given back), `linearizability` (no order explains what was recorded).
+ * data race by happens-before), `lifetime` (an object is used after it was given back), `linearizability` (no order explains what was recorded),
+ * `lock-order` (locks are used as they must not be, whatever came of it).
  */
 export type ScenarioOracle = Extract<
   OracleName,
-  'check' | 'progress' | 'exception' | 'race' | 'lifetime' | 'linearizability'
+  'check' | 'progress' | 'exception' | 'race' | 'lifetime' | 'linearizability' | 'lock-order'
 >;
 
 /** What a scenario that is broken on purpose admits to. */

@@ -15,17 +15,9 @@
  * Executions that were given up are not judged: their CPUs have ended wherever they stood.
  */
 import type { Addr } from '../../src/arch/index.ts';
-import type { LockDefinition } from '../../src/locking/define.ts';
 import { layoutOf, type Machine, nameOf, regimesOf, sizeOf } from '../../src/memory/index.ts';
 import { declaredLayouts, fieldAt } from '../../src/memory/struct.ts';
-import {
-  type Detector,
-  detectors,
-  type Finding,
-  type LockClass,
-  type Pass,
-  type Watched,
-} from '../detect/index.ts';
+import { type Detector, detectors, type Finding, type Pass, type Watched } from '../detect/index.ts';
 import type { Gate } from '../engines/gated/gate.ts';
 import { Head, MAX_MUTED, TRACED } from '../engines/gated/layout.ts';
 import { OP, RECORD_WORDS, Trace } from '../engines/trace.ts';
@@ -55,25 +47,6 @@ export function tracedFor(names: readonly Detector[]): { plain: number; objects:
   const has = (...wanted: string[]): boolean => names.some(({ name }) => wanted.includes(name));
   const plain = has('races', 'guard') ? TRACED.all : has('lockorder') ? TRACED.events : TRACED.none;
   return { plain, objects: has('lifetime') ? TRACED.all : plain };
-}
-
-/** What a lock is, by what it promises. */
-function classes(subject: Tortured, { lock, nested }: TortureSetup, name: (addr: Addr) => string) {
-  if (subject.definition !== 'lock') return (): undefined => undefined;
-  const { kind, promises } = subject as LockDefinition;
-  const own = new Set([lock, ...nested]);
-  const rcu = kind === 'rcu';
-  const unowned = kind === 'semaphore' || kind === 'condition';
-  return (addr: Addr): LockClass | undefined =>
-    own.has(addr)
-      ? {
-          name: name(addr),
-          rcu,
-          unowned,
-          recursive: promises.recursive === true || rcu,
-          sleeps: promises.sleeps === true,
-        }
-      : undefined;
 }
 
 interface Slabbed {
@@ -117,7 +90,6 @@ export class Watch {
       cpus: machine.cpus,
       bytes: machine.words.byteLength,
       name,
-      classOf: classes(subject, setup, plain),
       objects: { sizeOf: (object) => this.objects.get(object)?.bytes ?? 0 },
       ...(layout && regime !== undefined
         ? {

@@ -3,6 +3,7 @@ import type { ScenarioDefinition } from '../scenario.ts';
 import * as changing from './changing.ts';
 import type { Classic } from './classic.ts';
 import * as conditions from './conditions.ts';
+import * as contexts from './contexts.ts';
 import * as deadlock from './deadlock.ts';
 import * as exclusion from './exclusion.ts';
 import * as lifetime from './lifetime.ts';
@@ -22,6 +23,7 @@ export const classics: readonly Classic[] = [
   exclusion,
   deadlock,
   waits,
+  contexts,
   conditions,
   sleeping,
   lifetime,

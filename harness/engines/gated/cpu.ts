@@ -41,7 +41,7 @@ export class GatedCpu extends Cpu {
   constructor(isa: GatedIsa, id: number, count: number, words: Int32Array<SharedArrayBuffer>) {
     super(isa, id, count, words, 1);
     this.gated = isa;
-    annotateLocks(this, (op, lock, mode) => isa.annotate(op, lock, mode));
+    annotateLocks(this, (op, lock, mode, traits) => isa.annotate(op, lock, mode, traits));
     const object = (name: string) => {
       const op = OP[name]!;
       return (addr: number, layout: object): void => {
