@@ -9,6 +9,7 @@ import { type GuardOptions, Guards } from './guards.ts';
 import { Lifetime, type LifetimeOptions } from './lifetime.ts';
 import { LockOrder } from './lockorder.ts';
 import { Races } from './races.ts';
+import { Starvation } from './starvation.ts';
 
 export type { Finding, LockClass, Pass, Place } from './finding.ts';
 export { diagnose, type Standing } from './progress.ts';
@@ -20,6 +21,8 @@ export interface Watched {
   readonly bytes: number;
   /** Names a word, an object or a lock; a number unless given. */
   readonly name?: (addr: Addr) => string;
+  /** Its own oracles judge what its locks promise. */
+  readonly judged?: boolean;
   /** The objects of its slabs; without them lifetimes are not judged. */
   readonly objects?: Omit<LifetimeOptions, 'cpus' | 'bytes' | 'name'>;
   /** Its guarded fields; without them guards are not judged. */
@@ -56,6 +59,12 @@ export const DETECTORS: readonly Detector[] = [
     finds: 'objects used after they were freed, freed twice, or forgotten',
     byDefault: true,
     create: ({ cpus, bytes, name, objects }) => objects && new Lifetime({ ...objects, cpus, bytes, name }),
+  },
+  {
+    name: 'starvation',
+    finds: 'CPUs that queue for a lock and are passed more often than it promises',
+    byDefault: true,
+    create: ({ cpus, name, judged }) => (judged ? undefined : new Starvation({ cpus, name })),
   },
   {
     name: 'guard',

@@ -4,7 +4,7 @@
  *   order        classes are acquired in orders that form a cycle (lock-graph.ts); accumulates over all executions of a pass, and is told once
  *   recursion    a CPU acquires what it holds already
  *   owner        a lock is released by who does not hold it, or is still held when its CPU's actor or an interrupt handler ends
- *   sleeping     a futex `wait`, or the acquisition of a class that sleeps, by who holds a class that spins, is in a read section of RCU, or in an interrupt
+ *   sleeping     a futex `wait`, or the acquisition of a class that sleeps, by who holds a class that spins, is in a read section of an RCU that does, or in an interrupt
  *   interrupts   a class is taken in interrupt handlers and also with interrupts on: the handler would wait for the CPU that it interrupted
  *
  * What is acquired without having been waited for (`acquired` without `acquiring`: an attempt, a downgrade) cannot block: it makes no edge as the one wanted and is
@@ -322,7 +322,7 @@ export class LockOrder implements Pass {
       );
     for (const each of cpu.held) {
       const { spin, rcu, name } = this.graph.classes[each.node]!;
-      if (!spin && !(rcu && each.mode === SHARED)) continue;
+      if (!spin || (rcu && each.mode !== SHARED)) continue;
       const where = rcu
         ? `inside a read section of ${name}`
         : `while it holds ${this.lockName(each.lock)}, which spins`;

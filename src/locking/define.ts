@@ -45,7 +45,7 @@ export interface LockSpec<K extends Kind> {
   create: (isa: Isa, cpu: Cpu, env: LockEnv) => OpsByKind[K];
 }
 
-/** What can catch a lock: the oracles, see docs/verdicts.md, and the last three by way of detectors, see docs/hunt.md. */
+/** What can catch a lock: the oracles, see docs/verdicts.md, and the last four by way of detectors, see docs/hunt.md. */
 export type OracleName =
   | 'exclusion'
   | 'snapshot'
@@ -62,7 +62,8 @@ export type OracleName =
   | 'linearizability'
   | 'race'
   | 'lock-order'
-  | 'lifetime';
+  | 'lifetime'
+  | 'starvation';
 
 /** What a mutant admits to. */
 export interface MutantNote {

@@ -35,10 +35,10 @@ export interface Tracking {
   readonly released: (lock: Addr, mode: LockMode, traits?: number) => boolean;
   /** Locks held, the latest last. */
   readonly held: () => { lock: Addr; mode: LockMode }[];
-  /** An object of a slab has been allocated: for engines that watch lifetimes; nothing is kept of it. */
-  readonly allocated: (object: Addr, layout: object) => void;
+  /** An object of the slab at `slab` has been allocated: for engines that watch lifetimes; nothing is kept of it. */
+  readonly allocated: (object: Addr, layout: object, slab: Addr) => void;
   /** An object of a slab is about to be freed, likewise. */
-  readonly freed: (object: Addr, layout: object) => void;
+  readonly freed: (object: Addr, layout: object, slab: Addr) => void;
 }
 
 const nothing = (): void => {};

@@ -6,6 +6,7 @@ import * as conditions from './conditions.ts';
 import * as contexts from './contexts.ts';
 import * as deadlock from './deadlock.ts';
 import * as exclusion from './exclusion.ts';
+import * as fairness from './fairness.ts';
 import * as lifetime from './lifetime.ts';
 import * as lockfree from './lockfree.ts';
 import * as ordering from './ordering.ts';
@@ -24,6 +25,7 @@ export const classics: readonly Classic[] = [
   deadlock,
   waits,
   contexts,
+  fairness,
   conditions,
   sleeping,
   lifetime,

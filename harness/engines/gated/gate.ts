@@ -30,6 +30,7 @@ import {
   Head,
   LINE_BYTES,
   Line,
+  MAX_SLABS,
   READY,
   SLEEPING,
   SPINNING,
@@ -644,6 +645,15 @@ export class Gate implements PolicyView {
       ],
       entry,
     );
+  }
+
+  /** Objects of a slab are allocated and freed. */
+  usesSlab(slab: Addr): void {
+    const known = this.get(Head.slabs);
+    for (let at = 0; at < known; at += 1) if (this.get(Head.slabsAt + 4 * at) === slab) return;
+    if (known >= MAX_SLABS) return;
+    this.set(Head.slabsAt + 4 * known, slab);
+    this.set(Head.slabs, known + 1);
   }
 
   /** Whether nobody else is left who could run beside this CPU. */
