@@ -22,6 +22,8 @@ const SILENT = 150;
 const CAUGHT = 20_000;
 const DEADLINE = 240_000;
 /** What only detectors see. */
+/** What takes a futex wait that ends spuriously, which waits here do not. */
+const UNWOKEN = ['busted/futex-wait-if'];
 const DETECTED = ['lock-order', 'starvation'];
 
 /** The main thread is left now and then, so that a deadline can be seen. */
@@ -113,7 +115,8 @@ test(
     for (const { broken } of classics) {
       const { caughtBy, model } = broken.mutant!;
       // Executions have no detectors here: the check sees what was read after its end, and nobody the rest, which does no harm.
-      const harmless = DETECTED.includes(caughtBy) || broken.keeps !== undefined;
+      const harmless =
+        DETECTED.includes(caughtBy) || broken.keeps !== undefined || UNWOKEN.includes(broken.name);
       const expected = caughtBy === 'lifetime' ? 'check' : caughtBy;
       if (harmless) {
         assert.is(firstFailure(broken, model, SILENT), undefined);

@@ -33,6 +33,8 @@ export interface LifetimeOptions {
   readonly stable?: ((addr: Addr) => boolean) | undefined;
   /** The objects that are left at the end and should not be; unless given, leaks are not looked for. */
   readonly left?: (() => readonly Left[]) | undefined;
+  /** Names an object; as its first word unless given. */
+  readonly objectName?: ((object: Addr) => string) | undefined;
   /** Names a word; a number unless given. */
   readonly name?: ((addr: Addr) => string) | undefined;
 }
@@ -205,6 +207,7 @@ export class Lifetime implements Pass {
   }
 
   private leaks(left: readonly Left[]): void {
+    const nameOf = this.options.objectName ?? this.name;
     for (const { object, by } of left) {
       const place = this.at(object)?.allocated;
       const who = place
@@ -213,7 +216,7 @@ export class Lifetime implements Pass {
       this.report(
         'leak',
         object,
-        `${this.name(object)}, ${who}, is left when all is over`,
+        `${nameOf(object)}, ${who}, is left when all is over`,
         place ? [place] : [],
       );
     }

@@ -72,6 +72,8 @@ export interface Failed {
 /** What a session is asked for. */
 export interface SessionOptions {
   readonly model?: MemoryModel;
+  /** Futex waits that may end spuriously in one of four executions; 1 unless given. Policies that plan have a number of their own. */
+  readonly spurious?: number;
   /** Executions at most. */
   readonly executions: number;
   readonly base?: number;
@@ -294,6 +296,7 @@ export class Exploration {
     this.set(Head.accesses, 0);
     this.set(Head.accesses + 4, 0);
     this.set(Head.planned, 0);
+    this.set(Head.spuriousMost, options.spurious ?? 1);
     this.set(Head.heuristics, 0);
     for (let word = 0; word < SEARCH_WORDS; word += 1) this.set(Head.search + 4 * word, 0);
     this.set(Head.limit, options.executions);

@@ -102,6 +102,10 @@ export class Watch {
       judged: subject.definition === 'lock',
       objects: {
         sizeOf: (object) => this.objects.get(object)?.bytes ?? 0,
+        objectName: (object) => {
+          const { layout } = this.objects.get(object) ?? {};
+          return layout ? nameOf(layout) : plain(object);
+        },
         ...(subject.definition === 'scenario' && subject.keeps !== undefined
           ? { left: this.leftBy(subject, setup.lock, subject.keeps) }
           : {}),

@@ -46,6 +46,9 @@ export const Head = struct('gate', {
   abortBy: u32,
   /** Futex tickets given. */
   tickets: u32,
+  /** Futex waits that may still end spuriously, and how many may in an execution that is chosen for it. */
+  spurious: u32,
+  spuriousMost: u32,
   switches: u32,
   preemptions: u32,
   undo: u32,
