@@ -160,7 +160,7 @@ export const futexWaitIf = classic({
     actors: [
       ({ isa, state }) => {
         if (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
-        isa.write(state + Sleep.seen, isa.readOnce(state + Sleep.data));
+        isa.write(state + Sleep.seen, isa.load(state + Sleep.data));
       },
       deliver,
     ],
@@ -169,7 +169,7 @@ export const futexWaitIf = classic({
     actors: [
       ({ isa, state }) => {
         while (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
-        isa.write(state + Sleep.seen, isa.readOnce(state + Sleep.data));
+        isa.write(state + Sleep.seen, isa.load(state + Sleep.data));
       },
       deliver,
     ],
