@@ -79,6 +79,13 @@ test('a hunt lets a wait end spuriously now and then', async () => {
   assert.is((await hunt(fixed, 1000, { spurious: 1 }, true)).failed, 0);
 });
 
+test('nobody is woken spuriously where nobody else could go on: a deadlock stays one', async () => {
+  const { executions, failed, failures, first } = await hunt(episodes.forgottenNotify, 500, { spurious: 1 });
+  assert.ok(failed > 0 && failed < executions, `${failed} of ${executions}`);
+  for (const { reason } of failures) assert.is(reason, 'deadlock');
+  assert.is(first?.failed?.reason, 'deadlock', 'and replays as one');
+});
+
 test('a sleeper is woken by notify, and not by the word', async () => {
   const { failed, outcomes } = await hunt(episodes.notified, 1000);
   assert.is(failed, 0);

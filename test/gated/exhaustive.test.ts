@@ -201,6 +201,13 @@ test('futex waits end spuriously as often as the search is told', async () => {
   }
 });
 
+test('what reaches memory in time for a sleeper that wakes by itself is varied, too', async () => {
+  for (const model of ['sc', 'tso'] as const) {
+    const lightly = await ofEpisode('sleeps-lightly', { model, spurious: 1, bound: 3 });
+    assert.equal(lightly.outcomes, ['00', '01', '10', '11'], model);
+  }
+});
+
 test('a search that was cut short proves what it has completed, and no more', async () => {
   const whole = await ofEpisode('counts-sleeping', {});
   const [none, one] = whole.proof.perBound;
