@@ -51,11 +51,12 @@ export type MemoryModel = 'sc' | 'tso' | 'weak';
 
 /**
  * What can catch a scenario: `check` (or a forbidden outcome), `progress` (nobody can go on, or everybody goes on for ever), `exception`, `race` (a
- * data race by happens-before), `lifetime` (an object is used after it was given back), `linearizability` (no order explains what was recorded).
+ * data race by happens-before), `lifetime` (an object is used after it was given back), `linearizability` (no order explains what was recorded),
+ * `lock-order` (locks are used as they must not be, whatever came of it), `starvation` (a CPU is passed more often than its lock promises).
  */
 export type ScenarioOracle = Extract<
   OracleName,
-  'check' | 'progress' | 'exception' | 'race' | 'lifetime' | 'linearizability'
+  'check' | 'progress' | 'exception' | 'race' | 'lifetime' | 'linearizability' | 'lock-order' | 'starvation'
 >;
 
 /** What a scenario that is broken on purpose admits to. */
@@ -85,6 +86,11 @@ export interface ScenarioSpec<Tools = unknown> {
   check?: (context: CheckContext<Tools>) => void;
   /** Judges the operations that are recorded: the name of a ready-made model, or one of its own. */
   model?: ScenarioModel;
+  /**
+   * What may be left of its slabs' objects when `check` has run: `nothing`, or what is `reachable` by pointers, addresses that is, from the state or from another
+   * such object. `lockrig hunt` judges it; unless given, nobody does.
+   */
+  keeps?: 'nothing' | 'reachable';
   /** Names what came out, for a histogram. */
   outcome?: (context: ScenarioContext<Tools>) => string;
   /** Grades outcomes; one that is not listed is forbidden. Without it every outcome is acceptable. */
@@ -111,6 +117,8 @@ export interface ScenarioDefinition<Tools = unknown> {
   readonly check: ((context: CheckContext<Tools>) => void) | undefined;
   /** Judges what is recorded. */
   readonly model: ScenarioModel | undefined;
+  /** What may be left of objects at the end; undefined: not judged. */
+  readonly keeps: 'nothing' | 'reachable' | undefined;
   /** Names what came out of one episode. */
   readonly outcome: ((context: ScenarioContext<Tools>) => string) | undefined;
   readonly grades: Readonly<Record<string, Grade | readonly [Grade, string]>> | undefined;
@@ -151,7 +159,7 @@ function isModel(model: unknown): boolean {
  * @throws ScenarioDefinitionError when a part is missing or makes no sense
  */
 export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): ScenarioDefinition<Tools> {
-  const { name, actors, state, stride = STRIDE, grades, outcome, check, model } = spec;
+  const { name, actors, state, stride = STRIDE, grades, outcome, check, model, keeps } = spec;
   if (typeof name !== 'string' || name === '')
     throw new ScenarioDefinitionError("a scenario needs a name: defineScenario({ name: 'lost-update', … })");
   const fail = (what: string): never => {
@@ -185,6 +193,8 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     fail(
       `has ${typeof model === 'string' ? `the model '${model}'` : 'something else'} for a model: one of ${MODEL_NAMES.join(', ')} is expected, or an object with init, apply and key`,
     );
+  if (keeps !== undefined && keeps !== 'nothing' && keeps !== 'reachable')
+    fail(`keeps ${String(keeps)}: 'nothing' or 'reachable' is expected`);
   if (grades && !outcome) fail('grades outcomes but has no outcome() that names them');
   return Object.freeze({
     definition: 'scenario' as const,
@@ -198,6 +208,7 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     actors,
     check,
     model,
+    keeps,
     outcome,
     grades,
     mutant: spec.mutant && Object.freeze({ ...spec.mutant }),

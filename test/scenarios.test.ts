@@ -21,6 +21,10 @@ const SILENT = 150;
 /** Executions in which a broken one must be caught. */
 const CAUGHT = 20_000;
 const DEADLINE = 240_000;
+/** What only detectors see. */
+/** What takes a futex wait that ends spuriously, which waits here do not. */
+const UNWOKEN = ['busted/futex-wait-if'];
+const DETECTED = ['lock-order', 'starvation'];
 
 /** The main thread is left now and then, so that a deadline can be seen. */
 const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -110,8 +114,14 @@ test(
   async () => {
     for (const { broken } of classics) {
       const { caughtBy, model } = broken.mutant!;
-      // Until lifetimes are judged, the check sees what was read there.
+      // Executions have no detectors here: the check sees what was read after its end, and nobody the rest, which does no harm.
+      const harmless =
+        DETECTED.includes(caughtBy) || broken.keeps !== undefined || UNWOKEN.includes(broken.name);
       const expected = caughtBy === 'lifetime' ? 'check' : caughtBy;
+      if (harmless) {
+        assert.is(firstFailure(broken, model, SILENT), undefined);
+        continue;
+      }
       const run = enumerate(broken);
       let caught = false;
       for (let seed = 0; seed < CAUGHT && !(caught && seed >= SILENT); seed += 1) {

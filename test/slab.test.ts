@@ -42,6 +42,26 @@ function fresh(spec: Partial<SlabSpec> = {}) {
 
 const test = suite('slab');
 
+test('who watches is told which slab, and what an object is when it is freed', () => {
+  const { machine, at } = fresh({ layout: [AnonVma, Vma] });
+  const cpu = machine.attach(1);
+  const told: unknown[] = [];
+  Object.assign(cpu.tracking, {
+    allocated: (...what: unknown[]) => told.push(['allocated', ...what]),
+    freed: (...what: unknown[]) => told.push(['freed', ...what]),
+  });
+  const things = slab({ isa: cpu.isa, cpu }, at, [AnonVma, Vma]);
+  for (const layout of [Vma, AnonVma]) {
+    told.length = 0;
+    const object = things.alloc(layout);
+    things.free(object);
+    assert.equal(told, [
+      ['allocated', object, layout, at],
+      ['freed', object, layout, at],
+    ]);
+  }
+});
+
 for (const cache of [0, 2]) {
   test(`all objects once, then none (cache ${cache})`, () => {
     const { all, on, machine } = fresh({ objects: 9, cache });

@@ -121,6 +121,10 @@ export function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds
 
 /** How to hunt. @throws UsageError */
 export async function huntOptions(options: Options): Promise<HuntOptions> {
+  if (options.spurious !== undefined)
+    throw new UsageError(
+      '--spurious goes with --prove: a hunt lets one futex wait end spuriously, in one of four executions',
+    );
   const cpus = whole('cpus', options.cpus, 1, MAX_GATED);
   const steps = whole('steps', options.steps, 1, 1000);
   const seed = whole('seed', options.seed, 0, 2 ** 32 - 1);

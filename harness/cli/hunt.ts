@@ -32,8 +32,12 @@ export function addHunt(cli: CAC, finish: (code: Promise<number>) => void): void
       'Run every schedule with at most so many preemptions (default: 2); locks have 1 step, models come one by one (default: sc), --budget counts executions (default: 1000000)',
     )
     .option(
+      '--spurious <n>',
+      'With --prove: futex waits of an execution that may end spuriously (default: 0)',
+    )
+    .option(
       '--detect <names>',
-      'races, lockorder, lifetime, guard; all or none (default: lockorder,lifetime)',
+      'races, lockorder, lifetime, starvation, guard; all or none (default: lockorder,lifetime,starvation)',
     )
     .option(
       '--suppress <file>',

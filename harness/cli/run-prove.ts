@@ -33,6 +33,7 @@ function parse(options: Options): ProofOptions {
     bound: options.prove === true ? PROOF_BOUND : (whole('prove', options.prove, 0, 255) ?? PROOF_BOUND),
     ...given('cpus', whole('cpus', options.cpus, 1, MAX_GATED)),
     ...given('steps', whole('steps', options.steps, 1, 1000)),
+    ...given('spurious', whole('spurious', options.spurious, 0, 255)),
     ...given('seed', whole('seed', options.seed, 0, 2 ** 31 - 1)),
     ...given('executions', whole('budget', options.budget, 1, 2 ** 31 - 1)),
   };

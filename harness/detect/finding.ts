@@ -40,9 +40,9 @@ export interface LockClass {
   readonly name: string;
   /** Acquiring it may sleep. */
   readonly sleeps?: boolean;
-  /** Who holds it must not sleep. */
+  /** Who holds it must not sleep; of RCU, who is in a read section. */
   readonly spin?: boolean;
-  /** It stands for read sections of RCU: readers never wait, and must not sleep. */
+  /** It stands for read sections of RCU: readers never wait. */
   readonly rcu?: boolean;
   /** Interrupt handlers take it. */
   readonly irq?: boolean;

@@ -4,11 +4,12 @@
  * On by default are those that a run does not notice: they look at the few records that are theirs and skip the rest.
  */
 import type { Addr } from '../../src/arch/index.ts';
-import type { LockClass, Pass } from './finding.ts';
+import type { Pass } from './finding.ts';
 import { type GuardOptions, Guards } from './guards.ts';
 import { Lifetime, type LifetimeOptions } from './lifetime.ts';
 import { LockOrder } from './lockorder.ts';
 import { Races } from './races.ts';
+import { Starvation } from './starvation.ts';
 
 export type { Finding, LockClass, Pass, Place } from './finding.ts';
 export { diagnose, type Standing } from './progress.ts';
@@ -20,8 +21,8 @@ export interface Watched {
   readonly bytes: number;
   /** Names a word, an object or a lock; a number unless given. */
   readonly name?: (addr: Addr) => string;
-  /** The class of a lock; undefined: one of its own. */
-  readonly classOf?: (lock: Addr) => LockClass | undefined;
+  /** Its own oracles judge what its locks promise. */
+  readonly judged?: boolean;
   /** The objects of its slabs; without them lifetimes are not judged. */
   readonly objects?: Omit<LifetimeOptions, 'cpus' | 'bytes' | 'name'>;
   /** Its guarded fields; without them guards are not judged. */
@@ -44,21 +45,26 @@ export const DETECTORS: readonly Detector[] = [
     name: 'races',
     finds: 'accesses that nothing orders, one of them plain and one of them a write',
     byDefault: false,
-    create: ({ cpus, bytes, name, classOf }) =>
-      new Races({ cpus, bytes, name, rcu: (lock) => classOf?.(lock)?.rcu === true }),
+    create: ({ cpus, bytes, name }) => new Races({ cpus, bytes, name }),
   },
   {
     name: 'lockorder',
     finds:
       'locks taken in orders that can deadlock, recursively, by the wrong CPU, or where sleeping is forbidden',
     byDefault: true,
-    create: ({ cpus, name, classOf }) => new LockOrder({ cpus, name, classOf }),
+    create: ({ cpus, name }) => new LockOrder({ cpus, name }),
   },
   {
     name: 'lifetime',
     finds: 'objects used after they were freed, freed twice, or forgotten',
     byDefault: true,
     create: ({ cpus, bytes, name, objects }) => objects && new Lifetime({ ...objects, cpus, bytes, name }),
+  },
+  {
+    name: 'starvation',
+    finds: 'CPUs that queue for a lock and are passed more often than it promises',
+    byDefault: true,
+    create: ({ cpus, name, judged }) => (judged ? undefined : new Starvation({ cpus, name })),
   },
   {
     name: 'guard',

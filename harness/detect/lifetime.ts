@@ -5,7 +5,7 @@
  *   stale             it was allocated again: the CPU still uses the pointer of an earlier generation
  *   double free       of what is free since an earlier `free`
  *   foreign free      of what is no object, or was not allocated when the execution began
- *   leak              allocated here, not freed when all actors have ended, and not one of those that the subject keeps
+ *   leak              allocated when all is over, and not one of those that may be left: the caller says which these are (leaks.ts)
  *
  * In type-stable memory a stale pointer does no harm that could be seen: another object of the kind is there, its lock works, its fields look right.
  * So what a CPU means is followed by what it obtained: `consumed` of an object, and its own `alloc`, remember the generation; a load that returns an address inside
@@ -18,6 +18,7 @@
 import type { Addr } from '../../src/arch/index.ts';
 import { OP, OPERATIONS, RECORD_WORDS, type Trace } from '../engines/trace.ts';
 import { type Finding, hex, NOTHING, type Pass, type Place } from './finding.ts';
+import type { Left } from './leaks.ts';
 
 /** What the pass is made for. */
 export interface LifetimeOptions {
@@ -30,8 +31,10 @@ export interface LifetimeOptions {
   readonly initially?: ((object: Addr) => boolean) | undefined;
   /** Words that may be accessed in a free object. */
   readonly stable?: ((addr: Addr) => boolean) | undefined;
-  /** Whether an object may be left at the end; unless given, leaks are not looked for. */
-  readonly keeps?: ((object: Addr) => boolean) | undefined;
+  /** The objects that are left at the end and should not be; unless given, leaks are not looked for. */
+  readonly left?: (() => readonly Left[]) | undefined;
+  /** Names an object; as its first word unless given. */
+  readonly objectName?: ((object: Addr) => string) | undefined;
   /** Names a word; a number unless given. */
   readonly name?: ((addr: Addr) => string) | undefined;
 }
@@ -112,8 +115,7 @@ export class Lifetime implements Pass {
         if (this.obtains && action === LOAD) this.loaded(cpu, words[at * RECORD_WORDS + 2]!);
       }
     }
-    const last = length - 1;
-    if (this.options.keeps && last >= 0 && running === 0 && trace.op(last) === OP.end) this.leaks(last);
+    if (this.options.left && length > 0 && running === 0) this.leaks(this.options.left());
     return this.found ?? NOTHING;
   }
 
@@ -204,12 +206,19 @@ export class Lifetime implements Pass {
       );
   }
 
-  private leaks(at: number): void {
-    for (const { object, live, allocated } of this.lives) {
-      if (!live || !allocated || this.options.keeps!(object)) continue;
-      const { cpu } = allocated;
-      const text = `${this.name(object)}, allocated by CPU ${cpu} at ${allocated.at}, is left when all have ended at ${at}`;
-      this.report('leak', object, text, [allocated]);
+  private leaks(left: readonly Left[]): void {
+    const nameOf = this.options.objectName ?? this.name;
+    for (const { object, by } of left) {
+      const place = this.at(object)?.allocated;
+      const who = place
+        ? `allocated by CPU ${place.cpu} at ${place.at}`
+        : `allocated before the execution began${by > 0 ? `, by CPU ${by - 1}` : ''}`;
+      this.report(
+        'leak',
+        object,
+        `${nameOf(object)}, ${who}, is left when all is over`,
+        place ? [place] : [],
+      );
     }
   }
 

@@ -4,17 +4,19 @@
  *   order        classes are acquired in orders that form a cycle (lock-graph.ts); accumulates over all executions of a pass, and is told once
  *   recursion    a CPU acquires what it holds already
  *   owner        a lock is released by who does not hold it, or is still held when its CPU's actor or an interrupt handler ends
- *   sleeping     a futex `wait`, or the acquisition of a class that sleeps, by who holds a class that spins, is in a read section of RCU, or in an interrupt
+ *   sleeping     a futex `wait`, or the acquisition of a class that sleeps, by who holds a class that spins, is in a read section of an RCU that does, or in an interrupt
  *   interrupts   a class is taken in interrupt handlers and also with interrupts on: the handler would wait for the CPU that it interrupted
  *
  * What is acquired without having been waited for (`acquired` without `acquiring`: an attempt, a downgrade) cannot block: it makes no edge as the one wanted and is
  * no use in a handler, but it is held, so what is acquired after it makes edges. Locks that interrupted code holds and locks of the handler make no
  * edges with each other: that is what the last rule is for.
  *
- * The word of a lock event is the lock, its class is the caller's to tell; unless told, each lock is a class of its own. Interrupts are on at
- * the beginning; `irqOff` and `irqOn` nest.
+ * The word of a lock event is the lock; its class is the caller's to tell, or else one of its own, which is what the event says that it is
+ * (src/locking/traits.ts): a lock of which nothing is known neither spins nor sleeps, and nobody is accused on its account. Interrupts are on at the beginning; `irqOff` and
+ * `irqOn` nest.
  */
 import type { Addr } from '../../src/arch/index.ts';
+import { RCU, RECURSIVE, SLEEPS, SPINS, UNOWNED } from '../../src/locking/traits.ts';
 import { OPERATIONS, RECORD_WORDS, type Trace } from '../engines/trace.ts';
 import { type Finding, hex, type LockClass, NOTHING, type Pass, type Place } from './finding.ts';
 import { cycleKey, EXCLUSIVE, type LockEdge, LockGraph, modeName, SHARED } from './lock-graph.ts';
@@ -22,7 +24,7 @@ import { cycleKey, EXCLUSIVE, type LockEdge, LockGraph, modeName, SHARED } from 
 /** What the pass is made for. */
 export interface LockOrderOptions {
   readonly cpus: number;
-  /** The class of a lock; undefined: one of its own. */
+  /** The class of a lock; undefined: one of its own, as its events say. */
   readonly classOf?: ((lock: Addr) => LockClass | undefined) | undefined;
   /** Names a lock. */
   readonly name?: ((lock: Addr) => string) | undefined;
@@ -74,6 +76,19 @@ const ACTIONS = Uint8Array.from({ length: 256 }, (_, op) => EVENTS[OPERATIONS[op
 const IN_HANDLER = 0;
 const INTERRUPTIBLE = 4;
 
+/** The class of a lock that is one of its own. */
+function classFrom(name: string, traits: number): LockClass {
+  const has = (trait: number): boolean => (traits & trait) !== 0;
+  return {
+    name,
+    spin: has(SPINS),
+    sleeps: has(SLEEPS),
+    rcu: has(RCU),
+    recursive: has(RECURSIVE),
+    unowned: has(UNOWNED),
+  };
+}
+
 /** Finds misuse of locks. */
 export class LockOrder implements Pass {
   private readonly graph = new LockGraph();
@@ -86,6 +101,8 @@ export class LockOrder implements Pass {
   private readonly name: (lock: Addr) => string;
   private execution = 0;
   private found: Finding[] | undefined;
+  /** Of the event at hand: what its lock is. */
+  private traits = 0;
 
   constructor({ cpus, classOf = () => undefined, name = hex }: LockOrderOptions) {
     this.classOf = classOf;
@@ -112,14 +129,9 @@ export class LockOrder implements Pass {
     for (let base = 0; base < length * RECORD_WORDS; base += RECORD_WORDS) {
       const head = words[base]!;
       const action = ACTIONS[head & 0xff]!;
-      if (action !== 0)
-        this.event(
-          action,
-          this.contexts[head >>> 8]!,
-          words[base + 1]!,
-          words[base + 2]!,
-          base / RECORD_WORDS,
-        );
+      if (action === 0) continue;
+      this.traits = action === WAIT ? 0 : words[base + 3]!;
+      this.event(action, this.contexts[head >>> 8]!, words[base + 1]!, words[base + 2]!, base / RECORD_WORDS);
     }
     return this.found ?? NOTHING;
   }
@@ -168,7 +180,7 @@ export class LockOrder implements Pass {
   private node(lock: Addr): number {
     const known = this.nodes.get(lock);
     if (known !== undefined) return known;
-    const lockClass = this.classOf(lock) ?? { name: this.name(lock) };
+    const lockClass = this.classOf(lock) ?? classFrom(this.name(lock), this.traits);
     const node = this.graph.node(lockClass);
     // A class that is meant for handlers is used there, whether this run shows it or not.
     this.uses[node] ??= lockClass.irq ? EXCLUSIVE << IN_HANDLER : 0;
@@ -310,7 +322,7 @@ export class LockOrder implements Pass {
       );
     for (const each of cpu.held) {
       const { spin, rcu, name } = this.graph.classes[each.node]!;
-      if (!spin && !(rcu && each.mode === SHARED)) continue;
+      if (!spin || (rcu && each.mode !== SHARED)) continue;
       const where = rcu
         ? `inside a read section of ${name}`
         : `while it holds ${this.lockName(each.lock)}, which spins`;

@@ -16,6 +16,7 @@
  * At most {@link MAX_RACES} races of an execution are kept, one for each word and pair of kinds.
  */
 import type { Addr } from '../../src/arch/index.ts';
+import { RCU } from '../../src/locking/traits.ts';
 import { OPERATIONS, type Operation, RECORD_WORDS, type Trace } from '../engines/trace.ts';
 import { type Finding, hex, NOTHING, type Pass } from './finding.ts';
 import { CPU_BITS, Order, REPORTED } from './order.ts';
@@ -156,7 +157,7 @@ export class Races implements Pass {
       const cpu = head >>> 8;
       if (act > LAST_ACCESS) {
         if (act === DRAIN && !buffered) return false;
-        this.event(act, cpu, words[base + 1]!, words[base + 2]!);
+        this.event(act, cpu, words[base + 1]!, words[base + 2]!, words[base + 3]!);
         continue;
       }
       const slot = order.slot(words[base + 1]!);
@@ -203,7 +204,7 @@ export class Races implements Pass {
     return true;
   }
 
-  private event(act: number, cpu: number, addr: Addr, value: number): void {
+  private event(act: number, cpu: number, addr: Addr, value: number, traits: number): void {
     const { order } = this;
     switch (act) {
       case FENCE_FULL:
@@ -230,7 +231,7 @@ export class Races implements Pass {
         order.gracePeriod(cpu);
         break;
       case RELEASED:
-        if (value === SHARED && this.rcu(addr)) order.readSectionEnds(cpu);
+        if (value === SHARED && ((traits & RCU) !== 0 || this.rcu(addr))) order.readSectionEnds(cpu);
         break;
       case RACE_BEGIN:
         this.benign[cpu]! += 1;

@@ -7,7 +7,8 @@
  *   head     operation | CPU << 8
  *   addr     the word accessed, the lock, the object; 0 where there is none
  *   value    what a load returned, what a store or a read-modify-write left in the word; of a lock event the mode
- *   before   of a store or read-modify-write: what the word held; of a `waitEnd`: the result; of `alloc` and `free`: bytes; otherwise 0
+ *   before   of a store or read-modify-write: what the word held; of a `waitEnd`: the result; of `alloc` and `free`: bytes; of `acquiring`,
+ *            `acquired` and `released`: what the lock is, as far as it is known (src/locking/traits.ts); otherwise 0
  *
  * An access that failed to write (a compareExchange of another value) is recorded as a load of its own kind: `casFailed`.
  */

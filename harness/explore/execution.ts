@@ -39,6 +39,8 @@ export interface Failed {
 /** What a session is asked for. */
 export interface SessionOptions {
   readonly model?: MemoryModel;
+  /** Futex waits that may end spuriously in one of four executions; 1 unless given. Policies that plan have a number of their own. */
+  readonly spurious?: number;
   /** Executions at most. */
   readonly executions: number;
   readonly base?: number;

@@ -129,6 +129,7 @@ const ORACLE_OF: Readonly<Record<string, OracleName>> = {
   races: 'race',
   lockorder: 'lock-order',
   lifetime: 'lifetime',
+  starvation: 'starvation',
 };
 
 /** A finding of a detector as a failure. */

@@ -73,6 +73,7 @@ export class GateWords {
     this.set(Head.accesses, 0);
     this.set(Head.accesses + 4, 0);
     this.set(Head.planned, 0);
+    this.set(Head.spuriousMost, options.spurious ?? 1);
     this.set(Head.heuristics, 0);
     for (let word = 0; word < SEARCH_WORDS; word += 1) this.set(Head.search + 4 * word, 0);
     this.set(Head.limit, options.executions);

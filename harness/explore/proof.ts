@@ -20,6 +20,8 @@ export interface ProofOptions
   readonly model?: MemoryModel;
   /** The most preemptions of an execution; 2 unless given. */
   readonly bound?: number;
+  /** Futex waits of an execution that may end spuriously; none unless given. */
+  readonly spurious?: number;
   /** Executions at most, of all episodes together; a million unless given. */
   readonly executions?: number;
   /** Only the episode of this seed. */
@@ -108,6 +110,7 @@ async function proofOn(exploration: Exploration, options: ProofOptions): Promise
       bound,
       executions: executions - spent,
       seed,
+      ...(options.spurious === undefined ? {} : { spurious: options.spurious }),
       ...(signal ? { signal } : {}),
     });
     spent += proof.executions;

@@ -19,6 +19,8 @@ export interface ProveOptions {
   readonly bound?: number;
   /** The bound to begin with; 0 unless given, so that a failure is found with as few preemptions as it needs. */
   readonly from?: number;
+  /** Futex waits of an execution that may end spuriously, 0 to 255; none unless given. */
+  readonly spurious?: number;
   /** Executions at most; a million unless given. */
   readonly executions?: number;
   /** Seed of the CPUs' own random numbers. */
@@ -64,9 +66,14 @@ const GAPS: readonly (readonly [bit: number, text: string])[] = [
 ];
 
 const ASSUMPTIONS: readonly (readonly [bit: number, text: string])[] = [
-  [HEURISTICS.slept, 'no futex wait ends spuriously'],
   [HEURISTICS.random, 'random numbers are those of the seeds'],
 ];
+
+/** What is taken for granted of futex waits. */
+function sleeping(spurious: number): string {
+  if (spurious === 0) return 'no futex wait ends spuriously';
+  return `at most ${spurious === 1 ? 'one futex wait' : `${spurious} futex waits`} of an execution ends spuriously`;
+}
 
 const named = (bits: number, texts: readonly (readonly [bit: number, text: string])[]): string[] =>
   texts.filter(([bit]) => (bits & bit) !== 0).map(([, text]) => text);
@@ -76,16 +83,18 @@ const named = (bits: number, texts: readonly (readonly [bit: number, text: strin
  * @throws ParameterError when a bound makes no sense
  */
 export async function prove(exploration: Exploration, options: ProveOptions = {}): Promise<Proof> {
-  const { bound = 2, from = 0, executions = EXECUTIONS, seed = 1, ...rest } = options;
+  const { bound = 2, from = 0, spurious = 0, executions = EXECUTIONS, seed = 1, ...rest } = options;
   for (const value of [bound, from])
     if (!Number.isInteger(value) || value < 0 || value > 255)
       throw new ParameterError(`a preemption bound is a whole number from 0 to 255, not ${value}`);
   if (from > bound) throw new ParameterError(`a search cannot begin at bound ${from} and end at ${bound}`);
+  if (!Number.isInteger(spurious) || spurious < 0 || spurious > 255)
+    throw new ParameterError(`an execution has 0 to 255 spurious wake-ups, not ${spurious}`);
   const session = await exploration.session({
     ...rest,
     executions,
     failFast: true,
-    schedule: { policy: 'exhaustive', parameter: bound | (from << 8), length: 0, seed },
+    schedule: { policy: 'exhaustive', parameter: bound | (from << 8) | (spurious << 16), length: 0, seed },
   });
   const searched = exploration.gate.searched();
   const [first] = session.failures;
@@ -110,6 +119,9 @@ export async function prove(exploration: Exploration, options: ProveOptions = {}
     seconds: session.seconds,
     failure: failed && { ...failed, schedule: { switches: exploration.gate.switches(), seed } },
     gaps,
-    assumes: named(searched.relied, ASSUMPTIONS),
+    assumes: [
+      ...((searched.relied & HEURISTICS.slept) !== 0 ? [sleeping(spurious)] : []),
+      ...named(searched.relied, ASSUMPTIONS),
+    ],
   };
 }

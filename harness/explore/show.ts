@@ -5,6 +5,7 @@
  * did last. The others are left out, and a line says how many.
  */
 
+import { WAIT_WOKEN } from '../../src/arch/index.ts';
 import { OP, OPERATIONS, type Trace } from '../engines/trace.ts';
 import { namer } from '../torture/result.ts';
 import type { Execution, Exploration } from './exploration.ts';
@@ -82,7 +83,10 @@ export function describe(
   if (event.op === OP.acquired) return `[has ${word}${event.value === 2 ? ' to read' : ''}]`;
   if (event.op === OP.released) return `[gives ${word} back]`;
   if (event.op === OP.blocked) return `blocks: ${word} is ${event.value}`;
-  if (event.op === OP.waitEnd) return event.value === 0 ? 'wait ends' : `woken by CPU ${event.value - 1}`;
+  if (event.op === OP.waitEnd) {
+    if (event.value > 0) return `woken by CPU ${event.value - 1}`;
+    return event.before === WAIT_WOKEN ? 'wait ends, woken by nobody' : 'wait ends, timed out';
+  }
   if (event.op === OP.notify) return `notify ${word} (woke ${event.value})`;
   if (event.op === OP.drain) return `${word}: ${event.before} → ${event.value} reaches memory`;
   if (fence) return op;

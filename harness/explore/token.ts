@@ -78,6 +78,7 @@ export const DETECTOR_LETTERS: Readonly<Record<string, string>> = {
   lockorder: 'o',
   lifetime: 'l',
   guard: 'g',
+  starvation: 's',
 };
 
 function lettersOf(detect: readonly string[] | undefined): string {

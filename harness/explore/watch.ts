@@ -6,7 +6,7 @@
  * that it has ended: that is a part of what was seen, and a cycle in it is as true as one in all of it. A finding in one thread is enough, and both
  * directions of an order are nearly always in one execution; handing edges round instead would cost every execution what few need.
  *
- * What is recorded depends on what is asked: orders of locks need the events of locks alone, a few records an execution. Races and guards need every access.
+ * What is recorded depends on what is asked: orders of locks and starvation need the events of locks alone, a few records an execution. Races and guards need every access.
  * Lifetimes do as soon as the subject has a slab, and nothing before.
  *
  * A replay must show what it stands for by itself: for it the orders of locks begin anew.
@@ -15,17 +15,12 @@
  * Executions that were given up are not judged: their CPUs have ended wherever they stood.
  */
 import type { Addr } from '../../src/arch/index.ts';
-import type { LockDefinition } from '../../src/locking/define.ts';
-import { layoutOf, type Machine, nameOf, regimesOf, sizeOf } from '../../src/memory/index.ts';
+import { CpuArea, layoutOf, type Machine, nameOf, regimesOf, sizeOf } from '../../src/memory/index.ts';
+import { CPU_LOCAL_BYTES } from '../../src/memory/layout.ts';
 import { declaredLayouts, fieldAt } from '../../src/memory/struct.ts';
-import {
-  type Detector,
-  detectors,
-  type Finding,
-  type LockClass,
-  type Pass,
-  type Watched,
-} from '../detect/index.ts';
+import type { ScenarioDefinition } from '../../src/scenario.ts';
+import { type Detector, detectors, type Finding, type Pass, type Watched } from '../detect/index.ts';
+import { type Keeps, type Left, leftOvers } from '../detect/leaks.ts';
 import type { Gate } from '../engines/gated/gate.ts';
 import { Head, MAX_MUTED, TRACED } from '../engines/gated/layout.ts';
 import { OP, RECORD_WORDS, Trace } from '../engines/trace.ts';
@@ -35,6 +30,8 @@ import type { Tortured, TortureSetup } from '../torture/setup.ts';
 /** Findings that a session keeps. */
 const KEPT = 16;
 const NONE: readonly Finding[] = Object.freeze([]);
+/** Detectors that need no accesses. */
+const BY_EVENTS = new Set(['lockorder', 'starvation']);
 const ALLOC = OP.alloc!;
 const FREE = OP.free!;
 
@@ -53,27 +50,12 @@ export function keyOf({ detector, key }: Finding): string {
 /** What of an execution detectors of these names need. @returns one of TRACED, without and with a slab in the subject */
 export function tracedFor(names: readonly Detector[]): { plain: number; objects: number } {
   const has = (...wanted: string[]): boolean => names.some(({ name }) => wanted.includes(name));
-  const plain = has('races', 'guard') ? TRACED.all : has('lockorder') ? TRACED.events : TRACED.none;
+  const plain = has('races', 'guard')
+    ? TRACED.all
+    : has('lockorder', 'starvation')
+      ? TRACED.events
+      : TRACED.none;
   return { plain, objects: has('lifetime') ? TRACED.all : plain };
-}
-
-/** What a lock is, by what it promises. */
-function classes(subject: Tortured, { lock, nested }: TortureSetup, name: (addr: Addr) => string) {
-  if (subject.definition !== 'lock') return (): undefined => undefined;
-  const { kind, promises } = subject as LockDefinition;
-  const own = new Set([lock, ...nested]);
-  const rcu = kind === 'rcu';
-  const unowned = kind === 'semaphore' || kind === 'condition';
-  return (addr: Addr): LockClass | undefined =>
-    own.has(addr)
-      ? {
-          name: name(addr),
-          rcu,
-          unowned,
-          recursive: promises.recursive === true || rcu,
-          sleeps: promises.sleeps === true,
-        }
-      : undefined;
 }
 
 interface Slabbed {
@@ -117,8 +99,17 @@ export class Watch {
       cpus: machine.cpus,
       bytes: machine.words.byteLength,
       name,
-      classOf: classes(subject, setup, plain),
-      objects: { sizeOf: (object) => this.objects.get(object)?.bytes ?? 0 },
+      judged: subject.definition === 'lock',
+      objects: {
+        sizeOf: (object) => this.objects.get(object)?.bytes ?? 0,
+        objectName: (object) => {
+          const { layout } = this.objects.get(object) ?? {};
+          return layout ? nameOf(layout) : plain(object);
+        },
+        ...(subject.definition === 'scenario' && subject.keeps !== undefined
+          ? { left: this.leftBy(subject, setup.lock, subject.keeps) }
+          : {}),
+      },
       ...(layout && regime !== undefined
         ? {
             guards: {
@@ -151,7 +142,7 @@ export class Watch {
     let fails = false;
     for (const detector of this.chosen) {
       const { name } = detector;
-      if (name === 'lifetime' ? !slabs : name !== 'lockorder' && traced !== TRACED.all) continue;
+      if (name === 'lifetime' ? !slabs : !BY_EVENTS.has(name) && traced !== TRACED.all) continue;
       for (const finding of this.pass(detector)?.run(trace) ?? NONE) if (this.tells(finding)) fails = true;
     }
     return fails;
@@ -189,9 +180,33 @@ export class Watch {
       const op = trace.op(at);
       if (op !== ALLOC && op !== FREE) continue;
       const object = trace.addr(at);
-      if (!this.objects.has(object))
-        this.objects.set(object, { object, bytes: trace.before(at), layout: layoutOf(trace.value(at)) });
+      // Memory that is not type-stable: what it was last, and as large as it ever was.
+      const bytes = Math.max(trace.before(at), this.objects.get(object)?.bytes ?? 0);
+      this.objects.set(object, { object, bytes, layout: layoutOf(trace.value(at)) });
     }
+  }
+
+  /** What the execution has left of its objects although it should not. */
+  private leftBy({ bytes }: ScenarioDefinition, state: Addr, keeps: Keeps) {
+    const { gate, machine } = this;
+    const roots = [
+      { from: state, to: state + bytes },
+      ...Array.from({ length: machine.cpus }, (_, cpu) => {
+        const from = machine.areaOf(cpu) + CpuArea.local;
+        return { from, to: from + CPU_LOCAL_BYTES };
+      }),
+    ];
+    return (): readonly Left[] => {
+      const slabs = Array.from({ length: gate.get(Head.slabs) }, (_, at) => gate.get(Head.slabsAt + 4 * at));
+      const left = leftOvers(machine.words, slabs, roots, keeps);
+      // So that they have names, though they were allocated before.
+      for (const { object, kind } of left) {
+        const layout = layoutOf(kind);
+        if (layout && !this.objects.has(object))
+          this.objects.set(object, { object, bytes: sizeOf(layout), layout });
+      }
+      return left;
+    };
   }
 
   private objectAt(addr: Addr): Slabbed | undefined {

@@ -40,7 +40,7 @@ export function andersonLock(name: string, places: (cpus: number) => number): Lo
     kind: 'mutex',
     layout: Anderson,
     size: (cpus) => HEAD + LINE * places(cpus),
-    promises: { fifo: true },
+    promises: { fifo: true, spins: true },
     init: (isa: Isa, lock: number) => isa.store(lock + HEAD, 1),
     create: (isa, cpu) => {
       const { next, holder } = Anderson;

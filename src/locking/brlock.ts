@@ -22,7 +22,7 @@ export const brlock = defineLock({
   kind: 'rwlock',
   layout: Brlock,
   size: (cpus) => LINE * cpus,
-  promises: {},
+  promises: { spins: true },
   create: (isa, cpu) => {
     const mine = LINE * cpu.id;
     const all = LINE * cpu.count;

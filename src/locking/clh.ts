@@ -37,7 +37,7 @@ export const clh = defineLock({
   kind: 'mutex',
   layout: Clh,
   size: (cpus) => HEAD + LINE * (2 * cpus + 1),
-  promises: { fifo: true },
+  promises: { fifo: true, spins: true },
   init(isa, lock, cpus) {
     const node = (index: number): Addr => lock + HEAD + LINE * (cpus + index);
     for (let cpu = 0; cpu < cpus; cpu += 1) isa.store(lock + clhMine(cpu), node(cpu));

@@ -10,6 +10,7 @@
 import type { Addr, Isa } from '../arch/index.ts';
 import { type Cpu, MAX_MACHINE_BYTES, sizeOf } from '../memory/index.ts';
 import { type Kind, type OpsByKind, type Promises, REQUIRED } from './kinds.ts';
+import { declareTraits, traitsOf } from './traits.ts';
 
 /** What `create` can use besides `isa` and `cpu`. */
 export interface LockEnv {
@@ -44,7 +45,7 @@ export interface LockSpec<K extends Kind> {
   create: (isa: Isa, cpu: Cpu, env: LockEnv) => OpsByKind[K];
 }
 
-/** What can catch a lock: the oracles, see docs/verdicts.md, and the last three by way of detectors, see docs/hunt.md. */
+/** What can catch a lock: the oracles, see docs/verdicts.md, and the last four by way of detectors, see docs/hunt.md. */
 export type OracleName =
   | 'exclusion'
   | 'snapshot'
@@ -61,7 +62,8 @@ export type OracleName =
   | 'linearizability'
   | 'race'
   | 'lock-order'
-  | 'lifetime';
+  | 'lifetime'
+  | 'starvation';
 
 /** What a mutant admits to. */
 export interface MutantNote {
@@ -114,6 +116,7 @@ const PROMISES: readonly string[] = [
   'bypass',
   'recursive',
   'sleeps',
+  'spins',
   'irqSafe',
   'owned',
   'producers',
@@ -131,7 +134,7 @@ function expectedOf(promise: string): string {
 }
 
 /** A promise that is misspelt would never be judged, and the lock would seem to keep it. */
-function checkPromises(promises: unknown, fail: (what: string) => never): void {
+function checkPromises(kind: Kind, promises: unknown, fail: (what: string) => never): void {
   if (promises === undefined) return;
   if (typeof promises !== 'object' || promises === null)
     fail(`has ${String(promises)} for promises: an object such as { fifo: true } is expected`);
@@ -147,6 +150,10 @@ function checkPromises(promises: unknown, fail: (what: string) => never): void {
           : typeof value === 'boolean');
     if (!fits) fail(`promises ${name}: ${String(value)}: ${expectedOf(name)} is expected`);
   }
+  const { sleeps, spins } = promises as Promises;
+  // Of RCU it is the writer who sleeps, and the reader who must not.
+  if (sleeps && spins && kind !== 'rcu')
+    fail('promises sleeps and spins: who waits for it does one of the two');
 }
 
 /**
@@ -180,7 +187,7 @@ export function defineLock<K extends Kind>(spec: LockSpec<K>): LockDefinition<K>
   for (const part of ['init', 'share'] as const)
     if (spec[part] !== undefined && typeof spec[part] !== 'function')
       fail(`has ${String(spec[part])} for ${part}: a function is expected`);
-  checkPromises(spec.promises, fail);
+  checkPromises(spec.kind, spec.promises, fail);
   const create = (isa: Isa, cpu: Cpu, env: Partial<LockEnv> = {}): OpsByKind[K] => {
     if (perCpu > 0 && !env.areaOf)
       fail(`has ${perCpu} bytes on each CPU: placeLock makes room for them, useLock finds them`);
@@ -189,6 +196,7 @@ export function defineLock<K extends Kind>(spec: LockSpec<K>): LockDefinition<K>
       if (typeof (ops as unknown as Record<string, unknown> | undefined)?.[name] !== 'function')
         fail(`of kind ${spec.kind} has no operation ${name}: create must return it`);
     }
+    declareTraits(ops, traitsOf(spec.kind, spec.promises ?? {}, cpu.count));
     return ops;
   };
   return Object.freeze({
@@ -224,14 +232,17 @@ export function defineMutant<K extends Kind>(
   },
   broken: (isa: Isa, cpu: Cpu, ops: OpsByKind[K], env: Partial<LockEnv>) => Partial<OpsByKind[K]>,
 ): LockDefinition<K> {
+  const promises = Object.freeze({ ...twin.promises, ...note.promises });
   return Object.freeze({
     ...twin,
     name: note.name,
-    promises: Object.freeze({ ...twin.promises, ...note.promises }),
+    promises,
     init: note.init ?? twin.init,
     create: (isa: Isa, cpu: Cpu, env: Partial<LockEnv> = {}): OpsByKind[K] => {
       const ops = twin.create(isa, cpu, env);
-      return { ...ops, ...broken(isa, cpu, ops, env) };
+      const changed = { ...ops, ...broken(isa, cpu, ops, env) };
+      declareTraits(changed, traitsOf(twin.kind, promises, cpu.count));
+      return changed;
     },
     mutant: Object.freeze({
       of: twin.name,

@@ -17,6 +17,8 @@ export interface Promises {
   recursive?: boolean;
   /** Acquiring may sleep, even by the policy `spin`. */
   sleeps?: boolean;
+  /** Those who wait for it spin: who holds it must not sleep. Of RCU: who is in a read section must not. */
+  spins?: boolean;
   /** A CPU that is waiting for it may be interrupted by a handler that acquires it. */
   irqSafe?: boolean;
   /** Release by a CPU that does not hold it throws `NotOwner` and changes nothing. */

@@ -36,6 +36,7 @@ export const malthusian = defineLock({
   name: 'malthusian',
   kind: 'mutex',
   layout: Malthusian,
+  promises: { spins: true },
   create: (isa, cpu) => {
     const { tail, culled, turns } = Malthusian;
     const { next, locked, below } = MalthusianNode;

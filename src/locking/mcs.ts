@@ -29,7 +29,7 @@ export const mcs = defineLock({
   name: 'mcs',
   kind: 'mutex',
   layout: Mcs,
-  promises: { fifo: true },
+  promises: { fifo: true, spins: true },
   create: (isa, cpu) => {
     const { tail } = Mcs;
     const { next, locked } = McsNode;

@@ -33,7 +33,7 @@ export const qrwlock = defineLock({
   name: 'qrwlock',
   kind: 'rwlock',
   layout: Qrwlock,
-  promises: { bypass: (cpus) => 2 * cpus },
+  promises: { bypass: (cpus) => 2 * cpus, spins: true },
   create: (isa, cpu) => {
     const { word, queue } = Qrwlock;
     const head = qspinlock.create(isa, cpu);

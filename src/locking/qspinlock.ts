@@ -52,7 +52,7 @@ export const qspinlock = defineLock({
   name: 'qspinlock',
   kind: 'mutex',
   layout: Qspinlock,
-  promises: { fifo: true },
+  promises: { fifo: true, spins: true },
   create: (isa, cpu) => {
     const { word } = Qspinlock;
     const { next, head } = QspinlockNode;

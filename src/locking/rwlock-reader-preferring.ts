@@ -27,7 +27,7 @@ export const rwlockReaderPreferring = defineLock({
   name: 'rwlock-reader-preferring',
   kind: 'rwlock',
   layout: RwlockReaderPreferring,
-  promises: {},
+  promises: { spins: true },
   create: (isa) => {
     const { word } = RwlockReaderPreferring;
 

@@ -58,7 +58,7 @@ export const rwlock = defineLock({
   kind: 'rwlock',
   layout: Rwlock,
   // The writers before it, and before each of them and itself one read of every other CPU; a reader meets one write phase.
-  promises: { bypass: (cpus) => cpus * cpus - 1 },
+  promises: { bypass: (cpus) => cpus * cpus - 1, spins: true },
   create(isa, cpu) {
     const { state, phase, drain, tail, head, holder, waiter } = Rwlock;
     const { next, go } = RwlockNode;

@@ -29,6 +29,7 @@ export const seqlock = defineLock({
   name: 'seqlock',
   kind: 'seq',
   layout: Seqlock,
+  promises: { spins: true },
   create(isa) {
     const { sequence, lock: word } = Seqlock;
     return {

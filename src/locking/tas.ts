@@ -24,7 +24,7 @@ export const tas = defineLock({
   name: 'tas',
   kind: 'mutex',
   layout: Tas,
-  promises: { owned: true, irqSafe: true },
+  promises: { owned: true, irqSafe: true, spins: true },
   create: (isa, cpu) => {
     // Taken out once: V8 does not fold what a module exports.
     const { holder } = Tas;

@@ -24,7 +24,7 @@ export const ticketBackoff = defineLock({
   name: 'ticket-backoff',
   kind: 'mutex',
   layout: Ticket,
-  promises: { fifo: true },
+  promises: { fifo: true, spins: true },
   create: (isa, cpu) => {
     const { next, owner } = Ticket;
     const { tryAcquire } = ticket.create(isa, cpu);

@@ -35,7 +35,7 @@ export const ticket = defineLock({
   name: 'ticket',
   kind: 'mutex',
   layout: Ticket,
-  promises: { fifo: true },
+  promises: { fifo: true, spins: true },
   create: (isa) => {
     const { next, owner, gates } = Ticket;
     const gate = (lock: Addr, ticket: number): Addr => lock + gates + 4 * (ticket & (GATES - 1));

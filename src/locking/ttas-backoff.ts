@@ -28,7 +28,7 @@ export const ttasBackoff = defineLock({
   name: 'ttas-backoff',
   kind: 'mutex',
   layout: TtasBackoff,
-  promises: { irqSafe: true },
+  promises: { irqSafe: true, spins: true },
   create: (isa, cpu) => {
     const { word } = TtasBackoff;
     function acquireHeld(at: number): void {

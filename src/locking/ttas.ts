@@ -21,7 +21,7 @@ export const ttas = defineLock({
   name: 'ttas',
   kind: 'mutex',
   layout: Ttas,
-  promises: { irqSafe: true },
+  promises: { irqSafe: true, spins: true },
   create: (isa) => {
     const { word } = Ttas;
     return {

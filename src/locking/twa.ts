@@ -40,7 +40,7 @@ export const twa = defineLock({
   name: 'twa',
   kind: 'mutex',
   layout: Twa,
-  promises: { fifo: true },
+  promises: { fifo: true, spins: true },
   create: (isa) => {
     const { next, owner, array } = Twa;
     const slot = (lock: Addr, ticket: number): Addr => lock + array + 4 * (ticket & (WORDS - 1));

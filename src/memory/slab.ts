@@ -246,7 +246,7 @@ export function slab(
     if (kinds.length > 1) isa.writeOnce(header + SlabHeader.kind, tagOf(as));
     isa.writeOnce(header + SlabHeader.by, by);
     isa.fetchAdd(header + SlabHeader.state, 1);
-    cpu?.tracking.allocated(object, as);
+    cpu?.tracking.allocated(object, as, at);
     return object;
   }
 
@@ -273,6 +273,13 @@ export function slab(
     return object + tail;
   }
 
+  /** The layout that an object has now. */
+  function kindOf(header: Addr): object {
+    if (kinds.length === 1) return kinds[0]!;
+    const tag = isa.readOnce(header + SlabHeader.kind);
+    return kinds.find((each) => tagOf(each) === tag) ?? kinds[0]!;
+  }
+
   function free(object: Addr): void {
     const header = checked(object);
     const before = isa.load(header + SlabHeader.state);
@@ -288,7 +295,7 @@ export function slab(
         `${names}#${indexOf(object)} is freed twice: it is free since generation ${before & 1 ? before + 1 : before}${who}`,
       );
     }
-    cpu?.tracking.freed(object, kinds[0]!);
+    cpu?.tracking.freed(object, kindOf(header), at);
     isa.writeOnce(header + SlabHeader.by, by);
     cpu?.irqDisable();
     push(own !== shared && isa.readOnce(own + List.count) < cache ? own : shared, object);

@@ -25,20 +25,20 @@ export class TooManyLocks extends Error {
 
 /** The record of one CPU. */
 export interface Tracking {
-  /** This CPU begins to acquire `lock`. */
-  readonly waitsFor: (lock: Addr, mode: LockMode) => void;
+  /** This CPU begins to acquire `lock`. @param traits what it is, for engines that watch its use; nothing is kept of it */
+  readonly waitsFor: (lock: Addr, mode: LockMode, traits?: number) => void;
   /** The attempt has ended without the lock. */
   readonly gaveUp: () => void;
   /** This CPU has acquired `lock`. @throws TooManyLocks */
-  readonly acquired: (lock: Addr, mode: LockMode) => void;
+  readonly acquired: (lock: Addr, mode: LockMode, traits?: number) => void;
   /** This CPU is about to release `lock`. @returns whether it held it in that mode */
-  readonly released: (lock: Addr, mode: LockMode) => boolean;
+  readonly released: (lock: Addr, mode: LockMode, traits?: number) => boolean;
   /** Locks held, the latest last. */
   readonly held: () => { lock: Addr; mode: LockMode }[];
-  /** An object of a slab has been allocated: for engines that watch lifetimes; nothing is kept of it. */
-  readonly allocated: (object: Addr, layout: object) => void;
+  /** An object of the slab at `slab` has been allocated: for engines that watch lifetimes; nothing is kept of it. */
+  readonly allocated: (object: Addr, layout: object, slab: Addr) => void;
   /** An object of a slab is about to be freed, likewise. */
-  readonly freed: (object: Addr, layout: object) => void;
+  readonly freed: (object: Addr, layout: object, slab: Addr) => void;
 }
 
 const nothing = (): void => {};

@@ -22,7 +22,7 @@ export const qsbr = defineLock({
   kind: 'rcu',
   size: rcuBytes,
   layout: Rcu,
-  promises: { sleeps: true },
+  promises: { sleeps: true, spins: true },
   init: initRcu,
   create(isa, cpu) {
     const seen = rcuCpu(cpu.id) + RcuCpu.seen;

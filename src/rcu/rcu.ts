@@ -84,7 +84,7 @@ export const rcu = defineLock({
   kind: 'rcu',
   size: rcuBytes,
   layout: Rcu,
-  promises: { sleeps: true },
+  promises: { sleeps: true, spins: true },
   init: initRcu,
   create: (isa, cpu) => rcuOps(isa, cpu, GRACE),
 });

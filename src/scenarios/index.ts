@@ -3,8 +3,10 @@ import type { ScenarioDefinition } from '../scenario.ts';
 import * as changing from './changing.ts';
 import type { Classic } from './classic.ts';
 import * as conditions from './conditions.ts';
+import * as contexts from './contexts.ts';
 import * as deadlock from './deadlock.ts';
 import * as exclusion from './exclusion.ts';
+import * as fairness from './fairness.ts';
 import * as lifetime from './lifetime.ts';
 import * as lockfree from './lockfree.ts';
 import * as ordering from './ordering.ts';
@@ -22,6 +24,8 @@ export const classics: readonly Classic[] = [
   exclusion,
   deadlock,
   waits,
+  contexts,
+  fairness,
   conditions,
   sleeping,
   lifetime,

@@ -1,9 +1,11 @@
 /**
- * Objects that are used after they were given back.
+ * Objects that are used after they were given back, or never are given back.
  *
  * A pointer is worth something only while something keeps its object: a reference that was taken under the lock that protects the lookup, or a read section that
  * the other side waits for. The slab hands an object that was just freed out first, so a pointer that is too old finds an object of the
  * same kind with other content (that is SLAB_TYPESAFE_BY_RCU's bargain).
+ *
+ * The last one is the opposite: an object that nobody uses any more and nobody gives back.
  *
  * The annotation `consumed` says where a pointer was obtained; lifetimes are judged from there.
  */
@@ -213,5 +215,44 @@ export const refcountResurrect = classic({
         }
       },
     ],
+  },
+});
+
+const Cell = struct('cell', { slab: slabField, entry: ptr(Obj) });
+
+/** Fills the cell unless somebody has. @returns what this CPU has made in vain, or 0 */
+function fill({ isa, cpu, state }: Pick<ScenarioContext, 'isa' | 'cpu' | 'state'>): Addr {
+  if (isa.load(state + Cell.entry) !== 0) return 0;
+  const object = create(isa, slabOf(isa, cpu, state), NEW);
+  return isa.compareExchange(state + Cell.entry, 0, object) === 0 ? 0 : object;
+}
+
+/** An object that came second and is forgotten. */
+export const loserLeaks = classic({
+  name: 'loser-leaks',
+  wrong:
+    'two find no entry and make one each; only one can be put there, and the other is given back by nobody',
+  source: 'CWE-401, "Missing release of memory after effective lifetime"; CWE-772',
+  caughtBy: 'lifetime',
+  cpus: CPUS,
+  stride: 16,
+  state: Cell,
+  keeps: 'reachable',
+  init: ({ isa, state }) => initSlab(isa, state, SLAB, { cpus: CPUS }),
+  check: ({ isa, state, fail }) => {
+    const entry = isa.read(state + Cell.entry);
+    if (entry === 0 || isa.read(entry + Obj.key) !== NEW) fail('there is no entry');
+  },
+  broken: {
+    actors: (context) => {
+      fill(context);
+    },
+  },
+  fixed: {
+    actors: (context) => {
+      const { isa, cpu, state } = context;
+      const late = fill(context);
+      if (late !== 0) slabOf(isa, cpu, state).free(late);
+    },
   },
 });

@@ -145,6 +145,37 @@ export const spuriousWakeUp = classic({
   },
 });
 
+/** A wait under `if` instead of `while`. */
+export const futexWaitIf = classic({
+  name: 'futex-wait-if',
+  wrong:
+    'a futex wait stands under `if` instead of `while`: nobody notifies too early here, and yet the wait may return before the event',
+  source: 'Linux futex(2), "spurious wake-ups"; POSIX.1-2017 pthread_cond_wait, rationale',
+  caughtBy: 'check',
+  state: Sleep,
+  check: ({ isa, state, fail }) => {
+    if (isa.read(state + Sleep.seen) !== 42) fail('the data were read before they were there');
+  },
+  broken: {
+    actors: [
+      ({ isa, state }) => {
+        if (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
+        isa.write(state + Sleep.seen, isa.load(state + Sleep.data));
+      },
+      deliver,
+    ],
+  },
+  fixed: {
+    actors: [
+      ({ isa, state }) => {
+        while (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
+        isa.write(state + Sleep.seen, isa.load(state + Sleep.data));
+      },
+      deliver,
+    ],
+  },
+});
+
 const Meeting = struct('meeting', { arrived: u32, phase: u32, rounds: words(2) });
 
 /** Meets the other CPU twice. */

@@ -68,6 +68,11 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
   [['hunt', 'ticket', '--policy', 'exhaustive'], /exhaustive takes no turns .* --prove runs it/],
   [['hunt', 'ticket', '--prove', '256'], /--prove 256 is not right: a whole number from 0 to 255/],
   [['hunt', 'ticket', '--prove', '--budget', '3s'], /with --prove: a number of executions is expected/],
+  [
+    ['hunt', 'ticket', '--prove', '--spurious', '256'],
+    /--spurious 256 is not right: a whole number from 0 to 255/,
+  ],
+  [['hunt', 'ticket', '--spurious', '1'], /--spurious goes with --prove/],
   [['hunt', 'ticket', '--prove', '--all'], /--prove and --all do not go together/],
   [['hunt', 'ticket', '--budget', 'long'], /--budget long is not right: a time such as/],
   [['hunt', 'ticket', '--cpus', '17'], /--cpus 17 is not right: a whole number from 1 to 16/],
@@ -128,6 +133,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     'model',
     'policy',
     'prove',
+    'spurious',
     'detect',
     'suppress',
     'all',
@@ -232,7 +238,7 @@ test('list shows the scenarios with what is wrong and their twins, and parts of 
   const { code, stdout } = await lockrig(['list', 'scenarios']);
   assert.is(code, 0);
   for (const { fixed, broken } of classics)
-    assert.match(stdout, new RegExp(`^${broken.name} +${fixed.name} +\\w+ +.{30}`, 'm'));
+    assert.match(stdout, new RegExp(`^${broken.name} +${fixed.name} +[\\w-]+ +.{30}`, 'm'));
   assert.not.match(stdout, /^ticket /m);
   const only = await lockrig(['list', 'locks']);
   assert.match(only.stdout, /^ticket /m);

@@ -10,7 +10,18 @@ import { SuppressionError, suppressions } from '../../harness/explore/suppress.t
 import { decode, encode, LONGEST_TOKEN } from '../../harness/explore/token.ts';
 import type { Tortured } from '../../harness/torture/setup.ts';
 import { classics } from '../../src/scenarios/index.ts';
-import { marked, sampled, undecided, unguarded, url } from '../fixtures/hunt.ts';
+import {
+  greedy,
+  hoardsNothing,
+  hoardsSilently,
+  marked,
+  mayBeAllowed,
+  sampled,
+  tidies,
+  undecided,
+  unguarded,
+  url,
+} from '../fixtures/hunt.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('detectors in the hunt');
@@ -31,6 +42,30 @@ for (const [name, detector, oracle, executions, all, said] of [
     /circular locking dependency detected: .* -> .* -> .* -> /,
   ],
   ['lookup-then-get', 'lifetime', 'lifetime', 2000, false, /CPU 1 accesses object\.refs.*CPU 0 has freed/],
+  [
+    'sleep-under-spinlock',
+    'lockorder',
+    'lock-order',
+    20,
+    false,
+    /io_mutex, which may sleep, while it holds .*queue_lock/,
+  ],
+  [
+    'loser-leaks',
+    'lifetime',
+    'lifetime',
+    2000,
+    false,
+    /object, allocated by CPU [01], is left when all is over/,
+  ],
+  [
+    'barging-queue',
+    'starvation',
+    'starvation',
+    2000,
+    false,
+    /CPU [01] had queued for .* first come, first served/,
+  ],
 ] as const) {
   test(
     `${name} is found by ${detector}, its token shows it again, its twin is silent (seed ${seed})`,
@@ -119,6 +154,23 @@ test('an order of locks that no single execution shows is found all the same', a
   assert.is(failure?.oracle, 'lock-order', `${executions} executions (seed ${seed})`);
   assert.match(failure!.text, /undecided\.(first -> undecided\.second|second -> undecided\.first)/);
   assert.match(failure!.details.join('\n'), /no single execution shows all of it/);
+});
+
+test('what says nothing of itself, or allows it, is not accused', async () => {
+  for (const each of [mayBeAllowed, hoardsSilently, tidies, greedy]) {
+    const { verdict, failures } = await hunt(own(each), {
+      seed,
+      executions: 100,
+      detect: ALL.filter((name) => name !== 'races'),
+      url,
+    });
+    assert.is(verdict, 'clean', failures[0]?.text);
+  }
+});
+
+test('an object that may not be left is left by every schedule', async () => {
+  const { failures } = await hunt(own(hoardsNothing), { seed, executions: 5, url });
+  assert.match(failures[0]?.text ?? '', /left_item, allocated by CPU 0, is left when all is over/);
 });
 
 test('an access without its guard is a lead and no failure', async () => {

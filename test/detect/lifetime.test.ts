@@ -95,20 +95,16 @@ test('what is left when all actors have ended', () => {
     c0('end'),
     c1('end'),
   ];
-  assert.equal(run(steps, { keeps: () => false }), ['leak 0x200']);
-  assert.equal(run(steps, { keeps: (object) => object === O }), []);
+  const left = (object: number) => () => [{ object, kind: 0, by: 2 }];
+  assert.equal(run(steps, { left: left(O) }), ['leak 0x200']);
+  assert.equal(run([...steps, c0('drain', 4)], { left: left(O) }), ['leak 0x200'], 'a buffer is emptied');
+  assert.equal(run(steps, { left: () => [] }), []);
   assert.equal(run(steps), [], 'not looked for');
-  assert.equal(run(steps.slice(0, -1), { keeps: () => false }), [], 'one has not ended');
-  assert.equal(
-    run([...steps.slice(0, -2), c1('free', O), ...steps.slice(-2)], { keeps: () => false }),
-    [],
-    'freed by another',
-  );
-  assert.equal(
-    run([c0('begin'), c0('consumed', O), c0('read', O), c0('end')], { keeps: () => false }),
-    [],
-    'not allocated here',
-  );
+  assert.equal(run(steps.slice(0, -1), { left: left(O) }), [], 'one has not ended');
+  const found = (trace: readonly Step[]): string | undefined =>
+    new Lifetime({ cpus: 2, bytes: 4096, sizeOf, left: left(O) }).run(traceOf(trace))[0]?.text;
+  assert.match(found(steps) ?? '', /allocated by CPU 0 at 2, is left/);
+  assert.match(found([c0('begin'), c0('end')]) ?? '', /before the execution began, by CPU 1, is left/);
 });
 
 test('executions are apart', () => {

@@ -3,6 +3,18 @@ import * as assert from 'uvu/assert';
 import type { Finding, LockClass } from '../../harness/detect/finding.ts';
 import { LockOrder } from '../../harness/detect/lockorder.ts';
 import { traceOf } from '../../harness/engines/trace.ts';
+import { defineLock } from '../../src/index.ts';
+import {
+  bypassOf,
+  FIFO,
+  RCU,
+  RECURSIVE,
+  SLEEPS,
+  SPINS,
+  traitsOf,
+  UNOWNED,
+} from '../../src/locking/traits.ts';
+import { locks } from '../../src/locks.ts';
 import { suite } from '../suite.ts';
 import { type by, c0, c1, c2, type Step } from './events.ts';
 
@@ -195,7 +207,7 @@ test('held when the actor ends', () => {
 });
 
 test('sleeping while a spinning lock is held, or in a read section', () => {
-  const spin = { [A]: { spin: true }, [B]: { sleeps: true }, [C]: { rcu: true } };
+  const spin = { [A]: { spin: true }, [B]: { sleeps: true }, [C]: { rcu: true, spin: true } };
   assert.equal(keys(run([...take(c0, A), c0('wait', D)], spin)), ['sleeps A wait']);
   assert.equal(
     keys(run([...take(c0, A), c0('acquiring', B, X), c0('wait', D)], spin)),
@@ -221,6 +233,50 @@ test('sleeping while a spinning lock is held, or in a read section', () => {
     'an attempt does not sleep',
   );
   assert.equal(keys(run([c0('irqEnter', 0, 2), c0('wait', D)], spin)), ['sleeps interrupt wait']);
+});
+
+test('what a lock is stands in its events, and a lock that says nothing is not judged', () => {
+  const held = (traits: number, mode = X): Step[] => [
+    c0('acquiring', A, mode, traits),
+    c0('acquired', A, mode, traits),
+    c0('acquiring', B, X, SLEEPS),
+    c0('acquired', B, X, SLEEPS),
+    c0('wait', D),
+    c0('released', B, X, SLEEPS),
+    c0('released', A, mode, traits),
+  ];
+  const pass = (): LockOrder => new LockOrder({ cpus: 2, name });
+  const seen = (steps: readonly Step[]): string[] => keys(pass().run(traceOf(steps)));
+  assert.equal(seen(held(SPINS)), ['sleeps A B', 'sleeps A wait']);
+  assert.equal(seen(held(RCU | RECURSIVE | SPINS, S)), ['sleeps A B', 'sleeps A wait']);
+  assert.equal(seen(held(RCU | RECURSIVE, S)), [], 'read sections of an SRCU');
+  assert.equal(seen(held(SLEEPS)), []);
+  assert.equal(seen(held(0)), [], 'a lock of which nothing is known');
+  assert.equal(seen(held(FIFO)), []);
+  assert.equal(seen([c0('acquired', A, S, UNOWNED), c0('end')]), [], 'permits are nobody’s');
+});
+
+test('what a lock promises makes its traits', () => {
+  assert.is(traitsOf('mutex', {}, 2), 0);
+  assert.is(traitsOf('mutex', { spins: true, fifo: true }, 2), SPINS | FIFO);
+  assert.is(traitsOf('rcu', { sleeps: true }, 2), RCU | RECURSIVE | SLEEPS);
+  assert.is(traitsOf('condition', { sleeps: true }, 2), UNOWNED, 'it sleeps without the mutex');
+  assert.is(bypassOf(traitsOf('mutex', {}, 4)), -1);
+  assert.is(bypassOf(traitsOf('mutex', { bypass: 0 }, 4)), 0);
+  assert.is(bypassOf(traitsOf('rwlock', { bypass: (cpus) => 2 * cpus, spins: true }, 4)), 8);
+  for (const { name: lock, kind, promises } of locks)
+    assert.not.ok(promises.spins && promises.sleeps && kind !== 'rcu', lock);
+  assert.throws(
+    () =>
+      defineLock({
+        name: 'both',
+        kind: 'mutex',
+        size: 4,
+        promises: { spins: true, sleeps: true },
+        create: () => ({ acquire() {}, release() {} }),
+      }),
+    /lock 'both' promises sleeps and spins/,
+  );
 });
 
 test('a class of interrupt handlers is taken with interrupts off', () => {

@@ -1,8 +1,11 @@
 /** Blocking under the gate: what ends a wait and what does not, and that executions without an end are given up for the right reason. */
 import * as assert from 'uvu/assert';
+import { OP } from '../../harness/engines/trace.ts';
 import { type Execution, Exploration, type Failed } from '../../harness/explore/exploration.ts';
 import { PORTFOLIO } from '../../harness/explore/policies/index.ts';
 import type { Tortured } from '../../harness/torture/setup.ts';
+import { WAIT_WOKEN } from '../../src/arch/index.ts';
+import { classics } from '../../src/scenarios/index.ts';
 import * as episodes from '../fixtures/gated/episodes.ts';
 import { MODELS, sorted } from '../fixtures/gated/judge.ts';
 import { suite } from '../suite.ts';
@@ -21,10 +24,16 @@ interface Hunted {
   readonly first: Execution | undefined;
 }
 
-async function hunt(subject: unknown, executions: number, options = {}): Promise<Hunted> {
-  const exploration = await Exploration.open(any(subject), { url: episodes.url });
+async function hunt(subject: unknown, executions: number, options = {}, ships = false): Promise<Hunted> {
+  const exploration = await Exploration.open(any(subject), ships ? {} : { url: episodes.url });
   try {
-    const session = await exploration.session({ executions, base: 3, portfolio: WALKS, ...options });
+    const session = await exploration.session({
+      executions,
+      base: 3,
+      portfolio: WALKS,
+      spurious: 0,
+      ...options,
+    });
     const outcomes = sorted((await exploration.outcomes()).keys());
     const [failure] = session.failures;
     const first = failure && (await exploration.execution(failure.schedule, options));
@@ -52,6 +61,29 @@ test('a changed word without a notify leaves the sleeper asleep: a deadlock', as
   const { executions, failed, failures } = await hunt(episodes.forgottenNotify, 500);
   assert.ok(failed > 0 && failed < executions, `${failed} of ${executions}`);
   for (const { reason } of failures) assert.is(reason, 'deadlock');
+});
+
+test('a hunt lets a wait end spuriously now and then', async () => {
+  const { broken, fixed } = classics.find(({ name }) => name === 'futex-wait-if')!;
+  const { failed, executions, first } = await hunt(broken, 2000, { spurious: 1 }, true);
+  assert.ok(failed > 0 && failed < executions / 4, `${failed} of ${executions}`);
+  const { trace } = first!;
+  const ends = Array.from({ length: trace.length }, (_, at) => trace.event(at)).filter(
+    ({ op }) => op === OP.waitEnd,
+  );
+  assert.equal(
+    ends.map(({ value, before }) => [value, before]),
+    [[0, WAIT_WOKEN]],
+    'woken by nobody',
+  );
+  assert.is((await hunt(fixed, 1000, { spurious: 1 }, true)).failed, 0);
+});
+
+test('nobody is woken spuriously where nobody else could go on: a deadlock stays one', async () => {
+  const { executions, failed, failures, first } = await hunt(episodes.forgottenNotify, 500, { spurious: 1 });
+  assert.ok(failed > 0 && failed < executions, `${failed} of ${executions}`);
+  for (const { reason } of failures) assert.is(reason, 'deadlock');
+  assert.is(first?.failed?.reason, 'deadlock', 'and replays as one');
 });
 
 test('a sleeper is woken by notify, and not by the word', async () => {

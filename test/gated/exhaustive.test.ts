@@ -3,12 +3,14 @@
  * preemptions, and does not call a proof what is none.
  */
 import * as assert from 'uvu/assert';
+import { SPURIOUS } from '../../harness/engines/gated/policy.ts';
 import { Exploration, type ExplorationOptions } from '../../harness/explore/exploration.ts';
 import { proveSubject } from '../../harness/explore/proof.ts';
 import { type Proof, type ProveOptions, prove } from '../../harness/explore/prove.ts';
 import { ParameterError } from '../../harness/torture/params.ts';
 import type { Tortured } from '../../harness/torture/setup.ts';
 import { loadLock } from '../../src/catalog.ts';
+import { classics } from '../../src/scenarios/index.ts';
 import * as episodes from '../fixtures/gated/episodes.ts';
 import { exhaust, MODELS, openProgram, searched, sorted } from '../fixtures/gated/judge.ts';
 import { LITMUS, TINY } from '../fixtures/gated/programs.ts';
@@ -173,6 +175,37 @@ test('what depends on the engine is not called a proof', async () => {
   const sleeps = await ofEpisode('counts-sleeping', {});
   assert.ok(sleeps.proof.proved, JSON.stringify(sleeps.proof));
   assert.equal(sleeps.proof.assumes, ['no futex wait ends spuriously']);
+});
+
+test('futex waits end spuriously as often as the search is told', async () => {
+  const { broken, fixed } = classics.find(({ name }) => name === 'futex-wait-if')!;
+  const proved = async (subject: unknown, options: ProveOptions) => {
+    const exploration = await Exploration.open(subject as Tortured);
+    try {
+      return await prove(exploration, options);
+    } finally {
+      await exploration.close();
+    }
+  };
+  for (const model of MODELS) {
+    const without = await proved(broken, { model });
+    assert.ok(without.proved, `${model}: nobody notifies too early`);
+    const { failure } = await proved(broken, { model, spurious: 1 });
+    assert.ok(failure, model);
+    const choices = failure.schedule.switches.filter(({ choice }) => choice >>> 16 === SPURIOUS);
+    assert.is(choices.length, 1, model);
+    const twin = await proved(fixed, { model, spurious: 2 });
+    assert.ok(twin.proved, `${model}: ${JSON.stringify(twin)}`);
+    assert.ok(twin.executions > without.executions, model);
+    assert.equal(twin.assumes, ['at most 2 futex waits of an execution ends spuriously']);
+  }
+});
+
+test('what reaches memory in time for a sleeper that wakes by itself is varied, too', async () => {
+  for (const model of ['sc', 'tso'] as const) {
+    const lightly = await ofEpisode('sleeps-lightly', { model, spurious: 1, bound: 3 });
+    assert.equal(lightly.outcomes, ['00', '01', '10', '11'], model);
+  }
 });
 
 test('a search that was cut short proves what it has completed, and no more', async () => {

@@ -244,6 +244,8 @@ export function enumerate(
   const contexts = sims.map((sim) => {
     const isa = isaOf(sim);
     const cpu = new Cpu(isa, sim.id, cpus, words, 1);
+    // No clock: an execution is a function of its schedule.
+    cpu.now = () => 0;
     const tools = scenario.create(isa, cpu);
     sim.saved = words.slice(sim.area >>> 2, (sim.area + PRIVATE) >>> 2);
     const record = <Returned>(op: RecordedOp, run: () => Returned): Returned => {

@@ -7,6 +7,8 @@ const CAUGHT: Readonly<Record<string, string>> = {
   exception: 'an exception',
   race: 'data race',
   lifetime: 'lifetime',
+  'lock-order': 'order of locks',
+  starvation: 'starvation',
   linearizability: 'linearizability',
 };
 

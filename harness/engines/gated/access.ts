@@ -527,7 +527,7 @@ export class GatedAccess {
   // Annotations.
 
   queued(lock: Addr): void {
-    this.remark(QUEUED, lock, 0);
+    this.annotate(QUEUED, lock, 0);
     this.onQueued(lock);
   }
   published(addr: Addr): void {

@@ -8,7 +8,7 @@ import { OP } from '../trace.ts';
 import { NS_PER_STEP } from './access.ts';
 import { Gate } from './gate.ts';
 import { GatedIsa } from './isa.ts';
-import { type GateArea, HEURISTICS, Head } from './layout.ts';
+import { type GateArea, HEURISTICS } from './layout.ts';
 import { Memory } from './memory.ts';
 import type { Policy } from './policy.ts';
 
@@ -41,11 +41,11 @@ export class GatedCpu extends Cpu {
   constructor(isa: GatedIsa, id: number, count: number, words: Int32Array<SharedArrayBuffer>) {
     super(isa, id, count, words, 1);
     this.gated = isa;
-    annotateLocks(this, (op, lock, mode) => isa.annotate(op, lock, mode));
+    annotateLocks(this, (op, lock, mode, traits) => isa.annotate(op, lock, mode, traits));
     const object = (name: string) => {
       const op = OP[name]!;
-      return (addr: number, layout: object): void => {
-        isa.gate.set(Head.slabs, 1);
+      return (addr: number, layout: object, slab: number): void => {
+        isa.gate.usesSlab(slab);
         isa.annotate(op, addr, tagOf(layout), sizeOf(layout));
       };
     };

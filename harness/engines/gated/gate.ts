@@ -8,7 +8,8 @@
  *
  * How the turn is handed on, and what that orders: baton.ts.
  *
- * Who can go on: a CPU that spins, when its word has another value; a futex sleeper, when it was woken (a changed word does not wake it); one that
+ * Who can go on: a CPU that spins, when its word has another value; a futex sleeper, when it was woken (a changed word does not wake it), or spuriously, as long as the
+ * execution may have that and somebody else can go on, so that it never hides a deadlock; one that
  * yielded, when memory has changed since; a blocked one also when an interrupt is due. Where nobody can and every store has reached memory: those that yielded
  * get another look (for so many rounds without a change: livelock), then time jumps to the next timeout, and then it is a deadlock.
  *
@@ -30,6 +31,7 @@ import {
   Head,
   LINE_BYTES,
   Line,
+  MAX_SLABS,
   READY,
   SLEEPING,
   SPINNING,
@@ -45,6 +47,7 @@ import {
   type Policy,
   type PolicyView,
   RUN,
+  SPURIOUS,
   STALE,
   TIMEOUT,
   transition,
@@ -211,7 +214,8 @@ export class Gate implements PolicyView {
     const { w } = this;
     const line = this.line(cpu);
     const status = w[line + H(Line.status)];
-    if (status === DONE || status === SLEEPING) return -2;
+    if (status === DONE) return -2;
+    if (status === SLEEPING) return this.get(Head.spurious) > 0 ? -1 : -2;
     const op = w[line + H(Line.op)]!;
     // Not begun, or about to go on after something that was no access.
     if (op === 0 || op === PAUSE || (op === BLOCKED && status === READY)) return -1;
@@ -324,6 +328,10 @@ export class Gate implements PolicyView {
         w[line + H(Line.status)] = READY;
         continue;
       }
+      if (kind === SPURIOUS) {
+        w[line + H(Line.status)] = READY;
+        this.set(Head.spurious, this.get(Head.spurious) - 1);
+      }
       w[line + H(Line.interrupt)] = kind === INTERRUPT ? 1 : 0;
       if (w[line + H(Line.status)] === DONE) {
         w[line + H(Line.status)] = READY;
@@ -360,7 +368,7 @@ export class Gate implements PolicyView {
     const choice = policy.choose(this, enabled, count, usual);
     if (choice !== usual && transition(RUN, current) === usual) {
       const kind = kindOf(choice);
-      const preempts = kind === RUN || (kind === INTERRUPT && cpuOf(choice) !== current);
+      const preempts = kind === RUN || kind === SPURIOUS || (kind === INTERRUPT && cpuOf(choice) !== current);
       if (preempts) this.w[this.head + H(Head.preemptions)]! += 1;
     }
     // What leaves the turn where it is is kept even if it was the usual: the next decision is made at the same accesses.
@@ -396,6 +404,10 @@ export class Gate implements PolicyView {
         enabled[count++] = transition(TIMEOUT, cpu);
     }
     if (this.buffers.weakness > 0) count = this.buffers.collect(enabled, count);
+    if (count > 0 && this.get(Head.spurious) > 0)
+      for (let cpu = 0; cpu < this.cpus; cpu += 1)
+        if (this.w[this.line(cpu) + H(Line.status)] === SLEEPING)
+          enabled[count++] = transition(SPURIOUS, cpu);
     this.count = count;
     return count > 0;
   }
@@ -546,8 +558,16 @@ export class Gate implements PolicyView {
       w.fill(0, line + H(Line.status), line + LINE_WORDS);
     }
     this.current = NOBODY;
-    this.policies[this.get(Head.policy)]!.begin(this);
+    const policy = this.policies[this.get(Head.policy)]!;
+    this.set(Head.spurious, policy.spurious ? policy.spurious(this) : this.spuriously());
+    policy.begin(this);
     this.give(this.decide());
+  }
+
+  /** Futex waits of this execution that may end spuriously, by its seed: the policy's stream is the same with and without. */
+  private spuriously(): number {
+    const seed = this.get(Head.seed);
+    return Math.imul(seed ^ (seed >>> 15), 0x2c1b3c6d) >>> 30 === 0 ? this.get(Head.spuriousMost) : 0;
   }
 
   /** The session is over: everybody gets the turn once more, to see that. */
@@ -644,6 +664,15 @@ export class Gate implements PolicyView {
       ],
       entry,
     );
+  }
+
+  /** Objects of a slab are allocated and freed. */
+  usesSlab(slab: Addr): void {
+    const known = this.get(Head.slabs);
+    for (let at = 0; at < known; at += 1) if (this.get(Head.slabsAt + 4 * at) === slab) return;
+    if (known >= MAX_SLABS) return;
+    this.set(Head.slabsAt + 4 * known, slab);
+    this.set(Head.slabs, known + 1);
   }
 
   /** Whether nobody else is left who could run beside this CPU. */

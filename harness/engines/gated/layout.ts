@@ -46,6 +46,9 @@ export const Head = struct('gate', {
   abortBy: u32,
   /** Futex tickets given. */
   tickets: u32,
+  /** Futex waits that may still end spuriously, and how many may in an execution that is chosen for it. */
+  spurious: u32,
+  spuriousMost: u32,
   switches: u32,
   preemptions: u32,
   undo: u32,
@@ -86,10 +89,11 @@ export const Head = struct('gate', {
   model: u32,
   /** What is recorded in this execution: one of {@link TRACED}. */
   traced: u32,
-  /** What is recorded as long as no slab is used, and once one is; and whether one is. */
+  /** What is recorded as long as no slab is used, and once one is; how many are, and where the first of them are. */
   tracedPlain: u32,
   tracedObjects: u32,
   slabs: u32,
+  slabsAt: words(8),
   /** Findings that nobody wants to hear of (again), by hash. */
   muted: words(257),
   /** At which records stacks are taken: one of STACKS in capture.ts. */
@@ -173,6 +177,8 @@ export const DONE = 3;
 
 /** What is recorded of an execution: events of locks, objects and interrupts, or accesses as well. */
 export const TRACED = { none: 0, events: 1, all: 2 } as const;
+/** Slabs that {@link Head} has room for. */
+export const MAX_SLABS = 8;
 /** Hashes that {@link Head} has room for after their count. */
 export const MAX_MUTED = 256;
 

@@ -7,6 +7,7 @@
  *   DRAIN     a store leaves its buffer and reaches memory
  *   INTERRUPT the CPU runs its pending interrupt handlers, and goes on
  *   TIMEOUT   its futex wait ends, by its timeout
+ *   SPURIOUS  its futex wait ends though nobody has ended it, and the CPU goes on; so many times an execution (`spurious`)
  *   STALE     its relaxed load returns an older value (how much older is the index)
  *
  * The policy runs on the CPU that holds the turn and keeps everything in shared memory, in {@link PolicyView}: which CPU that is must not matter. It
@@ -19,13 +20,14 @@ export const INTERRUPT = 2;
 export const TIMEOUT = 3;
 /** A relaxed load returns an older value; not a choice among transitions, but recorded as one. */
 export const STALE = 4;
+export const SPURIOUS = 5;
 
 /** A transition. */
 export function transition(kind: number, cpu: number, index = 0): number {
   return (kind << 16) | (index << 8) | cpu;
 }
 
-/** What it is: RUN, DRAIN, INTERRUPT or TIMEOUT. */
+/** What it is: RUN, DRAIN, INTERRUPT, TIMEOUT or SPURIOUS. */
 export const kindOf = (choice: number): number => choice >>> 16;
 /** The CPU it is about. */
 export const cpuOf = (choice: number): number => choice & 0xff;
@@ -85,6 +87,8 @@ export interface Policy {
   choose(view: PolicyView, enabled: Int32Array, count: number, usual: number): number;
   /** How many accesses the CPU may make before it asks again; at least 1. */
   quota(view: PolicyView, cpu: number): number;
+  /** Futex waits of this execution that may end spuriously; one, in one of four executions by seed, unless the policy says otherwise. */
+  spurious?(view: PolicyView): number;
   /**
    * How far back a relaxed load of the current CPU looks; at random unless the policy says otherwise.
    * @param older values that it may see, besides the latest

@@ -13,6 +13,8 @@
  * who then makes the next step (`obliged`); or who has one of these words in a buffer, too, for whose store reaches memory last may be all that is left of an
  * execution.
  *
+ * Futex waits that end spuriously: as many an execution as the third byte of the parameter says. That too lets a CPU run, and is a preemption where another could go on.
+ *
  * The parameter is the bound; its second byte the bound to begin with.
  */
 import {
@@ -24,6 +26,7 @@ import {
   type Policy,
   type PolicyView,
   RUN,
+  SPURIOUS,
   STALE,
 } from '../../engines/gated/policy.ts';
 import type { Search } from '../../engines/gated/search.ts';
@@ -73,8 +76,11 @@ function competing(view: SearchView, cpu: number): number {
 
 function isPreemption(view: SearchView, choice: number): boolean {
   const kind = kindOf(choice);
-  return (kind === RUN || kind === INTERRUPT) && cpuOf(choice) !== view.current;
+  return (kind === RUN || kind === INTERRUPT || kind === SPURIOUS) && cpuOf(choice) !== view.current;
 }
+
+/** Whether the CPU makes its next access by it. */
+const runs = (choice: number): boolean => kindOf(choice) === RUN || kindOf(choice) === SPURIOUS;
 
 /** Exhaustive search. */
 export const exhaustive: Policy = {
@@ -84,6 +90,7 @@ export const exhaustive: Policy = {
     return view.search.advance((view.parameter >>> 8) & 0xff, view.parameter & 0xff);
   },
   begin() {},
+  spurious: (view) => (view.parameter >>> 16) & 0xff,
   choose(plain, enabled, count, usual) {
     const view = plain as SearchView;
     const { search, current } = view;
@@ -104,7 +111,7 @@ export const exhaustive: Policy = {
         const reached = broke ? all & (1 << current) : all;
         if (reached !== all) search.turnAway();
         if ((reached | competing(view, cpu)) === 0) continue;
-      } else if (obliged !== 0 && (kindOf(choice) !== RUN || (obliged & (1 << cpu)) === 0)) continue;
+      } else if (obliged !== 0 && (!runs(choice) || (obliged & (1 << cpu)) === 0)) continue;
       else if (broke && isPreemption(view, choice)) {
         search.turnAway();
         continue;

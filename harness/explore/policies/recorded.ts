@@ -13,6 +13,7 @@ const ENTRIES = 0;
 /** The word kept for the entries that applied. */
 export const APPLIED = 1;
 const FOR_GOOD = 4096;
+const SPURIOUS_WAKE_UPS = 255;
 
 /** The view with the plan; only this policy looks at it. */
 interface PlanView extends PolicyView {
@@ -48,6 +49,8 @@ export const recorded: Policy = {
     view.keep(APPLIED, 0);
     view.keep(2, 0);
   },
+  // What was recorded has kept within its bounds.
+  spurious: () => SPURIOUS_WAKE_UPS,
   choose(plain, enabled, count, usual) {
     const view = plain as PlanView;
     const cpu = view.current;
