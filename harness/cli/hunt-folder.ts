@@ -50,7 +50,15 @@ export class Attempts {
 
 /** At most so many milliseconds are lost by a hunt that is killed; and the executions of a session. */
 const EVERY = 500;
-const START: Omit<HuntState, 'failures'> = { chunk: 0, executions: 0, accesses: 0, seconds: 0, longest: 0 };
+const START: Omit<HuntState, 'failures'> = {
+  chunk: 0,
+  executions: 0,
+  accesses: 0,
+  seconds: 0,
+  longest: 0,
+  undecided: 0,
+  unwatched: 0,
+};
 
 function load<Content>(file: string): Content {
   try {

@@ -34,6 +34,12 @@ const undecided = (result: HuntResult): string =>
     ? ''
     : `; what was recorded in ${group(result.undecided)} of them is UNKNOWN to be linearizable: too many operations at once, or in all`;
 
+/** Nor is what no detector has looked at called free of what they find. */
+const unwatched = ({ unwatched, detect }: HuntResult): string =>
+  unwatched === 0
+    ? ''
+    : `; ${group(unwatched)} of them had too many accesses to be shown to ${detect.join(', ')}`;
+
 /** Executions without a new interleaving that make a search a spent one, if they are half of all. */
 const SPENT = 500;
 
@@ -61,7 +67,7 @@ export function verdictLine(result: HuntResult): string {
     case 'found':
       return `${echo} FAILURE (${result.failures.map(({ oracle }) => oracle).join(', ')}) ${rate}`;
     case 'clean':
-      return `${echo} SUCCESS no failure in ${rate}${covered(result)}${undecided(result)}`;
+      return `${echo} SUCCESS no failure in ${rate}${covered(result)}${undecided(result)}${unwatched(result)}`;
     case 'interrupted':
       return `${echo} INTERRUPTED after ${rate}${covered(result)}`;
     default:

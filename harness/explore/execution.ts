@@ -71,6 +71,8 @@ export interface Session {
   readonly maxSteps: number;
   /** Executions whose recorded operations were too much to be judged. */
   readonly undecided: number;
+  /** Executions whose records were too many, so that no detector has seen them. */
+  readonly unwatched: number;
 }
 
 /** One execution in full. */

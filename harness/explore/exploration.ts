@@ -167,6 +167,7 @@ export class Exploration {
       failures: gate.failures(),
       maxSteps: gate.get(Head.maxSteps),
       undecided: gate.get(Head.undecided),
+      unwatched: gate.get(Head.unwatched),
     };
   }
 

@@ -68,6 +68,7 @@ export class GateWords {
       Head.ended,
       Head.portfolio,
       Head.undecided,
+      Head.unwatched,
     ])
       this.set(word, 0);
     this.set(Head.accesses, 0);

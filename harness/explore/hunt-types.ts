@@ -62,6 +62,9 @@ export interface HuntState {
   readonly seconds: number;
   /** Accesses of its longest execution. */
   readonly longest: number;
+  /** As in its counts. */
+  readonly undecided: number;
+  readonly unwatched: number;
   readonly failures: readonly HuntFailure[];
 }
 
@@ -107,6 +110,8 @@ export interface HuntCounts {
   readonly seed: number;
   /** Executions whose recorded operations could be called neither linearizable nor not. */
   readonly undecided: number;
+  /** Executions with too many accesses or events to be shown to detectors. */
+  readonly unwatched: number;
   /** Distinct interleavings, and how many came once or twice; see `unseen` and `richness`. */
   readonly coverage: Coverage;
   /** Names of the detectors. */

@@ -43,7 +43,8 @@ export class Hunt {
   private executions: number;
   private accesses: number;
   private longest: number;
-  private undecided = 0;
+  private undecided: number;
+  private unwatched: number;
 
   constructor(exploration: Exploration, options: HuntOptions) {
     this.exploration = exploration;
@@ -55,6 +56,8 @@ export class Hunt {
     this.executions = from?.executions ?? 0;
     this.accesses = from?.accesses ?? 0;
     this.longest = from?.longest ?? 0;
+    this.undecided = from?.undecided ?? 0;
+    this.unwatched = from?.unwatched ?? 0;
     this.spentBefore = (from?.seconds ?? 0) * 1000;
   }
 
@@ -108,6 +111,7 @@ export class Hunt {
       this.executions += session.executions;
       this.accesses += session.accesses;
       this.undecided += session.undecided;
+      this.unwatched += session.unwatched;
       // What replays, shrinking and measuring run in between has no part in it: a hunt that goes on later runs the same schedules.
       this.longest = session.maxSteps;
       // A session that was cut short is begun anew by whoever goes on.
@@ -129,13 +133,13 @@ export class Hunt {
   }
 
   private progress(chunk: number): void {
-    const { executions, accesses, longest } = this;
+    const { executions, accesses, longest, undecided, unwatched } = this;
     const seconds = this.elapsed / 1000;
     this.options.onProgress?.({
       executions,
       seconds,
       failures: this.failures.size,
-      state: { chunk, executions, accesses, seconds, longest },
+      state: { chunk, executions, accesses, seconds, longest, undecided, unwatched },
     });
   }
 
@@ -169,6 +173,7 @@ export class Hunt {
       models: this.models,
       seed: this.seed,
       undecided: this.undecided,
+      unwatched: this.unwatched,
       coverage: this.exploration.gate.coverage(),
       difference: differs,
       detect: this.exploration.detect,

@@ -12,7 +12,8 @@
  * A replay must show what it stands for by itself: for it the orders of locks begin anew.
  *
  * What was found makes the execution a failure, unless its key is among the `muted` (it was kept already, or somebody wants no word of it), or it is a lead.
- * Executions that were given up are not judged: their CPUs have ended wherever they stood.
+ * Executions that were given up are not judged: their CPUs have ended wherever they stood. Nor are those with more records than the trace has room for; they are
+ * counted, and the hunt says how many.
  */
 import type { Addr } from '../../src/arch/index.ts';
 import { CpuArea, layoutOf, type Machine, nameOf, regimesOf, sizeOf } from '../../src/memory/index.ts';
@@ -135,7 +136,11 @@ export class Watch {
     const { gate } = this;
     const traced = gate.get(Head.traced);
     const records = gate.get(Head.trace);
-    if (traced === TRACED.none || gate.get(Head.traceLost) !== 0) return false;
+    if (traced === TRACED.none) return false;
+    if (gate.get(Head.traceLost) !== 0) {
+      gate.set(Head.unwatched, gate.get(Head.unwatched) + 1);
+      return false;
+    }
     const trace = new Trace(this.words, records);
     const slabs = gate.get(Head.slabs) !== 0 && traced === TRACED.all;
     if (slabs) this.lists(trace);

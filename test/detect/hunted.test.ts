@@ -4,7 +4,9 @@
  */
 import * as assert from 'uvu/assert';
 import { DETECTORS } from '../../harness/detect/index.ts';
+import { Exploration } from '../../harness/explore/exploration.ts';
 import { hunt } from '../../harness/explore/hunt.ts';
+import { PORTFOLIO } from '../../harness/explore/policies/index.ts';
 import { replay } from '../../harness/explore/replay.ts';
 import { SuppressionError, suppressions } from '../../harness/explore/suppress.ts';
 import { decode, encode, LONGEST_TOKEN } from '../../harness/explore/token.ts';
@@ -184,6 +186,19 @@ test('an access without its guard is a lead and no failure', async () => {
   assert.is(verdict, 'clean');
   assert.is(leads.length, 1);
   assert.match(leads[0]!, /CPU 1 makes a writeOnce of guarded_value\.value/);
+});
+
+test('executions that are too long for detectors are counted, not called free of races', async () => {
+  const { broken } = classic('unlocked-read');
+  const session = { executions: 20, base: seed, portfolio: PORTFOLIO };
+  for (const [trace, unwatched] of [
+    [1 << 12, 0],
+    [8, 20],
+  ] as const) {
+    const exploration = await Exploration.open(broken, { detect: ['races'], trace });
+    const made = await exploration.session(session).finally(() => exploration.close());
+    assert.equal([made.unwatched, made.failed > 0], [unwatched, unwatched === 0], `seed ${seed}`);
+  }
 });
 
 test('a token says which detectors it takes, and one without is of those on by default', () => {

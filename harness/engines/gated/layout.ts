@@ -63,8 +63,9 @@ export const Head = struct('gate', {
   ended: u32,
   failed: u32,
   accesses: words(2),
-  /** Executions whose recorded operations could not be judged. */
+  /** Executions whose recorded operations could not be judged, and those with more records than detectors are given. */
   undecided: u32,
+  unwatched: u32,
   /** Hash of the execution that ended last. */
   hash: u32,
   /**
