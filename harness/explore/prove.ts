@@ -72,7 +72,7 @@ const ASSUMPTIONS: readonly (readonly [bit: number, text: string])[] = [
 /** What is taken for granted of futex waits. */
 function sleeping(spurious: number): string {
   if (spurious === 0) return 'no futex wait ends spuriously';
-  return `at most ${spurious === 1 ? 'one futex wait' : `${spurious} futex waits`} of an execution ends spuriously`;
+  return `at most ${spurious === 1 ? 'one futex wait of an execution ends' : `${spurious} futex waits of an execution end`} spuriously`;
 }
 
 const named = (bits: number, texts: readonly (readonly [bit: number, text: string])[]): string[] =>

@@ -68,6 +68,22 @@ test('what a free object or a free list still has in it is no pointer', () => {
   assert.equal(lost('reachable'), [b]);
 });
 
+test('a slab that lies in the state is no part of the roots', () => {
+  const { machine, isa, state, at, things } = made();
+  const [a, b] = [things.alloc(), things.alloc()];
+  isa.write(a + Node.next, b);
+  things.free(a);
+  const all = { from: state, to: machine.words.byteLength };
+  assert.equal(
+    leftOvers(machine.words, [at], [all], 'reachable').map(({ object }) => object),
+    [b],
+  );
+  // The word behind the slab is one of the state's again.
+  const behind = machine.alloc(64);
+  isa.write(behind, b);
+  assert.equal(leftOvers(machine.words, [at], [all], 'reachable'), []);
+});
+
 test('slabs of several kinds say which one is left; memory that is no slab (any more) says nothing', () => {
   const { machine, things, left } = made([Node, Wide]);
   const wide = things.alloc(Wide);
