@@ -167,12 +167,15 @@ function whole(name: string, value: string | undefined, most: number): number | 
 function finished(file: string): Map<string, Outcome> {
   const done = new Map<string, Outcome>();
   if (!existsSync(file)) return done;
-  for (const line of readFileSync(file, 'utf8').split('\n')) {
+  const text = readFileSync(file, 'utf8');
+  // What a campaign was ended in is no part of the next line.
+  if (text !== '' && !text.endsWith('\n')) appendFileSync(file, '\n');
+  for (const line of text.split('\n')) {
     try {
       const { piece, ...outcome } = JSON.parse(line) as Outcome & { piece: string };
       done.set(piece, outcome);
     } catch {
-      // The last line of a campaign that was ended as it wrote: its piece is done anew.
+      // Of a campaign that was ended as it wrote: the piece is done anew.
     }
   }
   return done;
