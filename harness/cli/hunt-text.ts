@@ -47,7 +47,7 @@ const SPENT = 500;
 function covered({ coverage }: HuntResult): string {
   const { executions, interleavings, since, uncounted } = coverage;
   if (interleavings === 0) return '';
-  const percent = (100 * unseen(coverage)).toPrecision(2);
+  const percent = Number((100 * unseen(coverage)).toPrecision(2));
   const parts = [
     `${group(interleavings)} distinct interleavings`,
     since >= SPENT && since >= executions / 2

@@ -110,8 +110,14 @@ test('two that only look and yield are a livelock', async () => {
   assert.is(failed, executions);
   for (const { reason, steps } of failures) {
     assert.is(reason, 'livelock');
-    assert.ok(steps < 1000, `${steps} accesses`);
+    assert.ok(steps < 2000, `${steps} accesses`);
   }
+});
+
+test('two that look and yield for long, and then give up, are none', async () => {
+  const { executions, failed } = await hunt(episodes.patient, 50);
+  assert.is(executions, 50);
+  assert.is(failed, 0);
 });
 
 test('what never ends is given up at the step bound', async () => {

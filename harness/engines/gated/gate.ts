@@ -64,7 +64,7 @@ export class Aborted extends Error {
 }
 
 /** Rounds of nothing but yields, a CPU, after which it is a livelock. */
-const IDLE_ROUNDS = 64;
+const IDLE_ROUNDS = 256;
 /** Time that passes in one of them, in steps. */
 const IDLE_STEPS = 100;
 /** `owed`: it has been woken. */

@@ -34,6 +34,8 @@ export const Profile = {
 } as const;
 
 const RECORD_BYTES = sizeOf(Record);
+/** How often a CPU that finds nothing to do looks again. */
+const LOOKS = 100;
 const WAITING_FOR = cpuArea(0) + CpuArea.waitingFor;
 
 /** `CpuLine.reading`: outside. */
@@ -92,6 +94,8 @@ export class Bench {
   readonly area: TortureArea;
   /** Bits of {@link Profile}; set by the rounds. */
   profile = 0;
+  /** How often a CPU that finds nothing to do looks again, before it goes on. */
+  looks = LOOKS;
   /** Told of each violation before it is recorded. */
   onReport: (() => void) | undefined;
   /** Called when this CPU notes the first violation of the run. */

@@ -15,9 +15,6 @@ import type { Bench, Client, ClientOptions } from './context.ts';
 const SEQUENCE_BITS = 20;
 const SEQUENCE = (1 << SEQUENCE_BITS) - 1;
 
-/** How often a CPU looks again. */
-const LOOKS = 100;
-
 type Step = () => void;
 
 /** Creates the client of one CPU. */
@@ -41,7 +38,7 @@ export function queueClient(bench: Bench, options: ClientOptions<'queue'>): Clie
 
   function put(): void {
     const item = ((cpu.id + 1) << SEQUENCE_BITS) | (puts & SEQUENCE);
-    for (let looks = LOOKS; !ops.put(lock, item); looks -= 1) {
+    for (let { looks } = bench; !ops.put(lock, item); looks -= 1) {
       bench.count(CpuLine.tryFails);
       if (looks === 0) return;
       isa.pause();
@@ -51,7 +48,7 @@ export function queueClient(bench: Bench, options: ClientOptions<'queue'>): Clie
     bench.count(CpuLine.writes);
   }
 
-  function got(take: (lock: number) => number, ordered: boolean, patience = LOOKS): void {
+  function got(take: (lock: number) => number, ordered: boolean, patience = bench.looks): void {
     let item = take(lock);
     for (let looks = patience; item === 0; looks -= 1) {
       bench.count(CpuLine.tryFails);
