@@ -73,12 +73,14 @@ export async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
   );
   return Promise.all(
     list.map(async (word) => {
-      const [policy = '', parameter] = word.split(':');
+      const [policy = '', parameter, ...more] = word.split(':');
       if (Object.hasOwn(ELSEWHERE, policy)) throw new UsageError(ELSEWHERE[policy]!);
       if (!known.includes(policy) || policyIndex(policy) < 0)
         throw new UsageError(
           `there is no policy '${policy}': ${known.join(', ')} are there; '${await nearest(policy, known)}' is the nearest`,
         );
+      if (more.length > 0)
+        throw new UsageError(`--policy ${word} is not right: a policy has one parameter, as in random:16`);
       const value =
         parameter === undefined
           ? (DEFAULT_PARAMETER[policy] ?? 0)
@@ -133,6 +135,10 @@ export function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds
     const executions = whole('budget', raw, 1, 2 ** 31 - 1);
     return executions === undefined ? {} : { executions };
   }
+  if (!/^[\d.]+ ?[a-z]+$/i.test(String(raw)))
+    throw new UsageError(
+      `--budget ${raw} is not right: a number of executions such as 20000, or a time such as 30s, is expected`,
+    );
   const milliseconds = time('budget', raw, 1, 86_400_000);
   return milliseconds === undefined ? {} : { milliseconds };
 }
@@ -151,7 +157,7 @@ export function describeFailure(
   return [
     `  !!! ${failure.oracle}: ${failure.text.split('\n').join('\n      ')}`,
     ...failure.details.map((line) => `      ${line}`),
-    `      under ${failure.model}, after ${group(after.executions)} executions and ${after.seconds.toFixed(2)} s; shrunk from ${shrunk.from} to ${failure.preemptions} preemptions in ${shrunk.seconds.toFixed(2)} s; ${failure.shown} of ${failure.accesses} accesses:`,
+    `      under ${failure.model}, after ${group(after.executions)} executions and ${after.seconds.toFixed(2)} s; shrunk from ${shrunk.from} to ${failure.preemptions} preemptions in ${shrunk.seconds.toFixed(2)} s; ${failure.shown} ${failure.shown === 1 ? 'line' : 'lines'} of a run of ${failure.accesses} accesses:`,
     '',
     ...failure.columns,
     '',
@@ -174,7 +180,8 @@ const SPENT = 500;
 function covered({ coverage }: HuntResult): string {
   const { executions, interleavings, since, uncounted } = coverage;
   if (interleavings === 0) return '';
-  const percent = (100 * unseen(coverage)).toPrecision(2);
+  const chance = 100 * unseen(coverage);
+  const percent = chance >= 10 ? chance.toFixed(0) : chance.toPrecision(2);
   const parts = [
     `${group(interleavings)} distinct interleavings`,
     since >= SPENT && since >= executions / 2

@@ -7,7 +7,7 @@ import { writeWhole } from '../report/files.ts';
 import { environment } from '../torture/result.ts';
 import { group } from '../torture/summary.ts';
 import { EXIT, UsageError } from './errors.ts';
-import { writeFailure } from './hunt-folder.ts';
+import { Attempts, writeFailure } from './hunt-folder.ts';
 import { Interrupt } from './interrupt.ts';
 import { describeFailure, models } from './run-hunt.ts';
 import { findSubjects } from './subjects.ts';
@@ -19,10 +19,10 @@ const given = <Value>(name: string, value: Value | undefined): object =>
   value === undefined ? {} : { [name]: value };
 
 function parse(options: Options): ProofOptions {
-  for (const name of ['policy', 'all'])
+  for (const name of ['policy', 'all', 'resume', 'suppress'])
     if (options[name] !== undefined && options[name] !== false)
       throw new UsageError(
-        `--prove and --${name} do not go together: a proof runs every schedule, and ends at the first failure`,
+        `--prove and --${name} do not go together: a proof runs every schedule at once, and ends at the first failure`,
       );
   if (options.budget !== undefined && !/^\d+$/.test(String(options.budget)))
     throw new UsageError(
@@ -83,7 +83,8 @@ export async function runProve(names: readonly string[], options: Options): Prom
   const file = typeof options.json === 'string' && options.json !== '-' ? options.json : undefined;
   const folder = typeof options.out === 'string' ? options.out : undefined;
   const results: SubjectProof[] = [];
-  const keep = (complete: boolean): void => {
+  const attempts = new Attempts();
+  const write = (complete: boolean): void => {
     const document = { schemaVersion: 1, command: 'prove', complete, environment: environment(), results };
     const text = `${JSON.stringify(document, null, 2)}\n`;
     if (file !== undefined) writeWhole(file, text);
@@ -95,8 +96,11 @@ export async function runProve(names: readonly string[], options: Options): Prom
   const tell = (event: object): void => {
     if (events) process.stdout.write(`${JSON.stringify(event)}\n`);
   };
+  const keep = (complete: boolean): void => {
+    attempts.attempt(() => write(complete));
+  };
   // Said at the start, not when something has been found.
-  keep(false);
+  write(false);
   const interrupt = new Interrupt();
   try {
     for (const { lock, url, hash, file: from } of subjects)
@@ -111,7 +115,7 @@ export async function runProve(names: readonly string[], options: Options): Prom
           signal: interrupt.signal,
           onFailure(failure: HuntFailure) {
             // On disk before it is printed.
-            if (folder !== undefined) writeFailure(folder, lock.name, failure);
+            if (folder !== undefined) attempts.attempt(() => writeFailure(folder, lock.name, failure));
             for (const line of describeFailure(failure, lock.name, from)) say(line);
             tell({ event: 'failure', subject: lock.name, failure });
           },
@@ -127,5 +131,6 @@ export async function runProve(names: readonly string[], options: Options): Prom
   }
   const any = (...verdicts: string[]): boolean => results.some(({ verdict }) => verdicts.includes(verdict));
   if (any('found', 'not deterministic')) return EXIT.violation;
-  return interrupt.signal.aborted ? EXIT.interrupted : EXIT.clean;
+  if (interrupt.signal.aborted) return EXIT.interrupted;
+  return attempts.broken ? EXIT.died : EXIT.clean;
 }
