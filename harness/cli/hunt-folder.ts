@@ -41,7 +41,7 @@ export class Attempts {
       return true;
     } catch (error) {
       if (!this.broken)
-        process.stderr.write(`lockrig: ${(error as Error).message}; it goes on without that\n`);
+        process.stderr.write(`lockrig: ${(error as Error).message}; the hunt goes on without it\n`);
       this.broken = true;
       return false;
     }

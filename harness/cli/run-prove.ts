@@ -4,26 +4,34 @@ import { MAX_GATED } from '../engines/gated/layout.ts';
 import type { HuntFailure } from '../explore/hunt.ts';
 import { PROOF_BOUND, type ProofOptions, proveSubject, type SubjectProof } from '../explore/proof.ts';
 import { writeWhole } from '../report/files.ts';
-import { environment } from '../torture/result.ts';
 import { group } from '../torture/summary.ts';
+import { Channel } from './channel.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { Attempts, writeFailure } from './hunt-folder.ts';
+import { models } from './hunt-options.ts';
+import { describeFailure } from './hunt-text.ts';
 import { Interrupt } from './interrupt.ts';
-import { describeFailure, models } from './run-hunt.ts';
 import { findSubjects } from './subjects.ts';
 import { type Raw, whole } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
 
+const WHOLE = 'a proof runs every schedule, and ends at the first failure';
+/** Options of hunt that a proof does not take, and why. */
+const ALONE = {
+  policy: WHOLE,
+  all: WHOLE,
+  suppress: WHOLE,
+  resume: 'a proof begins anew each time',
+};
+
 const given = <Value>(name: string, value: Value | undefined): object =>
   value === undefined ? {} : { [name]: value };
 
 function parse(options: Options): ProofOptions {
-  for (const name of ['policy', 'all', 'resume', 'suppress'])
+  for (const [name, why] of Object.entries(ALONE))
     if (options[name] !== undefined && options[name] !== false)
-      throw new UsageError(
-        `--prove and --${name} do not go together: a proof runs every schedule at once, and ends at the first failure`,
-      );
+      throw new UsageError(`--prove and --${name} do not go together: ${why}`);
   if (options.budget !== undefined && !/^\d+$/.test(String(options.budget)))
     throw new UsageError(
       `--budget ${options.budget} is not right with --prove: a number of executions is expected`,
@@ -79,34 +87,24 @@ export async function runProve(names: readonly string[], options: Options): Prom
   const how = parse(options);
   const list = (await models(options.model)) ?? ['sc'];
   const subjects = await findSubjects(names, { scenarios: true });
-  const events = options.json === true || options.json === '-';
-  const file = typeof options.json === 'string' && options.json !== '-' ? options.json : undefined;
-  const folder = typeof options.out === 'string' ? options.out : undefined;
+  const channel = new Channel('prove', options);
+  const { folder } = channel;
   const results: SubjectProof[] = [];
   const attempts = new Attempts();
-  const write = (complete: boolean): void => {
-    const document = { schemaVersion: 1, command: 'prove', complete, environment: environment(), results };
-    const text = `${JSON.stringify(document, null, 2)}\n`;
-    if (file !== undefined) writeWhole(file, text);
-    if (folder !== undefined) writeWhole(join(folder, 'hunt.json'), text);
+  const put = (complete: boolean): void => {
+    const document = channel.document(complete, { results });
+    channel.write(document);
+    if (folder !== undefined) writeWhole(join(folder, 'hunt.json'), document);
   };
-  const say = (text: string): void => {
-    if (!events) process.stdout.write(`${text}\n`);
-  };
-  const tell = (event: object): void => {
-    if (events) process.stdout.write(`${JSON.stringify(event)}\n`);
-  };
-  const keep = (complete: boolean): void => {
-    attempts.attempt(() => write(complete));
-  };
+  const keep = (complete: boolean): boolean => attempts.attempt(() => put(complete));
   // Said at the start, not when something has been found.
-  write(false);
+  put(false);
   const interrupt = new Interrupt();
   try {
     for (const { lock, url, hash, file: from } of subjects)
       for (const model of list) {
         if (interrupt.signal.aborted) break;
-        say(`hunt:${lock.name} model=${model} up to ${preemptions(how.bound ?? PROOF_BOUND)}`);
+        channel.say(`hunt:${lock.name} model=${model} up to ${preemptions(how.bound ?? PROOF_BOUND)}`);
         const proof = await proveSubject(lock, {
           ...how,
           ...given('url', url),
@@ -115,15 +113,16 @@ export async function runProve(names: readonly string[], options: Options): Prom
           signal: interrupt.signal,
           onFailure(failure: HuntFailure) {
             // On disk before it is printed.
-            if (folder !== undefined) attempts.attempt(() => writeFailure(folder, lock.name, failure));
-            for (const line of describeFailure(failure, lock.name, from)) say(line);
-            tell({ event: 'failure', subject: lock.name, failure });
+            const safe =
+              folder === undefined || attempts.attempt(() => writeFailure(folder, lock.name, failure));
+            for (const line of describeFailure(failure, lock.name, from, safe)) channel.say(line);
+            channel.tell({ event: 'failure', subject: lock.name, failure });
           },
         });
         results.push(proof);
         keep(false);
-        for (const line of [...details(proof), verdictLine(proof)]) say(line);
-        tell({ event: 'result', result: proof });
+        for (const line of [...details(proof), verdictLine(proof)]) channel.say(line);
+        channel.tell({ event: 'result', result: proof });
       }
   } finally {
     interrupt.dispose();
