@@ -11,6 +11,7 @@
  * returned (linearizability)? What `init` records comes before all, what `check` records after all.
  */
 import type { Addr, Isa } from './arch/index.ts';
+import { isAsync, wrongName } from './definition.ts';
 import type { MutantNote, OracleName } from './locking/define.ts';
 import { type Cpu, sizeOf } from './memory/index.ts';
 import type { ModelName, RecordedOp, ScenarioModel } from './model.ts';
@@ -162,6 +163,8 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
   const { name, actors, state, stride = STRIDE, grades, outcome, check, model, keeps } = spec;
   if (typeof name !== 'string' || name === '')
     throw new ScenarioDefinitionError("a scenario needs a name: defineScenario({ name: 'lost-update', … })");
+  const wrong = wrongName(name);
+  if (wrong !== undefined) throw new ScenarioDefinitionError(`a scenario's name ${wrong}`);
   const fail = (what: string): never => {
     throw new ScenarioDefinitionError(`scenario '${name}' ${what}`);
   };
@@ -172,6 +175,17 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
       : each.length === 0 || each.some((actor) => typeof actor !== 'function')
   )
     fail('has no actors: one function for all CPUs, or an array of one a CPU, is expected');
+  const callbacks = {
+    actors: typeof actors === 'function' ? [actors] : actors,
+    init: [spec.init],
+    check: [check],
+    outcome: [outcome],
+  };
+  for (const [part, functions] of Object.entries(callbacks))
+    if (functions.some(isAsync))
+      fail(
+        `has an async function for ${part}: a CPU waits for no promise, and what follows an await would be no part of the episode`,
+      );
   const cpus = spec.cpus ?? each?.length ?? 2;
   if (!Number.isInteger(cpus) || cpus < 1)
     fail(`has ${String(spec.cpus)} CPUs: a whole number from 1 is expected`);

@@ -7,11 +7,13 @@
  */
 import * as assert from 'uvu/assert';
 import { HistoryLog, logWords } from '../harness/detect/history-log.ts';
+import { historyJudge } from '../harness/detect/judge-history.ts';
+import { modelOperations } from '../harness/detect/models.ts';
 import { Exploration } from '../harness/explore/exploration.ts';
 import { PORTFOLIO } from '../harness/explore/policies/index.ts';
 import { describeHunt, hunt, prove, replay, torture } from '../harness/index.ts';
 import type { Tortured } from '../harness/torture/setup.ts';
-import { defineScenario, ScenarioDefinitionError } from '../src/index.ts';
+import { defineLock, defineScenario, ScenarioDefinitionError } from '../src/index.ts';
 import type { RecordedOp, Result } from '../src/model.ts';
 import { scenarioByName } from '../src/scenarios/index.ts';
 import { buffered, endless, late, liar, own, unjudged, url } from './fixtures/recorded.ts';
@@ -116,6 +118,42 @@ test('a model that is none is refused', () => {
       (error: unknown) => error instanceof ScenarioDefinitionError && /for a model/.test(error.message),
     );
   }
+});
+
+test('a name that is no line, or an async callback, is refused with what is wrong', () => {
+  const parts = { name: 'x', state: 4, actors: () => {}, check: () => {} };
+  for (const [wrong, sentence] of [
+    [{ name: 'two\nlines' }, /"two\\nlines" has control characters/],
+    [{ name: 'x'.repeat(101) }, /has 101 characters: at most 100/],
+    [{ actors: async () => {} }, /async function for actors/],
+    [{ actors: [() => {}, async () => {}] }, /async function for actors/],
+    [{ check: async () => {} }, /async function for check/],
+  ] as const)
+    assert.throws(
+      () => defineScenario({ ...parts, ...wrong } as Parameters<typeof defineScenario>[0]),
+      (error: unknown) => error instanceof ScenarioDefinitionError && sentence.test(error.message),
+    );
+  assert.is(defineScenario({ ...parts, name: 'x'.repeat(100) }).name.length, 100);
+  const lock = {
+    name: 'x',
+    kind: 'mutex',
+    size: 4,
+    create: () => ({ acquire: async () => {}, release() {} }),
+  };
+  assert.throws(() => defineLock({ ...lock, name: 'a\u001b[31m' } as never), /control characters/);
+  assert.throws(() => defineLock(lock as never).create({} as never, {} as never), /has an async acquire/);
+});
+
+test('an operation that the named model does not have is an exception, and no wrong answer', () => {
+  const of = (name: string) => ({
+    history: [{ cpu: 0, op: { name }, call: 1, return: 2, result: undefined }],
+    full: false,
+  });
+  const judge = historyJudge('stack');
+  assert.is(judge(of('pop')).verdict, 'linearizable');
+  assert.throws(() => judge(of('pap')), /the model 'stack' has no operation 'pap': one of push, pop/);
+  for (const [model, names] of Object.entries(modelOperations))
+    for (const name of names) historyJudge(model as 'stack')(of(name));
 });
 
 test.run();

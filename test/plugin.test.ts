@@ -63,6 +63,14 @@ export default defineLock({
   assert.equal(create().words, [0, 1]);
 });
 
+test('a promise that a file leaves behind rejected is told in a sentence, and so is what it throws besides', async () => {
+  const rejects = `Promise.reject(new Error('left behind'));`;
+  const left = await refused(() => load(box.write({ 'left.ts': `${rejects}\n${pluginSource('left')}` })));
+  assert.match(left.message, /left\.ts:1:\d+ throws while it is imported \(Error: left behind\)/);
+  const both = await refused(() => load(box.write({ 'both.ts': `${rejects}\nthrow new Error('first');` })));
+  assert.match(both.message, /both\.ts:2:\d+ throws while it is imported \(Error: first\)/);
+});
+
 test('every extension loads', async () => {
   for (const name of ['a.ts', 'a.mts', 'a.js', 'a.mjs']) {
     const { locks } = await load(box.write({ [`extensions/${name}`]: pluginSource(`from ${name}`) }));

@@ -55,12 +55,14 @@ export async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
   );
   return Promise.all(
     list.map(async (word) => {
-      const [policy = '', parameter] = word.split(':');
+      const [policy = '', parameter, ...more] = word.split(':');
       if (Object.hasOwn(ELSEWHERE, policy)) throw new UsageError(ELSEWHERE[policy]!);
       if (!known.includes(policy) || policyIndex(policy) < 0)
         throw new UsageError(
           `there is no policy '${policy}': ${known.join(', ')} are there; '${await nearest(policy, known)}' is the nearest`,
         );
+      if (more.length > 0)
+        throw new UsageError(`--policy ${word} is not right: a policy has one parameter, as in random:16`);
       const value =
         parameter === undefined
           ? (DEFAULT_PARAMETER[policy] ?? 0)
@@ -115,6 +117,10 @@ export function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds
     const executions = whole('budget', raw, 1, 2 ** 31 - 1);
     return executions === undefined ? {} : { executions };
   }
+  if (!/^[\d.]+ ?[a-z]+$/i.test(String(raw)))
+    throw new UsageError(
+      `--budget ${raw} is not right: a number of executions such as 20000, or a time such as 30s, is expected`,
+    );
   const milliseconds = time('budget', raw, 1, 86_400_000);
   return milliseconds === undefined ? {} : { milliseconds };
 }

@@ -18,7 +18,7 @@ export function describeFailure(
   return [
     `  !!! ${failure.oracle}: ${failure.text.split('\n').join('\n      ')}`,
     ...failure.details.map((line) => `      ${line}`),
-    `      under ${failure.model}, after ${group(after.executions)} executions and ${after.seconds.toFixed(2)} s; shrunk from ${shrunk.from} to ${failure.preemptions} preemptions in ${shrunk.seconds.toFixed(2)} s; ${failure.shown} of ${failure.accesses} accesses:`,
+    `      under ${failure.model}, after ${group(after.executions)} executions and ${after.seconds.toFixed(2)} s; shrunk from ${shrunk.from} to ${failure.preemptions} preemptions in ${shrunk.seconds.toFixed(2)} s; ${failure.shown} ${failure.shown === 1 ? 'line' : 'lines'} of a run of ${failure.accesses} accesses:`,
     '',
     ...failure.columns,
     '',
@@ -47,7 +47,8 @@ const SPENT = 500;
 function covered({ coverage }: HuntResult): string {
   const { executions, interleavings, since, uncounted } = coverage;
   if (interleavings === 0) return '';
-  const percent = Number((100 * unseen(coverage)).toPrecision(2));
+  const chance = 100 * unseen(coverage);
+  const percent = chance >= 10 ? chance.toFixed(0) : chance.toPrecision(2);
   const parts = [
     `${group(interleavings)} distinct interleavings`,
     since >= SPENT && since >= executions / 2

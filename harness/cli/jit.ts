@@ -7,7 +7,7 @@
  *   optimised     the top tier as early as possible; wasm optimised from the start
  */
 import { spawn } from 'node:child_process';
-import { UsageError } from './errors.ts';
+import { EXIT, UsageError } from './errors.ts';
 
 /** The tiers that can be asked for. */
 export const TIERS = ['interpreter', 'baseline', 'optimised'] as const;
@@ -44,6 +44,13 @@ export function isPinned(tier: Tier): boolean {
   return process.env[MARK] === tier;
 }
 
+/** A child does not outlive its parent, which nobody can tell to stop once it was killed: their channel closes then. */
+export function followParent(): void {
+  if (!process.channel) return;
+  process.once('disconnect', () => process.exit(EXIT.interrupted));
+  process.channel.unref();
+}
+
 /**
  * Runs this command again at a tier and answers its exit code. Signals go to the whole process group from a terminal; from elsewhere they are passed on.
  * @throws UsageError when this Node does not start with the flags
@@ -51,7 +58,7 @@ export function isPinned(tier: Tier): boolean {
 export function runPinned(tier: Tier): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...FLAGS[tier], ...process.execArgv, ...process.argv.slice(1)], {
-      stdio: 'inherit',
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, [MARK]: tier },
     });
     const pass = (signal: NodeJS.Signals): void => {

@@ -30,6 +30,8 @@ let unsaid = false;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE' || unsaid) return;
   unsaid = true;
+  // The command may be over by now.
+  process.exitCode ||= EXIT.died;
   process.stderr.write(`lockrig: stdout cannot be written: ${error.message}\n`);
 });
 

@@ -16,15 +16,22 @@ import { type Raw, whole } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
 
+const WHOLE = 'a proof runs every schedule, and ends at the first failure';
+/** Options of hunt that a proof does not take, and why. */
+const ALONE = {
+  policy: WHOLE,
+  all: WHOLE,
+  suppress: WHOLE,
+  resume: 'a proof begins anew each time',
+};
+
 const given = <Value>(name: string, value: Value | undefined): object =>
   value === undefined ? {} : { [name]: value };
 
 function parse(options: Options): ProofOptions {
-  for (const name of ['policy', 'all'])
+  for (const [name, why] of Object.entries(ALONE))
     if (options[name] !== undefined && options[name] !== false)
-      throw new UsageError(
-        `--prove and --${name} do not go together: a proof runs every schedule, and ends at the first failure`,
-      );
+      throw new UsageError(`--prove and --${name} do not go together: ${why}`);
   if (options.budget !== undefined && !/^\d+$/.test(String(options.budget)))
     throw new UsageError(
       `--budget ${options.budget} is not right with --prove: a number of executions is expected`,

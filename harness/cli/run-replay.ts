@@ -194,7 +194,12 @@ export async function runReplay(
     ...(hash === undefined ? {} : { hash }),
   });
   const { failure, same } = result;
-  if (perfetto !== undefined) await writeTimeline(perfetto, recording, token);
+  let unwritten: Error | undefined;
+  // What the replay has shown is told all the same.
+  if (perfetto !== undefined)
+    await writeTimeline(perfetto, recording, token).catch((error: Error) => {
+      unwritten = error;
+    });
   const halt = until === undefined ? undefined : await haltAt(recording, until, nth);
   const places = halt ? [...matters(recording, most - 1, halt.place), halt.place] : matters(recording, most);
   const shown: ReplayResult = {
@@ -212,5 +217,6 @@ export async function runReplay(
     );
     return EXIT.died;
   }
-  return failure ? EXIT.violation : EXIT.clean;
+  if (unwritten) process.stderr.write(`lockrig: ${unwritten.message}\n`);
+  return failure ? EXIT.violation : unwritten ? EXIT.died : EXIT.clean;
 }

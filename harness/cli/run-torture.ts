@@ -77,7 +77,11 @@ async function again(
   { say, tell, signal }: Telling,
 ): Promise<void> {
   if (!options.reproduce) {
-    say(`  to make it a run that replays: lockrig torture ${subject.file ?? subject.lock.name} --reproduce`);
+    const { lock, file } = subject;
+    // What brings its own memory runs free only.
+    if (lock.definition === 'lock' && (lock.share || lock.kind === 'async-mutex')) return;
+    const name = file === undefined ? lock.name : `${file}#${lock.name}`;
+    say(`  to make it a run that replays: lockrig torture ${name} --reproduce`);
     return;
   }
   const { describeReproduced, reproduceSubject } = await import('./reproduce.ts');

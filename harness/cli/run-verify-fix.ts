@@ -6,7 +6,7 @@ import { writeWhole } from '../report/files.ts';
 import { group } from '../torture/summary.ts';
 import { Channel } from './channel.ts';
 import { EXIT, UsageError } from './errors.ts';
-import { writeFailure } from './hunt-folder.ts';
+import { Attempts, writeFailure } from './hunt-folder.ts';
 import { budget, policies } from './hunt-options.ts';
 import { describeFailure } from './hunt-text.ts';
 import { Interrupt } from './interrupt.ts';
@@ -27,6 +27,7 @@ const code = ({ lock, url, hash }: Subject): Code => ({
 
 const percent = (share: number): string => {
   const text = (share * 100).toPrecision(2);
+  if (share >= 0.995) return 'more than 99 %';
   return `${text.includes('e') ? Number(text).toFixed(6) : text} %`;
 };
 
@@ -191,8 +192,11 @@ export async function runVerifyFix(
     ];
     process.stdout.write(`${lines.join('\n')}\n`);
   }
-  write(result);
-  if (folder !== undefined && result.failure) writeFailure(folder, result.subject, result.failure);
+  const attempts = new Attempts();
+  attempts.attempt(() => write(result));
+  const { failure } = result;
+  if (folder !== undefined && failure) attempts.attempt(() => writeFailure(folder, result.subject, failure));
+  if (attempts.broken && result.verdict === 'gone') return EXIT.died;
   return {
     'not fixed': EXIT.violation,
     gone: EXIT.clean,

@@ -3,7 +3,11 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import type { HuntFailure } from '../explore/hunt.ts';
+import { policyIndex, RECORDED } from '../explore/policies/index.ts';
 import { UsageError } from './errors.ts';
+
+/** How a token begins, of whichever version. */
+const TOKEN = /^lr\d+:/;
 
 /** A token, and what else its file says of the failure. */
 export interface TokenFile {
@@ -11,13 +15,20 @@ export interface TokenFile {
   readonly known: Pick<Partial<HuntFailure>, 'rate' | 'trace' | 'key'>;
 }
 
+function isPolicy(choice: unknown): boolean {
+  const { policy, parameter } = (choice ?? {}) as Record<string, unknown>;
+  return typeof policy === 'string' && policyIndex(policy) > RECORDED && Number.isInteger(parameter);
+}
+
 function isRate(rate: unknown): rate is HuntFailure['rate'] {
   const { failures, executions, policies } = (rate ?? {}) as Record<string, unknown>;
   return (
     Number.isInteger(failures) &&
     Number.isInteger(executions) &&
+    (failures as number) >= 0 &&
     (failures as number) <= (executions as number) &&
-    Array.isArray(policies)
+    Array.isArray(policies) &&
+    policies.every(isPolicy)
   );
 }
 
@@ -30,14 +41,20 @@ function isTrace(trace: unknown): trace is readonly string[] {
  * @throws UsageError when it is a file without a token
  */
 export function readToken(argument: string): TokenFile {
-  if (!existsSync(argument)) return { token: argument, known: {} };
+  if (!existsSync(argument)) {
+    if (/\.json$|[/\\]/.test(argument) && !TOKEN.test(argument))
+      throw new UsageError(`there is no file ${argument}: a token, or a file that holds one, is expected`);
+    return { token: argument, known: {} };
+  }
   let text: string;
   try {
     text = readFileSync(argument, 'utf8');
   } catch (error) {
     throw new UsageError(`${argument} cannot be read: ${(error as Error).message}`);
   }
-  if (!text.trimStart().startsWith('{')) return { token: text, known: {} };
+  if (TOKEN.test(text.trimStart())) return { token: text, known: {} };
+  const none = `${argument} holds no token: a file that lockrig hunt --out has written is expected`;
+  if (!text.trimStart().startsWith('{')) throw new UsageError(none);
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -45,10 +62,7 @@ export function readToken(argument: string): TokenFile {
     throw new UsageError(`${argument} is no JSON: ${(error as Error).message}`);
   }
   const { token, key, rate, trace } = parsed as Record<string, unknown>;
-  if (typeof token !== 'string')
-    throw new UsageError(
-      `${argument} holds no token: a file that lockrig hunt --out has written is expected`,
-    );
+  if (typeof token !== 'string') throw new UsageError(none);
   const known: TokenFile['known'] = {
     ...(typeof key === 'string' ? { key } : {}),
     ...(isRate(rate) && rate ? { rate } : {}),

@@ -72,13 +72,14 @@ async function run(names: string[], options: Options): Promise<number> {
   const params = parameters(options);
   const maxMemory = whole('max-memory', options.maxMemory, 4, 65536);
   if (options.jit !== undefined) {
-    const { isPinned, runPinned, TIERS } = await import('./jit.ts');
+    const { followParent, isPinned, runPinned, TIERS } = await import('./jit.ts');
     const tier = oneOf('jit', options.jit, TIERS);
     if (tier && !isPinned(tier)) {
       const { findSubjects } = await import('./subjects.ts');
       if (names.length > 0) await findSubjects(names);
       return runPinned(tier);
     }
+    followParent();
   }
   const cpus = params.cpus ?? 2;
   const early = names.length > 0 && !options.selfTest && cpus <= EARLY_CPUS;

@@ -4,10 +4,17 @@
  * An episode is short, so its history is decided in microseconds; where it is not, after so many configurations, or where not everything could be recorded, it
  * is undecided, and that is said and counted, not taken for either answer. A model that throws, or answers nonsense, is an exception of the episode.
  */
-import type { Operation, RecordedOp, Result, ScenarioModel, SequentialModel } from '../../src/model.ts';
+import type {
+  ModelName,
+  Operation,
+  RecordedOp,
+  Result,
+  ScenarioModel,
+  SequentialModel,
+} from '../../src/model.ts';
 import type { HistoryLog, Recorded } from './history-log.ts';
 import { checkLinearizable, explainFailure } from './linearizability.ts';
-import { many, models } from './models.ts';
+import { many, modelOperations, models } from './models.ts';
 
 type Model = SequentialModel<unknown, unknown>;
 
@@ -27,10 +34,21 @@ function judges(model: ScenarioModel): { readonly one: Model; readonly several: 
   return { one, several: many(one) as Model };
 }
 
+/** @throws TypeError when an operation is none of the model's */
+function known(model: ModelName, history: readonly Operation<RecordedOp>[]): void {
+  const names = modelOperations[model];
+  for (const { op } of history)
+    if (!names.includes(op.name))
+      throw new TypeError(
+        `record: the model '${model}' has no operation '${op.name}': one of ${names.join(', ')} is expected`,
+      );
+}
+
 /** Makes the oracle of a model. */
 export function historyJudge(model: ScenarioModel): (recorded: Recorded) => HistoryVerdict {
   const { one, several } = judges(model);
   return ({ history, full }) => {
+    if (typeof model === 'string') known(model, history);
     if (full) return { verdict: 'unknown', why: 'incomplete' };
     const by = history.some(({ op }) => op.on !== undefined) ? several : one;
     const found = checkLinearizable<unknown, unknown>(history, by, { maxConfigurations: CONFIGURATIONS });

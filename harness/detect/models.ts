@@ -185,6 +185,17 @@ export function many<State, Op>(
   };
 }
 
+/** The operations of the ready-made models: another name is a mistake, and not an operation that returned the wrong thing. */
+export const modelOperations: Readonly<Record<ModelName, readonly string[]>> = {
+  register: ['read', 'write'],
+  casRegister: ['read', 'write', 'compareExchange', 'compareAndSet'],
+  counter: ['read', 'add', 'fetchAdd'],
+  fifoQueue: ['enqueue', 'dequeue'],
+  stack: ['push', 'pop'],
+  set: ['add', 'remove', 'has'],
+  mutex: ['acquire', 'tryAcquire', 'release'],
+};
+
 /** The ready-made models, by name. */
 export const models = {
   /** `read`, `write`. */

@@ -27,7 +27,8 @@ export type Detected = readonly { readonly execution: number; readonly finding: 
 /** When a failure was first seen, and under which memory model. */
 export type Seen = Pick<HuntFailure, 'model' | 'after'>;
 
-const NOTHING_COMMON = 'the run that failed and its replay, and no two replays';
+const NOTHING_COMMON =
+  'a place that did not come back: its first run was another than its replays, which were alike';
 /** Accesses that the columns show. */
 const SHOWN = 15;
 

@@ -151,9 +151,14 @@ export class Hunt {
     );
     const [model = 'sc'] = this.models;
     const first: Execution[] = [];
-    for (const schedule of schedules) first.push(await this.exploration.execution(schedule, { model }));
+    const over = (): boolean => this.options.signal?.aborted === true;
+    for (const schedule of schedules) {
+      if (over()) return undefined;
+      first.push(await this.exploration.execution(schedule, { model }));
+    }
     // The last first: what a subject remembers by counting is another number of executions old for each.
     for (const [at, schedule] of [...schedules.entries()].reverse()) {
+      if (over()) return undefined;
       const again = await this.exploration.execution(schedule, { model });
       if (again.hash !== first[at]!.hash)
         return difference(first[at]!.trace, again.trace) ?? 'the switches, and no access';

@@ -51,6 +51,9 @@ export function matters(
     else if (every && fence) all.push(at);
     else if ((reads || writes) && (every || words.has(trace.addr(at)))) all.push(at);
   }
+  // No word is shared: what was done last is all that there is to see.
+  if (all.length === 0 && !every && end === trace.length)
+    return matters({ trace }, end, end, true).slice(-most);
   if (all.length <= most) return all;
   // Nearest to a change of CPU first; the end of the trace counts as one.
   const distance = all.map((at, place) => {

@@ -24,7 +24,7 @@ export class ExplorationStalled extends Error {
     super(
       acting
         ? `'${name}': CPU ${cpu} has the turn and has made no access for ${seconds} s: it is in a loop without any`
-        : `${phase} of ${definition} '${name}' does not return: no access for ${seconds} s`,
+        : `${phase} of ${definition} '${name}' does not return: ${phase === 'init' ? 'it has not' : 'no access'} for ${seconds} s`,
     );
     this.name = 'ExplorationStalled';
     this.code = acting ? 'ESTALL' : 'ESUBJECT';

@@ -59,19 +59,30 @@ async function importBundle(bundle: PluginBundle, urls: LoadOptions): Promise<ob
     process.exitCode = USAGE;
   };
   process.once('exit', leaving);
+  // A promise that nobody handles would end the process with a stack trace.
+  let unhandled: (reason: unknown) => void = () => {};
+  const rejected = new Promise<never>((_, reject) => {
+    unhandled = reject;
+  });
+  process.on('unhandledRejection', unhandled);
   try {
-    return (await Promise.race([import(url), stuck])) as object;
+    const module = Promise.race([import(url), stuck, rejected]);
+    await module;
+    // Promises that it left behind are looked at when all else that is due has run.
+    await Promise.race([new Promise((done) => setImmediate(done)), rejected]);
+    return (await module) as object;
   } catch (thrown) {
     if (thrown instanceof PluginError) throw thrown;
     const ours = new Map([
       [urls.lockrigUrl, 'lockrig'],
       [urls.harnessUrl, 'lockrig/harness'],
     ]);
-    await afterEcho(thrown);
+    await afterEcho();
     const entry = await realpath(file).catch(() => file);
     throw explainImport({ file, entry, inputs, ours }, thrown);
   } finally {
     clearTimeout(timer);
+    process.off('unhandledRejection', unhandled);
     process.off('exit', leaving);
   }
 }
@@ -80,10 +91,9 @@ async function importBundle(bundle: PluginBundle, urls: LoadOptions): Promise<ob
  * When CommonJS that a module imports throws, Node 20 rejects the import and then a promise of its own with the same error, which
  * nobody can handle (nodejs/node#51603). Left alone, it would end the process with a stack trace instead of the sentence.
  */
-async function afterEcho(thrown: unknown): Promise<void> {
-  const listener = (other: unknown) => {
-    if (other !== thrown) throw other;
-  };
+async function afterEcho(): Promise<void> {
+  // What else was rejected meanwhile is of a file that is refused.
+  const listener = (): void => {};
   process.on('unhandledRejection', listener);
   await new Promise((done) => setImmediate(done));
   process.off('unhandledRejection', listener);

@@ -8,6 +8,7 @@
  * that differ.
  */
 import type { Addr, Isa } from '../arch/index.ts';
+import { isAsync, wrongName } from '../definition.ts';
 import { type Cpu, MAX_MACHINE_BYTES, sizeOf } from '../memory/index.ts';
 import { type Kind, type OpsByKind, type Promises, REQUIRED } from './kinds.ts';
 import { declareTraits, traitsOf } from './traits.ts';
@@ -166,6 +167,8 @@ export function defineLock<K extends Kind>(spec: LockSpec<K>): LockDefinition<K>
   };
   if (typeof spec.name !== 'string' || spec.name === '')
     throw new LockDefinitionError("a lock needs a name: defineLock({ name: 'my-lock', … })");
+  const wrong = wrongName(spec.name);
+  if (wrong !== undefined) throw new LockDefinitionError(`a lock's name ${wrong}`);
   if (!Object.hasOwn(REQUIRED, spec.kind))
     fail(
       `has the unknown kind '${String(spec.kind)}': one of ${Object.keys(REQUIRED).join(', ')} is expected`,
@@ -195,6 +198,10 @@ export function defineLock<K extends Kind>(spec: LockSpec<K>): LockDefinition<K>
     for (const name of REQUIRED[spec.kind]) {
       if (typeof (ops as unknown as Record<string, unknown> | undefined)?.[name] !== 'function')
         fail(`of kind ${spec.kind} has no operation ${name}: create must return it`);
+      if (spec.kind !== 'async-mutex' && isAsync((ops as unknown as Record<string, unknown>)[name]))
+        fail(
+          `has an async ${name}: a CPU waits for no promise; the kind async-mutex is for locks that return one`,
+        );
     }
     declareTraits(ops, traitsOf(spec.kind, spec.promises ?? {}, cpu.count));
     return ops;

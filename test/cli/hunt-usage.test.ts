@@ -6,7 +6,13 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { EXIT, explain } from '../../harness/cli/errors.ts';
+import { budget, policies } from '../../harness/cli/hunt-options.ts';
+import { runProve } from '../../harness/cli/run-prove.ts';
+import { readToken } from '../../harness/cli/token-file.ts';
+import { OP, Trace } from '../../harness/engines/trace.ts';
 import { Exploration } from '../../harness/explore/exploration.ts';
+import { Hunt } from '../../harness/explore/hunt.ts';
+import { matters } from '../../harness/explore/show.ts';
 import type { Tortured } from '../../harness/torture/setup.ts';
 import { checkSpins, initSpins, spins, url } from '../fixtures/stalls.ts';
 import { each, folder, lockrig, refused, said } from '../fixtures/torture/cli.ts';
@@ -118,6 +124,77 @@ test('a loop without accesses is ended, and said of init, check or an actor', as
       }
     }),
   );
+});
+
+/** What a call throws, in one line. */
+async function sentence(work: () => unknown): Promise<string> {
+  try {
+    await work();
+  } catch (error) {
+    const { message, code } = error as { message: string; code?: string };
+    assert.is(code, 'EUSAGE', message);
+    assert.not.match(message, /\n/);
+    return message;
+  }
+  return 'nothing';
+}
+
+test('a file of a token is named when it holds none, and what it says besides is believed only if it makes sense', async () => {
+  const rate = { failures: 3, executions: 7, policies: [{ policy: 'pct', parameter: 2 }] };
+  const write = (name: string, content: unknown): string => {
+    box.write({ [name]: typeof content === 'string' ? content : JSON.stringify(content) });
+    return join(box.path, name);
+  };
+  for (const text of ['', '\u0000\u001b[31m', '[]', 'null', '{"token":5}'])
+    assert.match(
+      await sentence(() => readToken(write('none.json', text))),
+      /none\.json holds no token/,
+      text,
+    );
+  assert.match(await sentence(() => readToken('there/is-none')), /no file there\/is-none/);
+  assert.is(readToken('lr1:a/b').token, 'lr1:a/b');
+  assert.is(readToken(write('bare', ' lr1:x\n')).token.trim(), 'lr1:x');
+  const known = (given: object): unknown =>
+    readToken(write('r.json', { token: 'lr1:x', rate: given })).known.rate;
+  assert.equal(known(rate), rate);
+  for (const wrong of [
+    { ...rate, failures: -1 },
+    { ...rate, policies: [1] },
+    { ...rate, policies: [{ policy: 'none', parameter: 1 }] },
+    { ...rate, policies: [{ policy: 'pct' }] },
+    { ...rate, policies: [{ policy: 'recorded', parameter: 1 }] },
+  ])
+    assert.is(known(wrong), undefined, JSON.stringify(wrong));
+});
+
+test('policies, budgets and proofs that make no sense are refused', async () => {
+  assert.match(await sentence(() => policies('random:4:5')), /--policy random:4:5 is not right/);
+  for (const wrong of ['-5', 'NaN', 'soon', true])
+    assert.match(await sentence(() => budget(wrong)), /20000, or a time such as 30s/, String(wrong));
+  assert.equal([budget('300'), budget('2m')], [{ executions: 300 }, { milliseconds: 120_000 }]);
+  for (const option of ['resume', 'suppress', 'policy', 'all'])
+    assert.match(
+      await sentence(() => runProve(['tas'], { prove: true, [option]: true })),
+      new RegExp(`--prove and --${option} do not go together`),
+    );
+});
+
+test('columns are never empty: where no word is shared, the last accesses are shown', () => {
+  const record = (cpu: number, op: string, addr: number): number[] => [OP[op]! | (cpu << 8), addr, 0, 0];
+  const trace = (records: number[][]): { trace: Trace } => ({
+    trace: new Trace(Int32Array.from(records.flat()), records.length),
+  });
+  const alone = Array.from({ length: 40 }, (_, at) => record(0, 'read', 4 * at));
+  assert.equal(matters(trace(alone), 3), [37, 38, 39]);
+  assert.equal(matters(trace([...alone, record(1, 'write', 0)]), 3), [0, 40]);
+});
+
+test('a hunt that is interrupted before it has begun makes no execution', async () => {
+  const exploration = {
+    subject: { name: 'x' },
+    execution: () => assert.unreachable('it made one'),
+  } as unknown as Exploration;
+  assert.is(await new Hunt(exploration, { signal: AbortSignal.abort() }).twice(), undefined);
 });
 
 test(

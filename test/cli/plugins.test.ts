@@ -211,6 +211,7 @@ test('a lock that is never given back: exit code 3, who waits for it, and where'
       new RegExp(`CPU ${cpu}: waits for keep, held by nobody; in spinWhile on keep while it is 1`),
     );
   assert.match(ended.stdout, /at acquire \(keep\.ts:10:\d+\)/);
+  assert.match(ended.stdout, /lockrig torture \S*keep\.ts#keep --reproduce/);
   assert.match(ended.stdout, /FAILURE \(progress: deadlock\)\n$/);
 });
 

@@ -68,6 +68,14 @@ test('SIGINT reaches the process that --jit has started', async () => {
   assert.match(ended.stdout, /"verdict":"interrupted"/);
 });
 
+test('the process that --jit has started does not outlive the one that was killed', async () => {
+  const run = start(['torture', 'ticket', '--duration', '1h', '--jit', 'interpreter', '--json'], at);
+  await run.until('stdout', /"event":"progress"/);
+  run.child.kill('SIGKILL');
+  // Both have the pipe: it is closed when neither is there any more.
+  assert.is((await run.ended).signal, 'SIGKILL');
+});
+
 test(
   'a stopped process, long holds and many CPUs are no stall',
   async () => {

@@ -65,7 +65,7 @@ export function scenarioClient(
       (recorder || undefined)?.record ?? (<Returned>(_op: unknown, run: () => Returned): Returned => run()),
     fail(what: string) {
       failed = true;
-      say(what);
+      say(String(what ?? 'the check failed'));
     },
   };
   const last = first + stride * apart;
