@@ -2,37 +2,47 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import wabt from 'wabt';
-
-const MODULES = [
-  { wat: 'src/arch/isa.wat', to: 'src/arch/isa-bytes.ts', name: 'isaBytes' },
-  { wat: 'harness/engines/traced/hb.wat', to: 'harness/engines/traced/hb-bytes.ts', name: 'hbBytes' },
-];
+import { hbWat } from './hb-wat.mjs';
 
 const path = (name) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const tools = await wabt();
 
-for (const { wat, to, name } of MODULES) {
-  const file = wat.split('/').at(-1);
-  const parsed = tools.parseWat(file, readFileSync(path(wat), 'utf8'), {
-    threads: true,
-    sat_float_to_int: true,
-    simd: true,
-  });
-  const { buffer } = parsed.toBinary({});
-  const lines =
-    Buffer.from(buffer)
-      .toString('base64')
-      .match(/.{1,100}/g) ?? [];
-  const text = `/** The bytes of ${file}, assembled by harness/build/assemble.mjs at build time. */
-export const ${name}: string =
-${lines.map((line) => `  '${line}'`).join(' +\n')};
-`;
-  const target = path(to);
+function bytesOf(name, wat) {
+  const parsed = tools.parseWat(name, wat, { threads: true, sat_float_to_int: true, simd: true });
+  return Buffer.from(parsed.toBinary({}).buffer).toString('base64');
+}
+
+function literal(base64, indent) {
+  const lines = base64.match(/.{1,100}/g) ?? [];
+  return lines.map((line) => `${indent}'${line}'`).join(' +\n');
+}
+
+function put(file, text) {
   let before = '';
   try {
-    before = readFileSync(target, 'utf8');
+    before = readFileSync(path(file), 'utf8');
   } catch {
     // First build.
   }
-  if (before !== text) writeFileSync(target, text);
+  if (before !== text) writeFileSync(path(file), text);
 }
+
+const isa = bytesOf('isa.wat', readFileSync(path('src/arch/isa.wat'), 'utf8'));
+put(
+  'src/arch/isa-bytes.ts',
+  `/** The bytes of isa.wat, assembled by harness/build/assemble.mjs at build time. */
+export const isaBytes: string =
+${literal(isa, '  ')};
+`,
+);
+
+const rooms = [2, 4, 8, 16].map((room) => `  ${room}:
+${literal(bytesOf(`hb-${room}.wat`, hbWat(room)), '    ')},`);
+put(
+  'harness/engines/traced/hb-bytes.ts',
+  `/** The bytes of harness/build/hb-wat.mjs by the CPUs that they have room for, assembled by harness/build/assemble.mjs at build time. */
+export const hbBytes: Readonly<Record<number, string>> = {
+${rooms.join('\n')}
+};
+`,
+);

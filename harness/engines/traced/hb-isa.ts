@@ -33,7 +33,7 @@ import { type Addr, type Isa, WAIT_NOT_EQUAL, type WaitResult } from '../../../s
 import { outside } from '../../../src/arch/isa.ts';
 import { type WasmMemory, webAssembly } from '../../../src/arch/webassembly.ts';
 import { hbBytes } from './hb-bytes.ts';
-import { type HbHandle, HbLine, hbLine, hbRecord } from './hb-layout.ts';
+import { type HbHandle, HbLine, hbLine, hbRecord, hbRoom } from './hb-layout.ts';
 
 interface Exports
   extends Pick<
@@ -97,9 +97,8 @@ const GRACE = 0;
 
 function instantiate({ memory, handle, cpu, onRace, module }: HbOptions): Exports {
   if (webAssembly === undefined) throw new TypeError('this host has no WebAssembly');
-  const code = module ?? Uint8Array.from(atob(hbBytes), (char) => char.charCodeAt(0));
-  const { vector, vectors, end, shift } = hbRecord(handle.cpus);
-  const line = hbLine(handle, cpu);
+  const code = module ?? Uint8Array.from(atob(hbBytes[hbRoom(handle.cpus)]!), (char) => char.charCodeAt(0));
+  const { vector, shift } = hbRecord(handle.cpus);
   const instance = new webAssembly.Instance(new webAssembly.Module(code), {
     machine: { memory },
     cpu: {
@@ -108,12 +107,9 @@ function instantiate({ memory, handle, cpu, onRace, module }: HbOptions): Export
       shadow: handle.shadow,
       shift,
       cell: 16 * cpu,
-      vector: vectors + cpu * vector,
-      vectors,
-      end,
-      bytes: vector,
-      line,
-      clock: line + 4 * cpu,
+      vector: vector * cpu,
+      component: 4 * cpu,
+      line: hbLine(handle, cpu),
     },
   });
   return instance.exports as unknown as Exports;

@@ -2,7 +2,7 @@
  * The memory of the free-running race detector. It lies in the machine's own memory, behind everything that is watched, where one call of WebAssembly reaches both.
  *
  *   shadow   a record for each word below: a cell a CPU, then a vector a CPU
- *   lines    of each CPU: its clock and what else only it changes; hb.wat has the words
+ *   lines    of each CPU: its clock and what else only it changes; hb-wat.mjs has the words
  *   notes    races that were found, each a few numbers and two stacks as text
  *
  * A cell has the clock of its CPU at that CPU's latest access of each kind to the word: plain read, plain write, marked read, marked write. A vector is what its CPU
@@ -21,11 +21,11 @@ export const WINDOW = 2 ** 30;
 /** Ticks after which a new base is worth its work. */
 const REBASE = 2 ** 28;
 /** Bytes of a CPU's line. */
-const LINE_BYTES = 512;
+const LINE_BYTES = 1024;
 const FENCE = 64;
 const SEEN = 128;
 /** Words of a CPU's line, by byte offset. */
-export const HbLine = { benign: 196, limit: 200, watched: 208, base: 212 } as const;
+export const HbLine = { benign: 192, watched: 196, limit: 200, base: 212, one: 224 } as const;
 /** Races that are kept. */
 export const MAX_NOTES = 64;
 /** Bytes of a note, and of each of its two texts. */
@@ -66,25 +66,30 @@ export interface HbHandle {
 }
 
 /** CPUs that a record has room for. */
-const room = (cpus: number): number => Math.max(2, 2 ** Math.ceil(Math.log2(cpus)));
+export function hbRoom(cpus: number): number {
+  return Math.max(2, 2 ** Math.ceil(Math.log2(cpus)));
+}
 
-/** Sizes of a record. */
+/** Sizes of a record: bytes of a vector, offset of the first, bytes in all; by how much an address is shifted to be an offset in the shadow. */
 export function hbRecord(cpus: number): {
   readonly vector: number;
   readonly vectors: number;
   readonly end: number;
   readonly shift: number;
 } {
-  const all = room(cpus);
-  const vector = 4 * Math.max(4, all);
-  const vectors = 16 * all;
-  const end = vectors + all * vector;
+  const room = hbRoom(cpus);
+  const vector = 4 * Math.max(4, room);
+  const vectors = 16 * room;
+  const end = vectors + room * vector;
   return { vector, vectors, end, shift: Math.ceil(Math.log2(end / 4)) };
 }
 
+/** Records and lines begin at multiples of this: parts of them are found by exclusive or. */
+const ALIGNMENT = 4096;
+
 /** Bytes of memory that watching so many bytes takes. */
 export function hbSize(cpus: number, span: number): number {
-  return roundUp(span << hbRecord(cpus).shift, LINE) + cpus * LINE_BYTES + MAX_NOTES * NOTE_BYTES + 4 * LINE;
+  return span * 2 ** hbRecord(cpus).shift + roundUp(cpus * LINE_BYTES, ALIGNMENT) + MAX_NOTES * NOTE_BYTES + ALIGNMENT + LINE;
 }
 
 /** Byte offset of a CPU's line. */
@@ -104,17 +109,16 @@ export function noteAt({ notes }: HbHandle, index: number): Addr {
 export function hbMemory(machine: Machine, span: number, cpus = machine.cpus): HbHandle {
   const { words } = machine;
   if (cpus > MAX_WATCHED) throw new RangeError(`races are watched for on up to ${MAX_WATCHED} CPUs, not ${cpus}`);
-  const handle = {
-    cpus,
-    span,
-    shadow: machine.alloc(span << hbRecord(cpus).shift),
-    lines: machine.alloc(cpus * LINE_BYTES),
-    notes: machine.alloc(MAX_NOTES * NOTE_BYTES),
-  };
+  const shadowBytes = span * 2 ** hbRecord(cpus).shift;
+  const lineBytes = cpus * LINE_BYTES;
+  const first = roundUp(machine.alloc(hbSize(cpus, span)), ALIGNMENT);
+  const shadow = first + roundUp(lineBytes, ALIGNMENT);
+  const handle = { cpus, span, lines: first, shadow, notes: shadow + shadowBytes };
   for (let cpu = 0; cpu < cpus; cpu += 1) {
     const line = hbLine(handle, cpu) >>> 2;
     words[line + cpu] = 1;
     words[line + (HbLine.limit >>> 2)] = WINDOW;
+    words[line + (HbLine.one >>> 2) + (cpu & 3)] = 1;
   }
   return handle;
 }
