@@ -33,6 +33,14 @@ const MEASURED = 2000;
 /** Parameters of policies that were given none: laziness, depth. */
 const DEFAULT_PARAMETER: Readonly<Record<string, number>> = { random: 16, pct: 3, pos: 0 };
 
+/** Policies that no hunt can be asked for, and where they are. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  exhaustive:
+    'the policy exhaustive takes no turns with others and ends by itself: lockrig hunt SUBJECT --prove runs it',
+  focus:
+    'the policy focus preempts where a trace of free-running CPUs has shown conflicts: lockrig torture SUBJECT --reproduce runs it',
+};
+
 function words(raw: Raw, name: string): string[] | undefined {
   if (raw === undefined) return undefined;
   const list = typeof raw === 'boolean' ? [] : String(raw).split(',').filter(Boolean);
@@ -61,15 +69,12 @@ export async function policies(raw: Raw): Promise<PolicyChoice[] | undefined> {
   const list = words(raw, 'policy');
   if (!list) return undefined;
   const known = POLICIES.map(({ name }) => name).filter(
-    (name, at) => at !== RECORDED && name !== 'exhaustive',
+    (name, at) => at !== RECORDED && !Object.hasOwn(ELSEWHERE, name),
   );
   return Promise.all(
     list.map(async (word) => {
       const [policy = '', parameter] = word.split(':');
-      if (policy === 'exhaustive')
-        throw new UsageError(
-          'the policy exhaustive takes no turns with others and ends by itself: lockrig hunt SUBJECT --prove runs it',
-        );
+      if (Object.hasOwn(ELSEWHERE, policy)) throw new UsageError(ELSEWHERE[policy]!);
       if (!known.includes(policy) || policyIndex(policy) < 0)
         throw new UsageError(
           `there is no policy '${policy}': ${known.join(', ')} are there; '${await nearest(policy, known)}' is the nearest`,

@@ -120,6 +120,7 @@ export interface Execution {
 
 /** How gated CPUs are set up. */
 export interface ExplorationOptions {
+  /** Unless given, as many as the scenario has, or as the broken lock says it takes; else 2. */
   readonly cpus?: number;
   /** Steps of each CPU in an execution, for locks. */
   readonly steps?: number;
@@ -230,7 +231,7 @@ export class Exploration {
       shortDelay: 0,
       ...(subject.definition === 'lock' && subject.kind === 'hazard' ? { reads: HAZARD_READS } : {}),
       ...options.params,
-      cpus: options.cpus ?? scenario?.cpus ?? 2,
+      cpus: options.cpus ?? (subject.definition === 'scenario' ? subject.cpus : subject.mutant?.cpus) ?? 2,
     });
     if (params.cpus > MAX_GATED)
       throw new ParameterError(`a gate schedules at most ${MAX_GATED} CPUs, not ${params.cpus}`);

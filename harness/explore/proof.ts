@@ -160,11 +160,9 @@ async function proofOn(exploration: Exploration, options: ProofOptions): Promise
  * @throws ParameterError, SubjectError, CpuDied as `hunt` does
  */
 export async function proveSubject(subject: Tortured, options: ProofOptions = {}): Promise<SubjectProof> {
-  const mutantCpus = subject.definition === 'lock' ? subject.mutant?.cpus : undefined;
-  const cpus = options.cpus ?? mutantCpus;
   const steps = options.steps ?? (subject.definition === 'lock' ? 1 : undefined);
   const exploration = await Exploration.open(subject, {
-    ...(cpus === undefined ? {} : { cpus }),
+    ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
     ...(steps === undefined ? {} : { steps }),
     ...(options.url === undefined ? {} : { url: options.url }),
   });
