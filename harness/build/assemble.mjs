@@ -36,8 +36,10 @@ ${literal(isa, '  ')};
 `,
 );
 
-const rooms = [2, 4, 8, 16].map((room) => `  ${room}:
-${literal(bytesOf(`hb-${room}.wat`, hbWat(room)), '    ')},`);
+const rooms = [2, 4, 8, 16].map(
+  (room) => `  ${room}:
+${literal(bytesOf(`hb-${room}.wat`, hbWat(room)), '    ')},`,
+);
 put(
   'harness/engines/traced/hb-bytes.ts',
   `/** The bytes of harness/build/hb-wat.mjs by the CPUs that they have room for, assembled by harness/build/assemble.mjs at build time. */

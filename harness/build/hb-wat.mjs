@@ -49,7 +49,9 @@ export function hbWat(room) {
       ? `${set('x', `(v128.load offset=${to} ${own('line')})`)}
 ${others
   .map(
-    (each) => `${set('y', `(v128.load offset=${vectors} (i32.xor ${add(get('s'), own('vector'))} (i32.const ${bytes * each})))`)}
+    (
+      each,
+    ) => `${set('y', `(v128.load offset=${vectors} (i32.xor ${add(get('s'), own('vector'))} (i32.const ${bytes * each})))`)}
 ${set('x', later(get('x'), get('y')))}`,
   )
   .join('\n')}
@@ -106,7 +108,11 @@ ${set('at', add(get('s'), own('cell')))}
     ${look(MARKED_READ, get('v'))}))
   ${get('v')})`;
 
-  const store = (name, result, answer) => `(func (export "${name}") (param $a i32) (param $v i32) ${result} ${locals}
+  const store = (
+    name,
+    result,
+    answer,
+  ) => `(func (export "${name}") (param $a i32) (param $v i32) ${result} ${locals}
   (if ${isWatched}
     (then
       ${record}
@@ -117,7 +123,11 @@ ${set('at', add(get('s'), own('cell')))}
     (else (i32.atomic.store ${get('a')} ${get('v')})))
   ${answer})`;
 
-  const plain = (name, kind, value) => `(func (export "${name}") (param $a i32) ${value ? '(param $v i32)' : ''} ${locals}
+  const plain = (
+    name,
+    kind,
+    value,
+  ) => `(func (export "${name}") (param $a i32) ${value ? '(param $v i32)' : ''} ${locals}
   (if ${isWatched} (then
     ${record}
     ${look(kind, value ? get('v') : '(i32.const 0)')})))`;
@@ -140,7 +150,11 @@ ${set('at', add(get('s'), own('cell')))}
   ];
   const rmw = (name, op) =>
     FORMS.map(
-      ([form, acquires, releases]) => `(func (export "${name}${form}") (param $a i32) (param $v i32) (result i32) ${locals}
+      ([
+        form,
+        acquires,
+        releases,
+      ]) => `(func (export "${name}${form}") (param $a i32) (param $v i32) (result i32) ${locals}
   (if ${isWatched}
     (then
       ${before(releases)}
@@ -152,7 +166,11 @@ ${set('at', add(get('s'), own('cell')))}
 
   // What will not be written must not publish: looked up first.
   const cas = FORMS.map(
-    ([form, acquires, releases]) => `(func (export "compareExchange${form}") (param $a i32) (param $e i32) (param $v i32) (result i32) (local $old i32) ${locals}
+    ([
+      form,
+      acquires,
+      releases,
+    ]) => `(func (export "compareExchange${form}") (param $a i32) (param $e i32) (param $v i32) (result i32) (local $old i32) ${locals}
   (if (i32.eqz ${isWatched}) (then (return (i32.atomic.rmw.cmpxchg ${get('a')} ${get('e')} ${get('v')}))))
   ${set('old', `(i32.atomic.load ${get('a')})`)}
   (if (i32.ne ${get('old')} ${get('e')}) (then
@@ -202,7 +220,9 @@ ${set('at', add(get('s'), own('cell')))}
     (br_if $cpus (i32.lt_u ${get('each')} (i32.const ${room}))))
   (i32.and (i32x4.bitmask ${get('x')}) ${get('kinds')}))`;
   const aheadOf = (from) =>
-    unrolled ? ahead(from, 15).replace('(i32.const 15)', get('kinds')) : `(call $ahead ${from} ${get('kinds')})`;
+    unrolled
+      ? ahead(from, 15).replace('(i32.const 15)', get('kinds'))
+      : `(call $ahead ${from} ${get('kinds')})`;
 
   return `(module
 (import "machine" "memory" (memory 1 16384 shared))

@@ -1,5 +1,4 @@
 /** What `lockrig hunt` does: reads the options, finds the subjects, hunts one after the other, writes down what it found. */
-import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { DETECTORS } from '../detect/index.ts';
@@ -14,7 +13,6 @@ import {
   hunt,
 } from '../explore/hunt.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from '../explore/policies/index.ts';
-import { type Suppression, SuppressionError, suppressions } from '../explore/suppress.ts';
 import { LONGEST_TOKEN, lockrigHash } from '../explore/token.ts';
 import { writeWhole } from '../report/files.ts';
 import { environment } from '../torture/result.ts';
@@ -23,6 +21,7 @@ import { EXIT, UsageError } from './errors.ts';
 import { type Asked, Attempts, HuntFolder } from './hunt-folder.ts';
 import { Interrupt } from './interrupt.ts';
 import { findSubjects, type Subject } from './subjects.ts';
+import { suppressionsIn } from './suppressions.ts';
 import { type Raw, time, whole } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
@@ -104,26 +103,6 @@ async function detect(raw: Raw): Promise<string[] | undefined> {
     for (const name of word === 'all' ? known : word === 'none' ? [] : [word]) wanted.add(name);
   }
   return known.filter((name) => wanted.has(name));
-}
-
-/** The suppressions in a file. */
-function suppress(raw: Raw): Suppression[] | undefined {
-  if (raw === undefined) return undefined;
-  if (typeof raw === 'boolean')
-    throw new UsageError('--suppress needs a file: lockrig hunt --help shows how');
-  const file = String(raw);
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${(error as Error).message}`);
-  }
-  try {
-    return suppressions(text);
-  } catch (error) {
-    if (error instanceof SuppressionError) throw new UsageError(`${file}, ${error.message}`);
-    throw error;
-  }
 }
 
 /** A budget: `20000` executions, or `30s`. @throws UsageError */
@@ -208,7 +187,7 @@ async function parse(options: Options): Promise<HuntOptions> {
   const chosen = await policies(options.policy);
   const memory = await models(options.model);
   const watched = await detect(options.detect);
-  const suppressed = suppress(options.suppress);
+  const suppressed = suppressionsIn(options.suppress, 'hunt');
   return {
     ...budget(options.budget),
     ...(cpus === undefined ? {} : { cpus }),

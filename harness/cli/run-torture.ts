@@ -115,6 +115,10 @@ async function tortureAll(
   const { refuse } = await import('../torture/setup.ts');
   // All of them, so that a bad one is not found an hour later.
   for (const { lock } of subjects) refuse(lock, withDefaults(paramsFor(lock, params)));
+  const suppress =
+    options.suppress === undefined
+      ? undefined
+      : (await import('./suppressions.ts')).suppressionsIn(options.suppress, 'torture');
   const { output, events } = outputOf(options);
   const say = (text: string): void => {
     if (!events) process.stdout.write(`${text}\n`);
@@ -125,7 +129,9 @@ async function tortureAll(
   const live = await Live.open(!events);
   // What the search needs to know is in the rings.
   const traced =
-    options.reproduce && params.trace === undefined ? { ...params, trace: 'ring' as const } : params;
+    options.reproduce && params.trace === undefined && !params.detect?.length
+      ? { ...params, trace: 'ring' as const }
+      : params;
   const results: TortureResult[] = [];
   let complete = false;
   try {
@@ -144,6 +150,7 @@ async function tortureAll(
         signal,
         onProgress,
         ...(url === undefined ? {} : { url }),
+        ...(suppress === undefined ? {} : { suppress }),
         ...(maxMemory === undefined ? {} : { maxMemory }),
         ...(threads === undefined || results.length > 0 ? {} : { threads }),
       });

@@ -55,6 +55,8 @@ export function addTorture(cli: CAC, finish: (code: Promise<number>) => void): v
       'Record accesses: ring (each CPU for itself) or order (exact); shown at a failure',
     )
     .option('--chaos <kind>', 'Random delays at accesses: uniform or targeted, with a rate: targeted:64')
+    .option('--detect <names>', 'races: data races (happens-before), while CPUs run free; none (default)')
+    .option('--suppress <file>', 'Races that are no failures: see lockrig hunt --help')
     .option('--reproduce', 'After a violation: search gated runs for a token of it, up to a minute')
     .option('--fail-fast', 'Stop at the first violation')
     .option('--self-test', 'Torture every broken lock; each must be caught by its oracle')

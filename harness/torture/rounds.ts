@@ -110,6 +110,7 @@ export class Rounds {
 
   private lead(): void {
     const { isa, cpu, control, params } = this;
+    this.bench.rests?.();
     const round = isa.read(control + Control.round);
     if (round > 0) this.client.rest?.();
     else this.client.prepare?.();

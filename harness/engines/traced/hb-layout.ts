@@ -63,6 +63,14 @@ export interface HbHandle {
   readonly shadow: Addr;
   readonly lines: Addr;
   readonly notes: Addr;
+  /** States of one layout that repeat, each of which has the races of the others. */
+  readonly repeats?: { readonly from: Addr; readonly to: Addr; readonly stride: number };
+}
+
+/** A word of the first of the states that repeat; any other word as it is. */
+export function hbWord({ repeats }: HbHandle, addr: Addr): Addr {
+  if (!repeats || addr < repeats.from || addr >= repeats.to) return addr;
+  return repeats.from + ((addr - repeats.from) % repeats.stride);
 }
 
 /** CPUs that a record has room for. */
@@ -89,7 +97,13 @@ const ALIGNMENT = 4096;
 
 /** Bytes of memory that watching so many bytes takes. */
 export function hbSize(cpus: number, span: number): number {
-  return span * 2 ** hbRecord(cpus).shift + roundUp(cpus * LINE_BYTES, ALIGNMENT) + MAX_NOTES * NOTE_BYTES + ALIGNMENT + LINE;
+  return (
+    span * 2 ** hbRecord(cpus).shift +
+    roundUp(cpus * LINE_BYTES, ALIGNMENT) +
+    MAX_NOTES * NOTE_BYTES +
+    ALIGNMENT +
+    LINE
+  );
 }
 
 /** Byte offset of a CPU's line. */
@@ -108,7 +122,8 @@ export function noteAt({ notes }: HbHandle, index: number): Addr {
  */
 export function hbMemory(machine: Machine, span: number, cpus = machine.cpus): HbHandle {
   const { words } = machine;
-  if (cpus > MAX_WATCHED) throw new RangeError(`races are watched for on up to ${MAX_WATCHED} CPUs, not ${cpus}`);
+  if (cpus > MAX_WATCHED)
+    throw new RangeError(`races are watched for on up to ${MAX_WATCHED} CPUs, not ${cpus}`);
   const shadowBytes = span * 2 ** hbRecord(cpus).shift;
   const lineBytes = cpus * LINE_BYTES;
   const first = roundUp(machine.alloc(hbSize(cpus, span)), ALIGNMENT);

@@ -10,11 +10,13 @@
 import type { Addr, Isa } from '../../../src/arch/index.ts';
 import { isWasmMemory } from '../../../src/arch/webassembly.ts';
 import { type Cpu, type Machine, MODE_READ } from '../../../src/memory/index.ts';
+import { frames, type TakenFrame } from '../gated/capture.ts';
 import { HbIsa } from './hb-isa.ts';
 import {
   type HbHandle,
   HbLine,
   hbLine,
+  hbWord,
   isRebaseDue,
   MAX_NOTES,
   Note,
@@ -24,12 +26,21 @@ import {
 } from './hb-layout.ts';
 
 /** Kinds of access, as notes have them. */
-export const HB_KINDS = ['plain read', 'plain write', 'marked read', 'marked write', 'read-modify-write'] as const;
+export const HB_KINDS = [
+  'plain read',
+  'plain write',
+  'marked read',
+  'marked write',
+  'read-modify-write',
+] as const;
 /** Whether a kind writes. */
 export const WRITES: readonly boolean[] = [false, true, false, true, true];
 /** By kind: the lanes of a cell that it conflicts with. */
 const CONFLICTS = [0b1010, 0b1111, 0b0010, 0b0011, 0b0011] as const;
 const lane = (kind: number): number => Math.min(kind, 3);
+/** Frames that are kept of a stack, and what calls the steps of a CPU under torture. */
+const FRAMES = 12;
+const BELOW = new URL('../../torture/rounds.', import.meta.url).href;
 const FREE = 0;
 const WRITING = 1;
 const READABLE = 2;
@@ -50,9 +61,9 @@ export interface RaceNote {
   /** Since the process began. */
   readonly milliseconds: number;
   /** Stack of the access that was found. */
-  readonly stack: string;
-  /** Stack of a later access of the other CPU's of the same kind; '' where there was none. */
-  readonly otherStack: string;
+  readonly stack: readonly TakenFrame[];
+  /** Stack of a later access of the other CPU's of the same kind; empty where there was none. */
+  readonly otherStack: readonly TakenFrame[];
 }
 
 /** The notes so far. */
@@ -63,7 +74,8 @@ export function readNotes({ words }: Pick<Machine, 'words'>, handle: HbHandle): 
   for (let index = 0; index < MAX_NOTES; index += 1) {
     const note = noteAt(handle, index);
     const at = (offset: number): number => words[(note + offset) >>> 2]!;
-    const text = (from: Addr, length: number): string => decoder.decode(bytes.slice(from, from + length));
+    const stack = (from: Addr, length: number): TakenFrame[] =>
+      JSON.parse(decoder.decode(bytes.slice(from, from + length)));
     const state = Atomics.load(words, (note + Note.state) >>> 2);
     if (state === FREE) break;
     if (state !== READABLE) continue;
@@ -80,8 +92,8 @@ export function readNotes({ words }: Pick<Machine, 'words'>, handle: HbHandle): 
       clock: at(Note.clock),
       known: at(Note.known),
       milliseconds: us / 1000,
-      stack: text(note + Note.texts, at(Note.length)),
-      otherStack: witnessed ? text(note + Note.texts + TEXT_BYTES, at(Note.otherLength)) : '',
+      stack: stack(note + Note.texts, at(Note.length)),
+      otherStack: witnessed ? stack(note + Note.texts + TEXT_BYTES, at(Note.otherLength)) : [],
     });
   }
   return found;
@@ -90,7 +102,8 @@ export function readNotes({ words }: Pick<Machine, 'words'>, handle: HbHandle): 
 /** How many notes there are, some perhaps still being written. */
 export function countNotes({ words }: Pick<Machine, 'words'>, handle: HbHandle): number {
   let count = 0;
-  while (count < MAX_NOTES && Atomics.load(words, (noteAt(handle, count) + Note.state) >>> 2) !== FREE) count += 1;
+  while (count < MAX_NOTES && Atomics.load(words, (noteAt(handle, count) + Note.state) >>> 2) !== FREE)
+    count += 1;
   return count;
 }
 
@@ -127,15 +140,23 @@ class Notes {
     }
   }
 
-  private note(addr: Addr, kind: number, other: number, otherKind: number, clock: number, value: number): void {
+  private note(
+    addr: Addr,
+    kind: number,
+    other: number,
+    otherKind: number,
+    clock: number,
+    value: number,
+  ): void {
     const { words, handle, cpu } = this;
+    const word = hbWord(handle, addr);
     for (let index = 0; index < MAX_NOTES; index += 1) {
       const note = noteAt(handle, index) >>> 2;
       const at = (offset: number): number => note + (offset >>> 2);
       const state = Atomics.load(words, note);
       if (state === WRITING) continue;
       if (state === READABLE) {
-        if (words[at(Note.addr)] !== addr) continue;
+        if (hbWord(handle, words[at(Note.addr)]!) !== word) continue;
         const [mine, theirs] = [lane(words[at(Note.kind)]!), words[at(Note.otherKind)]!];
         if (mine === lane(kind) && theirs === otherKind) return;
         if (mine === otherKind && theirs === lane(kind)) return;
@@ -155,7 +176,7 @@ class Notes {
       words[at(Note.value)] = after;
       words[at(Note.clock)] = clock;
       words[at(Note.known)] = words[this.line + other]!;
-      words[at(Note.microseconds)] = us % 2 ** 32 | 0;
+      words[at(Note.microseconds)] = (us % 2 ** 32) | 0;
       words[at(Note.microseconds + 4)] = (us / 2 ** 32) | 0;
       words[at(Note.length)] = this.stack(noteAt(handle, index) + Note.texts);
       Atomics.store(words, note, READABLE);
@@ -186,13 +207,14 @@ class Notes {
 
   /** Writes where this CPU stands. @returns bytes */
   private stack(to: Addr): number {
-    const { stackTraceLimit } = Error;
-    Error.stackTraceLimit = 24;
-    const text = new Error('race').stack ?? '';
-    Error.stackTraceLimit = stackTraceLimit;
-    const encoded = new TextEncoder().encode(text).subarray(0, TEXT_BYTES);
-    this.bytes.set(encoded, to);
-    return encoded.length;
+    const encoder = new TextEncoder();
+    const all = frames(BELOW);
+    for (let kept = Math.min(all.length, FRAMES); ; kept -= 1) {
+      const encoded = encoder.encode(JSON.stringify(all.slice(0, kept)));
+      if (encoded.length > TEXT_BYTES) continue;
+      this.bytes.set(encoded, to);
+      return encoded.length;
+    }
   }
 }
 
