@@ -7,7 +7,7 @@
  *
  *   record of a word   a cell a CPU: clock of its latest plain read, plain write, marked read, marked write; then a vector a CPU: what it has published there
  *   line of a CPU      +0 its clock, +64 that of its latest fence, +128 what its relaxed loads have seen,
- *                      +192 words: benign, watched, limit, fenced, pending; +224 one in its own component, +512 cells as they were before a read-modify-write
+ *                      +192 words: benign, asked, limit, fenced, pending; +224 one in its own component, +512 cells as they were before a read-modify-write
  *
  * Clocks are compared by the sign of their difference: they may wrap. The others are enumerated by exclusive or with 1, 2, 3, … of the own number, which leaves out the
  * own. Vectors are always stored whole, even to count one component: a processor is slow to load sixteen bytes of which it has just stored four.
@@ -20,7 +20,7 @@ const set = (name, value) => `(local.set $${name} ${value})`;
 const own = (name) => `(global.get $${name})`;
 const add = (...terms) => terms.reduce((sum, term) => `(i32.add ${sum} ${term})`);
 const word = (offset, at = own('line')) => `(i32.load offset=${offset} ${at})`;
-const [BENIGN, LIMIT, FENCED, PENDING] = [192, 200, 204, 208];
+const [BENIGN, ASKED, LIMIT, FENCED, PENDING] = [192, 196, 200, 204, 208];
 const [FENCE, SEEN, ONE, BEFORE] = [64, 128, 224, 512];
 const [READ, WRITE, MARKED_READ, MARKED_WRITE, RMW] = [0, 1, 2, 3, 4];
 /** By kind: the kinds that it conflicts with, a bit each. */
@@ -234,7 +234,7 @@ ${loops}
 (func $seldom (param $a i32) (param $s i32) (param $kind i32) (param $kinds i32) (param $v i32) (local $at i32)
   (if ${word(BENIGN)} (then (return)))
   (i32.store ${add(get('s'), own('cell'), `(i32.shl ${get('kind')} (i32.const 2))`)} ${word(0, add(own('line'), own('component')))})
-  (if (i32.eq ${word(BENIGN + 4)} ${get('a')})
+  (if ${word(ASKED)}
     (then (call $race ${get('a')} ${get('kind')} (i32.const 0) ${get('v')})))
   (if ${aheadOf(get('s'))}
     (then (call $race ${get('a')} ${get('kind')} ${get('s')} ${get('v')}))))
@@ -252,7 +252,7 @@ ${loops}
   (i32.store
     ${add(get('s'), own('cell'), `(select (i32.const 12) (i32.const 8) (i32.eq ${get('kind')} (i32.const ${RMW})))`)}
     ${word(0, add(own('line'), own('component')))})
-  (if (i32.eq ${word(BENIGN + 4)} ${get('a')})
+  (if ${word(ASKED)}
     (then (call $race ${get('a')} ${get('kind')} (i32.const 0) ${get('old')})))
   (if (i32.eqz ${get('pending')}) (then (return)))
   ${set('s', add(own('line'), `(i32.const ${BEFORE})`))}

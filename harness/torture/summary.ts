@@ -60,7 +60,7 @@ function readerPipe(cpus: readonly CpuCounts[]): string {
 export function describeViolation(violation: Violation): string[] {
   const lines = [`  !!! ${violation.oracle}: ${violation.text}`];
   lines.push(
-    `      ${violation.afterMs.toFixed(1)} ms after the CPUs were up, round ${violation.round}${violation.lock === '' ? '' : `; the ${violation.oracle === 'check' ? 'state' : 'lock'} was ${violation.lock}`}`,
+    `      ${violation.afterMs.toFixed(1)} ms after the CPUs were up${violation.oracle === 'race' ? '' : `, round ${violation.round}`}${violation.lock === '' ? '' : `; the ${violation.oracle === 'check' ? 'state' : 'lock'} was ${violation.lock}`}`,
   );
   return lines;
 }

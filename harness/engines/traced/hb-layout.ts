@@ -25,7 +25,7 @@ const LINE_BYTES = 1024;
 const FENCE = 64;
 const SEEN = 128;
 /** Words of a CPU's line, by byte offset. */
-export const HbLine = { benign: 192, watched: 196, limit: 200, base: 212, one: 224 } as const;
+export const HbLine = { benign: 192, asked: 196, limit: 200, base: 212, one: 224 } as const;
 /** Races that are kept. */
 export const MAX_NOTES = 64;
 /** Bytes of a note, and of each of its two texts. */
@@ -49,7 +49,7 @@ export const Note = {
   known: 36,
   microseconds: 40,
   length: 48,
-  /** 0: no stack of the other yet; 1: being written; 2: there. */
+  /** 0: no stack of the other yet; 2: there. */
   otherState: 52,
   otherLength: 56,
   texts: 64,

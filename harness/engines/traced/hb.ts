@@ -41,6 +41,8 @@ const lane = (kind: number): number => Math.min(kind, 3);
 /** Frames that are kept of a stack, and what calls the steps of a CPU under torture. */
 const FRAMES = 12;
 const BELOW = new URL('../../torture/rounds.', import.meta.url).href;
+/** Accesses that a CPU looks at in vain when it has been asked for a stack. */
+const LOOKS = 20_000;
 const FREE = 0;
 const WRITING = 1;
 const READABLE = 2;
@@ -180,29 +182,29 @@ class Notes {
       words[at(Note.microseconds + 4)] = (us / 2 ** 32) | 0;
       words[at(Note.length)] = this.stack(noteAt(handle, index) + Note.texts);
       Atomics.store(words, note, READABLE);
-      words[(hbLine(handle, other) + HbLine.watched) >>> 2] = addr;
+      // It may write there at the same time, and take this back: then there is no second stack.
+      words[(hbLine(handle, other) + HbLine.asked) >>> 2] = LOOKS;
       return;
     }
   }
 
-  /** This CPU has been asked for the stack of such an access. */
+  /** This CPU has been asked for stacks of accesses such as this one may be. */
   private witness(addr: Addr, kind: number): void {
     const { words, handle, cpu } = this;
-    let asked = false;
+    const word = hbWord(handle, addr);
+    const asked = this.line + (HbLine.asked >>> 2);
+    words[asked] = Math.max(0, words[asked]! - 1);
     for (let index = 0; index < MAX_NOTES; index += 1) {
       const base = noteAt(handle, index);
       const at = (offset: number): number => (base + offset) >>> 2;
-      if (Atomics.load(words, at(Note.state)) !== READABLE || words[at(Note.addr)] !== addr) continue;
+      const state = Atomics.load(words, at(Note.state));
+      if (state === FREE) return;
+      if (state !== READABLE || hbWord(handle, words[at(Note.addr)]!) !== word) continue;
       if (words[at(Note.other)] !== cpu || words[at(Note.otherState)] !== FREE) continue;
-      if (words[at(Note.otherKind)] !== lane(kind)) {
-        asked = true;
-        continue;
-      }
-      words[at(Note.otherState)] = WRITING;
+      if (words[at(Note.otherKind)] !== lane(kind)) continue;
       words[at(Note.otherLength)] = this.stack(base + Note.texts + TEXT_BYTES);
       Atomics.store(words, at(Note.otherState), READABLE);
     }
-    if (!asked) words[this.line + (HbLine.watched >>> 2)] = 0;
   }
 
   /** Writes where this CPU stands. @returns bytes */
