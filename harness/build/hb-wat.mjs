@@ -3,7 +3,7 @@
  *
  * One call from JavaScript does all of an access: the instruction, the edges, the look at the shadow. A marked access is one call anyway; a plain one calls only
  * where it is the first of its kind in an epoch. What would be a function is a piece of text here: the engines of today do not inline calls, and these would cost more
- * than what they call. With up to four CPUs the loops over the others are unrolled, too.
+ * than what they call. The loops over the others are unrolled.
  *
  *   record of a word   a cell a CPU: clock of its latest plain read, plain write, marked read, marked write; then a vector a CPU: what it has published there
  *   line of a CPU      +0 its clock, +64 that of its latest fence, +128 what its relaxed loads have seen,
@@ -36,7 +36,7 @@ export function hbWat(room) {
   const vectors = 16 * room;
   const chunks = Array.from({ length: bytes / 16 }, (_, at) => 16 * at);
   const others = Array.from({ length: room - 1 }, (_, at) => at + 1);
-  const unrolled = room <= 4;
+  const unrolled = room <= 8;
 
   /** Each text is code that uses $s, the record, and may spoil $now, $at, $x and $y. */
   const locals = '(local $s i32) (local $now i32) (local $at i32) (local $x v128) (local $y v128)';
@@ -46,16 +46,18 @@ export function hbWat(room) {
   /** $to: offset in the line of the vector to which all becomes known that has been published at the record. */
   const join = (to) =>
     unrolled
-      ? `${set('x', `(v128.load offset=${to} ${own('line')})`)}
+      ? chunks
+          .map(
+            (at) => `${set('x', `(v128.load offset=${to + at} ${own('line')})`)}
 ${others
   .map(
-    (
-      each,
-    ) => `${set('y', `(v128.load offset=${vectors} (i32.xor ${add(get('s'), own('vector'))} (i32.const ${bytes * each})))`)}
+    (each) => `${set('y', `(v128.load offset=${vectors + at} (i32.xor ${add(get('s'), own('vector'))} (i32.const ${bytes * each})))`)}
 ${set('x', later(get('x'), get('y')))}`,
   )
   .join('\n')}
-(v128.store offset=${to} ${own('line')} ${get('x')})`
+(v128.store offset=${to + at} ${own('line')} ${get('x')})`,
+          )
+          .join('\n')
       : `(call $join ${get('s')} ${add(own('line'), `(i32.const ${to})`)})`;
 
   const publish = (from = 0) =>
@@ -189,36 +191,32 @@ ${set('at', add(get('s'), own('cell')))}
   const parked =
     '(i32.atomic.load (i32.add (i32.const 4096) (i32.and (i32.xor (local.get $a) (i32.shl (local.get $a) (i32.const 4))) (i32.const 0x3fc0))))';
 
-  /** The loops, where they are loops. */
+  /** For many CPUs these are too long to stand everywhere. */
   const loops = unrolled
     ? ''
-    : `(func $join (param $s i32) (param $to i32) (local $at i32) (local $each i32) (local $x v128) (local $y v128)
-  ${set('s', add(get('s'), `(i32.const ${vectors})`))}
-  ${set('at', get('s'))}
-  (loop $chunks
-    ${set('x', `(v128.load ${get('to')})`)}
-    ${set('each', `(i32.const 0)`)}
-    (loop $cpus
-      ${set('y', `(v128.load ${add(get('at'), get('each'))})`)}
-      ${set('x', later(get('x'), get('y')))}
-      ${set('each', add(get('each'), `(i32.const ${bytes})`))}
-      (br_if $cpus (i32.lt_u ${get('each')} (i32.const ${bytes * room}))))
-    (v128.store ${get('to')} ${get('x')})
-    ${set('to', add(get('to'), '(i32.const 16)'))}
-    ${set('at', add(get('at'), '(i32.const 16)'))}
-    (br_if $chunks (i32.lt_u ${get('at')} ${add(get('s'), `(i32.const ${bytes})`)}))))
-(func $ahead (param $s i32) (param $kinds i32) (result i32) (local $each i32) (local $x v128)
-  ${set('each', '(i32.const 1)')}
-  (loop $cpus
-    ${set(
-      'x',
-      `(v128.or ${get('x')} (i32x4.sub
-      (v128.load32_splat (i32.xor ${add(own('line'), own('component'))} (i32.shl ${get('each')} (i32.const 2))))
-      (v128.load (i32.xor ${add(get('s'), own('cell'))} (i32.shl ${get('each')} (i32.const 4))))))`,
-    )}
-    ${set('each', add(get('each'), '(i32.const 1)'))}
-    (br_if $cpus (i32.lt_u ${get('each')} (i32.const ${room}))))
-  (i32.and (i32x4.bitmask ${get('x')}) ${get('kinds')}))`;
+    : `(func $join (param $s i32) (param $to i32) (local $x v128) (local $y v128)
+  ${set('s', add(get('s'), own('vector')))}
+${chunks
+  .map(
+    (at) => `  ${set('x', `(v128.load offset=${at} ${get('to')})`)}
+${others
+  .map(
+    (each) => `  ${set('y', `(v128.load offset=${vectors + at} (i32.xor ${get('s')} (i32.const ${bytes * each})))`)}
+  ${set('x', later(get('x'), get('y')))}`,
+  )
+  .join('\n')}
+  (v128.store offset=${at} ${get('to')} ${get('x')})`,
+  )
+  .join('\n')})
+(func $ahead (param $s i32) (param $kinds i32) (result i32) (local $known i32)
+  ${set('known', add(own('line'), own('component')))}
+  ${set('s', add(get('s'), own('cell')))}
+  (i32.and ${get('kinds')} (i32x4.bitmask ${others
+    .map(
+      (each) => `(i32x4.sub (v128.load32_splat (i32.xor ${get('known')} (i32.const ${4 * each})))
+      (v128.load (i32.xor ${get('s')} (i32.const ${16 * each}))))`,
+    )
+    .reduce((all, each) => `(v128.or ${all} ${each})`)})))`;
   const aheadOf = (from) =>
     unrolled
       ? ahead(from, 15).replace('(i32.const 15)', get('kinds'))
