@@ -51,7 +51,9 @@ export function hbWat(room) {
             (at) => `${set('x', `(v128.load offset=${to + at} ${own('line')})`)}
 ${others
   .map(
-    (each) => `${set('y', `(v128.load offset=${vectors + at} (i32.xor ${add(get('s'), own('vector'))} (i32.const ${bytes * each})))`)}
+    (
+      each,
+    ) => `${set('y', `(v128.load offset=${vectors + at} (i32.xor ${add(get('s'), own('vector'))} (i32.const ${bytes * each})))`)}
 ${set('x', later(get('x'), get('y')))}`,
   )
   .join('\n')}
@@ -201,7 +203,9 @@ ${chunks
     (at) => `  ${set('x', `(v128.load offset=${at} ${get('to')})`)}
 ${others
   .map(
-    (each) => `  ${set('y', `(v128.load offset=${vectors + at} (i32.xor ${get('s')} (i32.const ${bytes * each})))`)}
+    (
+      each,
+    ) => `  ${set('y', `(v128.load offset=${vectors + at} (i32.xor ${get('s')} (i32.const ${bytes * each})))`)}
   ${set('x', later(get('x'), get('y')))}`,
   )
   .join('\n')}

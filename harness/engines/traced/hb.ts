@@ -222,9 +222,11 @@ class Notes {
 
 /** A watched CPU's side of it. */
 export interface Watcher {
-  /** Puts the detector over an engine. Until {@link Watcher.follow} is called, what the CPU does to set itself up is not looked at. */
+  /** Puts the detector over an engine. Until it is told to begin, what the CPU does to set itself up is not looked at. */
   wrap(to: Isa, words: Int32Array<SharedArrayBuffer>): Isa;
-  /** Begins to look; before the CPU's operations are made. */
+  /** Begins to look. */
+  begin(): void;
+  /** Begins to look, at what the CPU does with locks, too; before its operations are made. */
   follow(cpu: Cpu): void;
   /** By a CPU that all others wait for, and who knows of all that they have done. */
   rest(): void;
@@ -249,6 +251,7 @@ export function watcher(machine: Machine, handle: HbHandle, id: number, module?:
       words[(hbLine(handle, id) + HbLine.benign) >>> 2] = 1;
       return isa;
     },
+    begin: () => isa?.judge(),
     follow(cpu) {
       const { tracking } = cpu;
       isa?.judge();
