@@ -30,8 +30,11 @@ const CONFLICTS = [0b1010, 0b1111, 0b0010, 0b0011, 0b0011];
 const later = (known, theirs) =>
   `(v128.bitselect ${theirs} ${known} (i32x4.shr_s (i32x4.sub ${known} ${theirs}) (i32.const 31)))`;
 
-/** @param room CPUs that a record has room for: a power of two */
-export function hbWat(room) {
+/**
+ * @param room CPUs that a record has room for: a power of two
+ * @param without for tests, a detector that is broken on purpose: 'join', 'publish', 'check' or 'tick'
+ */
+export function hbWat(room, without = '') {
   const bytes = 4 * Math.max(4, room);
   const vectors = 16 * room;
   const chunks = Array.from({ length: bytes / 16 }, (_, at) => 16 * at);
@@ -45,10 +48,12 @@ export function hbWat(room) {
 
   /** $to: offset in the line of the vector to which all becomes known that has been published at the record. */
   const join = (to) =>
-    unrolled
-      ? chunks
-          .map(
-            (at) => `${set('x', `(v128.load offset=${to + at} ${own('line')})`)}
+    without === 'join'
+      ? ''
+      : unrolled
+        ? chunks
+            .map(
+              (at) => `${set('x', `(v128.load offset=${to + at} ${own('line')})`)}
 ${others
   .map(
     (
@@ -58,12 +63,12 @@ ${set('x', later(get('x'), get('y')))}`,
   )
   .join('\n')}
 (v128.store offset=${to + at} ${own('line')} ${get('x')})`,
-          )
-          .join('\n')
-      : `(call $join ${get('s')} ${add(own('line'), `(i32.const ${to})`)})`;
+            )
+            .join('\n')
+        : `(call $join ${get('s')} ${add(own('line'), `(i32.const ${to})`)})`;
 
   const publish = (from = 0) =>
-    chunks
+    (without === 'publish' ? [] : chunks)
       .map(
         (at) =>
           `(v128.store offset=${vectors + at} ${add(get('s'), own('vector'))} (v128.load offset=${from + at} ${own('line')}))`,
@@ -78,21 +83,27 @@ ${set('x', later(get('x'), get('y')))}`,
     (then ${publish(FENCE)} ${then}))))`;
 
   /** What follows is in a new epoch. At the limit it is not: that hides races, and invents none. */
-  const tick = `(if (i32.ne ${word(0, add(own('line'), own('component')))} ${word(LIMIT)}) (then
+  const tick =
+    without === 'tick'
+      ? ''
+      : `(if (i32.ne ${word(0, add(own('line'), own('component')))} ${word(LIMIT)}) (then
   ${set('at', add(own('line'), `(i32.and ${own('component')} (i32.const 48))`))}
   (v128.store ${get('at')} (i32x4.add (v128.load ${get('at')}) (v128.load offset=${ONE} ${own('line')})))))`;
 
   /** Which of these kinds others have done of which this CPU does not know; the cells are at $from. */
   const ahead = (from, kinds) =>
-    unrolled
-      ? `(i32.and (i32.const ${kinds}) (i32x4.bitmask ${others
-          .map(
-            (each) =>
-              `(i32x4.sub (v128.load32_splat (i32.xor ${add(own('line'), own('component'))} (i32.const ${4 * each})))
+    without === 'check'
+      ? '(i32.const 0)'
+      : unrolled
+        ? `(i32.and ${kinds} (i32x4.bitmask ${others
+            .map(
+              (each) =>
+                `(i32x4.sub (v128.load32_splat (i32.xor ${add(own('line'), own('component'))} (i32.const ${4 * each})))
       (v128.load (i32.xor ${add(from, own('cell'))} (i32.const ${16 * each}))))`,
-          )
-          .reduce((all, each) => `(v128.or ${all} ${each})`)}))`
-      : `(call $ahead ${from} (i32.const ${kinds}))`;
+            )
+            .reduce((all, each) => `(v128.or ${all} ${each})`)}))`
+        : `(call $ahead ${from} ${kinds})`;
+  const conflicts = (kind) => `(i32.const ${CONFLICTS[kind]})`;
 
   /** An access that is no read-modify-write: noted, and held against those of the others, once an epoch. */
   const look = (kind, value) => `${set('now', word(0, add(own('line'), own('component'))))}
@@ -101,9 +112,9 @@ ${set('at', add(get('s'), own('cell')))}
   (if (i64.eqz (i64.load offset=${BENIGN} ${own('line')}))
     (then
       (i32.store offset=${4 * kind} ${get('at')} ${get('now')})
-      (if ${ahead(get('s'), CONFLICTS[kind])}
+      (if ${ahead(get('s'), conflicts(kind))}
         (then (call $race ${get('a')} (i32.const ${kind}) ${get('s')} ${value}))))
-    (else (call $seldom ${get('a')} ${get('s')} (i32.const ${kind}) (i32.const ${CONFLICTS[kind]}) ${value})))))`;
+    (else (call $seldom ${get('a')} ${get('s')} (i32.const ${kind}) ${conflicts(kind)} ${value})))))`;
 
   const load = (name, to) => `(func (export "${name}") (param $a i32) (result i32) (local $v i32) ${locals}
   ${set('v', `(i32.atomic.load ${get('a')})`)}
@@ -138,11 +149,11 @@ ${set('at', add(get('s'), own('cell')))}
 
   /** The halves of a read-modify-write around its instruction. */
   const before = (releases) => `${record}
-  (if ${ahead(get('s'), CONFLICTS[RMW])} (then (call $keep ${get('s')})))
+  (if ${ahead(get('s'), conflicts(RMW))} (then (call $keep ${get('s')})))
   ${releases ? publish() : cover()}`;
   const after = (acquires, releases, kind, old) => `${join(acquires ? 0 : SEEN)}
   (if (i32.or ${word(PENDING)} (i32.eqz (i64.eqz (i64.load offset=${BENIGN} ${own('line')}))))
-    (then (call $judge ${get('a')} ${get('s')} (i32.const ${kind}) (i32.const ${CONFLICTS[kind]}) ${old}))
+    (then (call $judge ${get('a')} ${get('s')} (i32.const ${kind}) ${conflicts(kind)} ${old}))
     (else (i32.store offset=${4 * Math.min(kind, MARKED_WRITE)} ${add(get('s'), own('cell'))} ${word(0, add(own('line'), own('component')))})))
   ${releases ? tick : ''}`;
 
@@ -221,10 +232,6 @@ ${others
       (v128.load (i32.xor ${get('s')} (i32.const ${16 * each}))))`,
     )
     .reduce((all, each) => `(v128.or ${all} ${each})`)})))`;
-  const aheadOf = (from) =>
-    unrolled
-      ? ahead(from, 15).replace('(i32.const 15)', get('kinds'))
-      : `(call $ahead ${from} ${get('kinds')})`;
 
   return `(module
 (import "machine" "memory" (memory 1 16384 shared))
@@ -238,7 +245,7 @@ ${loops}
   (i32.store ${add(get('s'), own('cell'), `(i32.shl ${get('kind')} (i32.const 2))`)} ${word(0, add(own('line'), own('component')))})
   (if ${word(ASKED)}
     (then (call $race ${get('a')} ${get('kind')} (i32.const 0) ${get('v')})))
-  (if ${aheadOf(get('s'))}
+  (if ${ahead(get('s'), get('kinds'))}
     (then (call $race ${get('a')} ${get('kind')} ${get('s')} ${get('v')}))))
 ;; Before a read-modify-write: keeps the cells, to be judged when it is known what it has acquired.
 (func $keep (param $s i32) (local $at i32)
@@ -258,7 +265,7 @@ ${loops}
     (then (call $race ${get('a')} ${get('kind')} (i32.const 0) ${get('old')})))
   (if (i32.eqz ${get('pending')}) (then (return)))
   ${set('s', add(own('line'), `(i32.const ${BEFORE})`))}
-  (if ${aheadOf(get('s'))}
+  (if ${ahead(get('s'), get('kinds'))}
     (then (call $race ${get('a')} ${get('kind')} ${get('s')} ${get('old')}))))
 ${load('load', 0)}
 ;; An atomic load, too: what was published must not be looked up before the word.
