@@ -125,6 +125,10 @@ export interface ContendedOrders {
   readonly rounds: number;
 }
 
+/** Rounds of a block: many, since it takes the two a while to meet. */
+const LONG = 80_000;
+const LONG_WARMUP = 3;
+
 /** The loops of a pair. */
 export const CONTENDED = ['ticket contended', 'mutex contended'] as const;
 /** Nanoseconds a round, by loop and block. */
@@ -145,14 +149,14 @@ export function contendedCpu({
   const fair = ticket.create(isa, cpu, { area: 0, areaOf: () => 0, shared: undefined } as never) as MutexOps;
   const mutex = mutex3.create(isa, cpu) as MutexOps;
   const samples: ContendedSamples = { 'ticket contended': [], 'mutex contended': [] };
-  for (let round = -WARMUP; round < args.rounds; round += 1) {
+  for (let round = -LONG_WARMUP; round < args.rounds; round += 1) {
     for (let turn = 0; turn < 4; turn += 1) {
       barrier();
       if (turn >> 1 !== pair) continue;
       const began = performance.now();
-      if ((turn & 1) === 0) rounds(isa, fair, first, first + 2048, ROUNDS);
-      else mutexRounds(isa, mutex, first + 1024, first + 2048, ROUNDS);
-      const ns = ((performance.now() - began) * 1e6) / ROUNDS;
+      if ((turn & 1) === 0) rounds(isa, fair, first, first + 2048, LONG);
+      else mutexRounds(isa, mutex, first + 1024, first + 2048, LONG);
+      const ns = ((performance.now() - began) * 1e6) / LONG;
       if (round >= 0) samples[CONTENDED[turn & 1]!].push(ns);
     }
   }
