@@ -77,7 +77,9 @@ async function again(
   { say, tell, signal }: Telling,
 ): Promise<void> {
   if (!options.reproduce) {
-    say(`  to make it a run that replays: lockrig torture ${subject.file ?? subject.lock.name} --reproduce`);
+    say(
+      `  to make it a run that replays: lockrig torture ${subject.file ?? subject.lock.name}${result.races.length > 0 ? ' --detect races' : ''} --reproduce`,
+    );
     return;
   }
   const { describeReproduced, reproduceSubject } = await import('./reproduce.ts');
@@ -115,6 +117,8 @@ async function tortureAll(
   const { refuse } = await import('../torture/setup.ts');
   // All of them, so that a bad one is not found an hour later.
   for (const { lock } of subjects) refuse(lock, withDefaults(paramsFor(lock, params)));
+  if (options.suppress !== undefined && !params.detect?.length)
+    throw new UsageError('--suppress is about races: it goes with --detect races');
   const suppress =
     options.suppress === undefined
       ? undefined

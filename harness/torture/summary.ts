@@ -110,7 +110,7 @@ export function describeTrace({ ordered, lines, records }: TraceReport): string[
 }
 
 /** Shown races: each is another word, or another pair of accesses. */
-const RACES_SHOWN = 8;
+const RACES_SHOWN = 4;
 /** Shown violations; the others are counted. */
 const SHOWN = 3;
 
