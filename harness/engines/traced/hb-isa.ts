@@ -152,8 +152,8 @@ export class HbIsa implements Isa {
   readonly queued: Isa['queued'];
   private readonly to: Isa;
   private readonly storeParked: Exports['storeParked'];
-  private readonly plainRead: Exports['plainRead'];
-  private readonly plainWrite: Exports['plainWrite'];
+  protected readonly plainRead: Exports['plainRead'];
+  protected readonly plainWrite: Exports['plainWrite'];
   private readonly hb: Exports;
   /** The own cells, one every `4 << shift` bytes. */
   private readonly cells: Int32Array<SharedArrayBuffer>;

@@ -24,6 +24,7 @@ import {
   rebase,
   TEXT_BYTES,
 } from './hb-layout.ts';
+import { HbPairIsa } from './hb-pair.ts';
 
 /** Kinds of access, as notes have them. */
 export const HB_KINDS = [
@@ -240,7 +241,7 @@ export function watcher(machine: Machine, handle: HbHandle, id: number, module?:
   return {
     wrap(to, words) {
       const notes = new Notes(words, handle, id);
-      isa = new HbIsa({
+      isa = new (handle.cpus <= 2 ? HbPairIsa : HbIsa)({
         to,
         memory,
         handle,
