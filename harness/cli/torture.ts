@@ -18,7 +18,7 @@ export const TRACING_COST = `  by the untraced engine, one CPU; measured by: loc
                                 an access    round of a free ticket lock
   trace ring                       1.6 x          2.4 x
   trace order                       25 x           64 x
-  detect races                    2.6 x          3.3 x
+  detect races                     2.6 x          3.3 x
   chaos uniform, with ring         46 x           84 x
   chaos targeted, with ring        44 x           95 x`;
 
