@@ -262,6 +262,20 @@ export const bars: readonly Bar[] = [
     unit: 'ns',
   },
   {
+    section: 'traced',
+    text: 'races watched for free running, by untraced',
+    figure: 'ratio',
+    rows: [
+      'access: races',
+      'ticket round: races',
+      'mutex round: races',
+      'ticket contended: races',
+      'mutex contended: races',
+    ],
+    most: 5,
+    unit: '×',
+  },
+  {
     section: 'selftest',
     text: 'share of broken locks caught by their oracle',
     figure: 'caught',

@@ -77,6 +77,7 @@ export {
 export type { OutcomeRow, ScenarioOutcomes } from './torture/outcomes.ts';
 export { DEFAULTS, echo, ParameterError, type TortureParams } from './torture/params.ts';
 export type { Part, Place } from './torture/places.ts';
+export type { RaceReport } from './torture/races.ts';
 export type {
   CpuCounts,
   DeathReport,

@@ -20,7 +20,7 @@ import {
 } from '../bench/stats.ts';
 import { barsTable, noise, ratio } from '../bench/table.ts';
 import { TRACED_MODES } from '../bench/traced.ts';
-import { LOOPS } from '../bench/traced-cpu.ts';
+import { CONTENDED, LOOPS } from '../bench/traced-cpu.ts';
 import { takeTurns } from '../bench/turns.ts';
 import { locks } from '../src/locks.ts';
 import { suite } from './suite.ts';
@@ -204,6 +204,7 @@ verdicts('every bar names figures and locks that exist', () => {
     ...['SB plain', 'SB once', 'SB seqcst'],
     ...gated,
     ...traced,
+    ...CONTENDED.map((loop) => `${loop}: races`),
     ...Object.values(HUNTED),
   ]);
   for (const { rows, figure, most: high, least: low } of bars) {

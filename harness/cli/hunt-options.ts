@@ -1,13 +1,12 @@
 /** The options of `lockrig hunt`, some of which `verify-fix` has, too: what they say, or in one sentence what is wrong with them. */
-import { readFileSync } from 'node:fs';
 import type { MemoryModel } from '../../src/scenario.ts';
 import { DETECTORS } from '../detect/index.ts';
 import { MODELS } from '../engines/gated/buffers.ts';
 import { MAX_GATED } from '../engines/gated/layout.ts';
 import type { HuntOptions } from '../explore/hunt.ts';
 import { POLICIES, type PolicyChoice, policyIndex, RECORDED } from '../explore/policies/index.ts';
-import { type Suppression, SuppressionError, suppressions } from '../explore/suppress.ts';
 import { UsageError } from './errors.ts';
+import { suppressionsIn } from './suppressions.ts';
 import { type Raw, time, whole } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
@@ -90,26 +89,6 @@ async function detect(raw: Raw): Promise<string[] | undefined> {
   return known.filter((name) => wanted.has(name));
 }
 
-/** The suppressions in a file. */
-function suppress(raw: Raw): Suppression[] | undefined {
-  if (raw === undefined) return undefined;
-  if (typeof raw === 'boolean')
-    throw new UsageError('--suppress needs a file: lockrig hunt --help shows how');
-  const file = String(raw);
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${(error as Error).message}`);
-  }
-  try {
-    return suppressions(text);
-  } catch (error) {
-    if (error instanceof SuppressionError) throw new UsageError(`${file}, ${error.message}`);
-    throw error;
-  }
-}
-
 /** A budget: `20000` executions, or `30s`. @throws UsageError */
 export function budget(raw: Raw): Pick<HuntOptions, 'executions' | 'milliseconds'> {
   if (raw === undefined) return {};
@@ -137,7 +116,7 @@ export async function huntOptions(options: Options): Promise<HuntOptions> {
   const chosen = await policies(options.policy);
   const memory = await models(options.model);
   const watched = await detect(options.detect);
-  const suppressed = suppress(options.suppress);
+  const suppressed = suppressionsIn(options.suppress, 'hunt');
   return {
     ...budget(options.budget),
     ...(cpus === undefined ? {} : { cpus }),

@@ -81,7 +81,8 @@ async function again(
     // What brings its own memory runs free only.
     if (lock.definition === 'lock' && (lock.share || lock.kind === 'async-mutex')) return;
     const name = file === undefined ? lock.name : `${file}#${lock.name}`;
-    say(`  to make it a run that replays: lockrig torture ${name} --reproduce`);
+    const watched = result.races.length > 0 ? ' --detect races' : '';
+    say(`  to make it a run that replays: lockrig torture ${name}${watched} --reproduce`);
     return;
   }
   const { describeReproduced, reproduceSubject } = await import('./reproduce.ts');
@@ -119,6 +120,12 @@ async function tortureAll(
   const { refuse } = await import('../torture/setup.ts');
   // All of them, so that a bad one is not found an hour later.
   for (const { lock } of subjects) refuse(lock, withDefaults(paramsFor(lock, params)));
+  if (options.suppress !== undefined && !params.detect?.length)
+    throw new UsageError('--suppress is about races: it goes with --detect races');
+  const suppress =
+    options.suppress === undefined
+      ? undefined
+      : (await import('./suppressions.ts')).suppressionsIn(options.suppress, 'torture');
   const { output, events } = outputOf(options);
   const say = (text: string): void => {
     if (!events) process.stdout.write(`${text}\n`);
@@ -129,7 +136,9 @@ async function tortureAll(
   const live = await Live.open(!events);
   // What the search needs to know is in the rings.
   const traced =
-    options.reproduce && params.trace === undefined ? { ...params, trace: 'ring' as const } : params;
+    options.reproduce && params.trace === undefined && !params.detect?.length
+      ? { ...params, trace: 'ring' as const }
+      : params;
   const results: TortureResult[] = [];
   let complete = false;
   try {
@@ -148,6 +157,7 @@ async function tortureAll(
         signal,
         onProgress,
         ...(url === undefined ? {} : { url }),
+        ...(suppress === undefined ? {} : { suppress }),
         ...(maxMemory === undefined ? {} : { maxMemory }),
         ...(threads === undefined || results.length > 0 ? {} : { threads }),
       });

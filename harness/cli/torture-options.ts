@@ -19,6 +19,12 @@ function chaosOf(raw: Raw): Partial<Pick<TortureParams, 'chaos' | 'chaosOneIn'>>
   return { ...(chaos === undefined ? {} : { chaos }), ...(chaosOneIn === undefined ? {} : { chaosOneIn }) };
 }
 
+/** `races`, which is all that is watched for while CPUs run free. */
+function detectOf(raw: Raw): TortureParams['detect'] | undefined {
+  const detect = oneOf('detect', raw, ['races', 'none']);
+  return detect === undefined ? undefined : detect === 'races' ? ['races'] : [];
+}
+
 /** Reads the parameters. @throws UsageError */
 export function parameters(options: Options): Partial<TortureParams> {
   const factor =
@@ -50,6 +56,7 @@ export function parameters(options: Options): Partial<TortureParams> {
     waiting: oneOf('waiting', options.waiting, ['spin', 'spin-then-park', 'park']),
     engine: oneOf('isa', options.isa, ['wasm', 'atomics']),
     stallAfter: time('stall-after', options.stallAfter, 100),
+    detect: detectOf(options.detect),
     trace: oneOf('trace', options.trace, ['off', 'ring', 'order']),
     ...chaosOf(options.chaos),
     failFast: options.failFast === true ? true : undefined,

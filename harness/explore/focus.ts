@@ -9,11 +9,14 @@
  * following round has more time and more steps: what needs a full ring or a list of retired objects does not fail within a few. The words are looked up by
  * their places, since a machine of other CPUs has them elsewhere.
  *
+ * A race that was watched for while CPUs ran free is searched for by the pass over gated traces, at the words that raced.
+ *
  * A failure counts if an oracle says so that has in the run, where one failure often makes several speak; `progress` and `wakeup` are one here: a CPU that waits for ever is called by what it waits in, and the watchdog of
  * a free run and the gate may see another one first.
  */
 import type { OracleName } from '../../src/locking/define.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
+import { detectors } from '../detect/index.ts';
 import { MAX_GATED } from '../engines/gated/layout.ts';
 import type { Place } from '../torture/places.ts';
 import type { TortureResult } from '../torture/result.ts';
@@ -27,6 +30,7 @@ export type Seen = Pick<TortureResult, 'oracle'> & {
   readonly violationCounts?: TortureResult['violationCounts'];
   readonly params: Pick<TortureResult['params'], 'cpus' | 'seed'>;
   readonly trace?: Pick<NonNullable<TortureResult['trace']>, 'conflicts'> | undefined;
+  readonly races?: readonly Pick<TortureResult['races'][number], 'place'>[];
 };
 
 /** How to search. */
@@ -108,7 +112,10 @@ export async function reproduce(
   if (oracle === undefined) return result({ reason: 'the run did not fail' });
   const others = Object.keys(seen.violationCounts ?? {}) as OracleName[];
   const oracles = [...new Set([oracle, ...others].flatMap(related))];
-  const focus: readonly Place[] = seen.trace?.conflicts.map(({ place }) => place) ?? [];
+  const conflicts: readonly Place[] = seen.trace?.conflicts.map(({ place }) => place) ?? [];
+  const focus = [...conflicts, ...(seen.races ?? []).flatMap(({ place }) => place ?? [])];
+  // Off unless asked for.
+  const detect = oracles.includes('race') ? [...detectors().map(({ name }) => name), 'races'] : undefined;
   const policies = focus.length > 0 ? [...PORTFOLIO, ...FOCUS] : PORTFOLIO;
   let seed = options.seed ?? params.seed;
   for (let round = 0; spent() < milliseconds && !signal?.aborted; round += 1) {
@@ -125,6 +132,7 @@ export async function reproduce(
         focus,
         models: MODELS,
         oracles,
+        ...(detect === undefined ? {} : { detect }),
         milliseconds: Math.min(left, FIRST_STAGE * 2 ** round),
         ...(subject.definition === 'scenario' ? {} : { steps }),
         ...(url === undefined ? {} : { url }),

@@ -49,6 +49,8 @@ export interface TortureParams {
   trace: 'off' | 'ring' | 'order';
   /** Random delays at accesses; they imply a ring. */
   chaos: Chaos;
+  /** What is watched for while CPUs run free: data races, or nothing. */
+  detect: readonly 'races'[];
   /** One access in so many is delayed. */
   chaosOneIn: number;
 }
@@ -76,6 +78,7 @@ export const DEFAULTS: TortureParams = {
   disabled: [],
   stallAfter: 5000,
   trace: 'off',
+  detect: [],
   chaos: 'none',
   chaosOneIn: ONE_IN,
 };
@@ -119,6 +122,9 @@ export function withDefaults(given: Partial<TortureParams>): TortureParams {
   between('hotplug', params.hotplug, 0, 3_600_000, false);
   between('chaosOneIn', params.chaosOneIn, 1, 2 ** 20, true);
   between('stallAfter', params.stallAfter, 100, 3_600_000, false);
+  for (const name of params.detect)
+    if (name !== 'races')
+      throw new ParameterError(`'${String(name)}' is not watched for while CPUs run free: only races are`);
   return params;
 }
 
@@ -143,6 +149,7 @@ export function echo(params: TortureParams): string {
     `writers=${params.writers}`,
     `hotplug=${params.hotplug}ms`,
     ...(params.trace === 'off' ? [] : [`trace=${params.trace}`]),
+    ...(params.detect.length === 0 ? [] : [`detect=${params.detect.join(',')}`]),
     ...(params.chaos === 'none' ? [] : [`chaos=${params.chaos}:${params.chaosOneIn}`]),
     ...(params.disabled.length > 0 ? [`oracles_off=${params.disabled.join(',')}`] : []),
   ].join(' ');

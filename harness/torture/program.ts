@@ -75,21 +75,36 @@ export async function clientMaker(kind: Kind): Promise<(bench: Bench, options: C
 
 /** Boots one CPU of a torture run. */
 export async function boot({ id, machine, setup, attach }: BootContext): Promise<Runner> {
-  const { subject, lock, nested, mutexAddr, perCpu, perCpuStride, area, params, shared, value, tracing } =
-    setup as TortureSetup;
+  const {
+    subject,
+    lock,
+    nested,
+    mutexAddr,
+    perCpu,
+    perCpuStride,
+    area,
+    params,
+    shared,
+    value,
+    tracing,
+    watched,
+  } = setup as TortureSetup;
   const found = await findSubject(subject);
   const definition = (found.definition === 'lock' ? found : NO_LOCK) as LockDefinition;
   let bench: Bench | undefined;
   // Loaded where it is wanted: most runs start without.
   const traced = tracing && (await import('../engines/traced/cpu.ts')).tracer(tracing, id);
+  const watch = watched && (await import('../engines/traced/hb.ts')).watcher(machine, watched, id);
   const cpu = attach({
     engine: params.engine,
     waiting: params.waiting,
     seed: params.seed,
     queued: (addr) => bench?.queued(addr),
     ...(traced ? { wrap: traced.wrap } : {}),
+    ...(watch ? { wrap: watch.wrap } : {}),
   });
   traced?.follow(cpu);
+  watch?.follow(cpu);
   const areaOf = (other: number): number => (perCpu === 0 ? 0 : perCpu + other * perCpuStride);
   const mutex = track('mutex', cpu, mutex3.create(cpu.isa, cpu));
   const bare = definition.create(cpu.isa, cpu, {
@@ -114,6 +129,7 @@ export async function boot({ id, machine, setup, attach }: BootContext): Promise
   } as ClientOptions;
   bench = new Bench(options);
   if (traced) bench.caught = traced.keep;
+  if (watch) bench.rests = watch.rest;
   if (definition.kind === 'async-mutex') {
     const { asyncClient } = await import('./clients/async.ts');
     return asyncClient(bench, options as ClientOptions<'async-mutex'>);

@@ -24,6 +24,7 @@ import {
 import { detailAt, ORACLES } from './oracles.ts';
 import type { ScenarioOutcomes } from './outcomes.ts';
 import type { TortureParams } from './params.ts';
+import type { RaceReport } from './races.ts';
 import type { TortureSetup } from './setup.ts';
 import type { TraceReport } from './traces.ts';
 
@@ -126,6 +127,8 @@ export interface TortureResult {
   readonly outcomes: ScenarioOutcomes | undefined;
   /** Of a run that failed and was traced: what its CPUs did last. */
   readonly trace: TraceReport | undefined;
+  /** Data races, where they were watched for: evidence of the violations of `race`. */
+  readonly races: readonly RaceReport[];
   /** Things worth knowing that are no violations. */
   readonly notes: readonly string[];
 }

@@ -62,7 +62,10 @@ export class Rounds {
       isa.store(mine + CpuLine.joins, 1);
       while (isa.load(mine + CpuLine.active) === 0) isa.spinWhile(mine + CpuLine.active, 0);
       goOn = isa.load(control + Control.go) === GO_ON;
-    } else goOn = this.meet();
+    } else {
+      // The main thread lets go whoever joins too late: by then the run is over, and nobody would come to meet.
+      goOn = isa.load(control + Control.go) === GO_ON && this.meet();
+    }
     while (goOn) {
       bench.profile = isa.read(control + Control.profile);
       this.work(isa.read(control + Control.quota));
@@ -110,6 +113,7 @@ export class Rounds {
 
   private lead(): void {
     const { isa, cpu, control, params } = this;
+    this.bench.rests?.();
     const round = isa.read(control + Control.round);
     if (round > 0) this.client.rest?.();
     else this.client.prepare?.();

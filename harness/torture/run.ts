@@ -13,6 +13,7 @@ import { CpuDied, CpuPool } from '../cpus/pool.ts';
 import type { takeStacks } from '../cpus/stacks.ts';
 import { CpuThreads } from '../cpus/threads.ts';
 import { type CpuState, type Stall, stateOf, Watchdog } from '../cpus/watchdog.ts';
+import type { Suppression } from '../explore/suppress.ts';
 import { mapStack } from '../plugin/trace.ts';
 import { Control, GO_STOP } from './area.ts';
 import { acquisitions, allCounts, roundsBegun } from './counts.ts';
@@ -20,6 +21,7 @@ import { CpuThrew, Hotplug } from './hotplug.ts';
 import { forgotten, notesOn } from './notes.ts';
 import { collectScenario } from './outcomes.ts';
 import { type TortureParams, withDefaults } from './params.ts';
+import type { RaceWatch } from './races.ts';
 import {
   type DeathReport,
   namer,
@@ -56,6 +58,8 @@ export interface TortureOptions {
   readonly maxMemory?: number;
   /** Threads that boot already, of lockrig's own command line; the run ends them, be they what it needs or not. */
   readonly threads?: object;
+  /** Races that are no failures. */
+  readonly suppress?: readonly Suppression[];
 }
 
 const TICK = 20;
@@ -134,6 +138,7 @@ export function paramsFor(definition: Tortured, given: Partial<TortureParams>): 
 
 interface Started {
   readonly traces: Traces | undefined;
+  readonly races: RaceWatch | undefined;
   readonly params: TortureParams;
   readonly machine: Machine;
   readonly setup: TortureSetup;
@@ -143,7 +148,7 @@ interface Started {
 async function start(
   definition: Tortured,
   given: Partial<TortureParams>,
-  { url, maxMemory, threads }: TortureOptions,
+  { url, maxMemory, threads, suppress = [] }: TortureOptions,
 ): Promise<Started> {
   let booting = threads instanceof CpuThreads ? threads : undefined;
   try {
@@ -168,7 +173,17 @@ async function start(
     }).catch((error: Error) => {
       throw startError(error, definition, url);
     });
-    return { params, machine, setup, pool, traces };
+    const { watched } = setup;
+    const races =
+      watched &&
+      new (await import('./races.ts')).RaceWatch({
+        machine,
+        setup,
+        watched,
+        layout: definition.layout,
+        suppress,
+      });
+    return { params, machine, setup, pool, traces, races };
   } catch (error) {
     await booting?.destroy();
     throw error;
@@ -185,7 +200,7 @@ export async function torture(
   given: Partial<TortureParams> = {},
   options: TortureOptions = {},
 ): Promise<TortureResult> {
-  const { params, machine, setup, pool, traces } = await start(definition, given, options);
+  const { params, machine, setup, pool, traces, races } = await start(definition, given, options);
   const { control } = setup.area;
   const startedAt = performance.now();
   const elapsed = (): number => performance.now() - startedAt;
@@ -232,6 +247,11 @@ export async function torture(
   let shown = 0;
   const timer = setInterval(() => {
     const now = elapsed();
+    const [raced] = races?.look(startedAt) ?? [];
+    if (raced && detectedMs === undefined) {
+      detectedMs = raced.afterMs;
+      caughtAt = now;
+    }
     if (violationCount() > 0 && detectedMs === undefined) {
       detectedMs = readViolations(machine, setup, definition.layout, startedAt)[0]?.afterMs ?? now;
       caughtAt = now;
@@ -259,7 +279,7 @@ export async function torture(
         seconds: now / 1000,
         acquisitions: acquisitions(allCounts(machine, setup)),
         rounds: roundsBegun(machine, setup),
-        violations: violationCount(),
+        violations: violationCount() + (races?.look(startedAt).length ?? 0),
       });
     }
   }, TICK);
@@ -293,6 +313,10 @@ export async function torture(
   const counts = allCounts(machine, setup);
   const violations = readViolations(machine, setup, definition.layout, startedAt);
   const violationCounts = readOracleCounts(machine, setup);
+  const raced = races?.look(startedAt, true) ?? [];
+  for (const race of raced) violations.push(race.violation);
+  if (raced.length > 0) violationCounts.race = raced.length;
+  violations.sort((a, b) => a.afterMs - b.afterMs);
   const overslept = judgesSleep ? sleepers() : undefined;
   if (overslept) {
     violations.push(forgottenSleepers(overslept, detectedMs ?? elapsed(), roundsBegun(machine, setup)));
@@ -334,6 +358,7 @@ export async function torture(
     firstAcquisition: Atomics.load(machine.words, (control + Control.firstAcquisition) >>> 2),
     outcomes,
     trace: failed ? traces?.report(machine, setup, definition.layout) : undefined,
-    notes: notesOn(params, counts),
+    races: raced,
+    notes: [...notesOn(params, counts), ...(races?.notes() ?? [])],
   };
 }

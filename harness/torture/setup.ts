@@ -6,10 +6,12 @@ import type { Addr } from '../../src/arch/index.ts';
 import { type AnyLock, LockDefinitionError } from '../../src/locking/define.ts';
 import { mutex3 } from '../../src/locking/mutex3.ts';
 import { createMachine, LINE, type Machine, roundUp } from '../../src/memory/index.ts';
+import { heapStart } from '../../src/memory/layout.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
 import { ControlTimeout, CpuDied } from '../cpus/pool.ts';
 import { logWords } from '../detect/history-log.ts';
 import type { Tracing } from '../engines/traced/cpu.ts';
+import { type HbHandle, hbMemory, hbSize, MAX_WATCHED } from '../engines/traced/hb-layout.ts';
 import { reason, shown, stackOf } from '../plugin/errors.ts';
 import { framesOf, mapStack } from '../plugin/trace.ts';
 import { allocateArea, areaBytes, Control, CpuLine, cpuLine, type TortureArea } from './area.ts';
@@ -47,6 +49,8 @@ export interface TortureSetup {
   readonly value: number;
   /** Accesses are recorded, or delayed. */
   readonly tracing?: Tracing;
+  /** Accesses are watched for data races. */
+  readonly watched?: HbHandle;
 }
 
 /** A part of a user's definition threw, or answered what cannot be used, before any CPU ran: bad input. */
@@ -94,6 +98,7 @@ export function initialValue(definition: AnyLock, params: TortureParams): number
 /** @throws ParameterError when the parameters do not go with the subject */
 export function refuse(subject: Tortured, params: TortureParams): void {
   const { cpus, hotplug } = params;
+  if (params.detect.length > 0) refuseWatching(subject, params);
   if (subject.definition === 'scenario') {
     if (hotplug > 0)
       throw new ParameterError('hotplug does not go with scenarios: an episode needs all its CPUs');
@@ -107,6 +112,21 @@ export function refuse(subject: Tortured, params: TortureParams): void {
     throw new ParameterError('hotplug does not go with barriers: their number of parties is fixed');
   if (subject.kind === 'async-mutex' && hotplug > 0)
     throw new ParameterError('hotplug does not go with async locks: their CPUs do not meet in rounds');
+}
+
+/** Of a lock whose memory is its own nothing is seen of what it orders: all that it protects would race. */
+function refuseWatching(subject: Tortured, { cpus, engine, trace, chaos }: TortureParams): void {
+  if (subject.definition === 'lock' && subject.share !== undefined)
+    throw new ParameterError(
+      `lock '${subject.name}' brings memory of its own, where nobody sees what it orders: races cannot be told with it`,
+    );
+  if (cpus > MAX_WATCHED)
+    throw new ParameterError(`races are watched for on up to ${MAX_WATCHED} CPUs, not ${cpus}`);
+  if (engine !== 'wasm') throw new ParameterError('races are watched for by the wasm engine only');
+  if (trace !== 'off' || chaos !== 'none')
+    throw new ParameterError(
+      'watching for races goes with neither records of accesses nor delays: give one of them',
+    );
 }
 
 /** Bytes that a thread of Node takes before it has done anything. */
@@ -144,14 +164,29 @@ async function part<Result>(
   }
 }
 
-function createFor(subject: Tortured, cpus: number, bytes: number): Machine {
+/** @param apart bytes that are not watched for races */
+function createFor(subject: Tortured, params: TortureParams, bytes: number, apart = 0): Machine {
+  const { cpus } = params;
+  const watching = params.detect.length === 0 ? 0 : hbSize(cpus, heapStart(cpus) + bytes);
   try {
-    return createMachine({ cpus, bytes, cores: availableParallelism() });
+    return createMachine({ cpus, bytes: bytes + apart + watching, cores: availableParallelism() });
   } catch (error) {
     throw new ParameterError(
       `${subject.definition} '${subject.name}' does not fit: ${(error as Error).message}`,
     );
   }
+}
+
+/** Everything that has been allocated by now is watched. */
+function watching(
+  machine: Machine,
+  { detect }: TortureParams,
+  repeats?: HbHandle['repeats'],
+): { readonly watched?: HbHandle } {
+  if (detect.length === 0) return {};
+  return {
+    watched: { ...hbMemory(machine, machine.alloc(LINE)), ...(repeats === undefined ? {} : { repeats }) },
+  };
 }
 
 function startAll(machine: Machine, area: TortureArea): void {
@@ -202,13 +237,14 @@ async function prepareLock(
       `lock '${lock.name}' promises bypass ${String(bound)} at ${cpus} CPUs: a number from 0 is expected`,
     );
   const perCpuStride = roundUp(lock.perCpu, LINE);
-  const machine = createFor(lock, cpus, (1 + inner) * bytes + perCpuStride * cpus + areaBytes(cpus) + 4096);
+  const machine = createFor(lock, params, (1 + inner) * bytes + perCpuStride * cpus + areaBytes(cpus) + 4096);
   const { boot } = machine;
   const first = machine.alloc(bytes);
   const nested = Array.from({ length: inner }, () => machine.alloc(bytes));
   const mutexAddr = machine.alloc(mutex3.size(cpus));
   const perCpu = perCpuStride === 0 ? 0 : machine.alloc(perCpuStride * cpus);
   const area = allocateArea((size) => machine.alloc(size), cpus);
+  const watched = watching(machine, params);
   const value = initialValue(lock, params);
   await part(lock, 'init', () => {
     for (const each of [first, ...nested]) lock.init(boot, each, cpus, value);
@@ -228,6 +264,7 @@ async function prepareLock(
     params,
     shared,
     value,
+    ...watched,
   };
   return { machine, setup };
 }
@@ -254,17 +291,19 @@ function prepareScenario(
   const section = sectionWords(scenario, cpus);
   const words = section === 0 ? 0 : logWords(cpus, section);
   const recorded = 4 * words * scenario.stride;
-  const machine = createFor(scenario, cpus, bytes + recorded + areaBytes(cpus) + 4096);
+  const machine = createFor(scenario, params, bytes + areaBytes(cpus) + 4096, recorded + LINE);
   const lock = machine.alloc(bytes);
   const mutexAddr = machine.alloc(mutex3.size(cpus));
   const area = allocateArea((size) => machine.alloc(size), cpus);
   startAll(machine, area);
+  const watched = watching(machine, params, { from: lock, to: lock + bytes, stride: stateStride });
   const histories =
     section === 0
       ? {}
       : { histories: { clock: machine.alloc(LINE), first: machine.alloc(recorded), words, section } };
   const setup = {
     ...histories,
+    ...watched,
     subject,
     lock,
     nested: [],

@@ -60,7 +60,7 @@ function readerPipe(cpus: readonly CpuCounts[]): string {
 export function describeViolation(violation: Violation): string[] {
   const lines = [`  !!! ${violation.oracle}: ${violation.text}`];
   lines.push(
-    `      ${violation.afterMs.toFixed(1)} ms after the CPUs were up, round ${violation.round}${violation.lock === '' ? '' : `; the ${violation.oracle === 'check' ? 'state' : 'lock'} was ${violation.lock}`}`,
+    `      ${violation.afterMs.toFixed(1)} ms after the CPUs were up${violation.oracle === 'race' ? '' : `, round ${violation.round}`}${violation.lock === '' ? '' : `; the ${violation.oracle === 'check' ? 'state' : 'lock'} was ${violation.lock}`}`,
   );
   return lines;
 }
@@ -109,13 +109,26 @@ export function describeTrace({ ordered, lines, records }: TraceReport): string[
   ];
 }
 
+/** Shown races: each is another word, or another pair of accesses. */
+const RACES_SHOWN = 4;
 /** Shown violations; the others are counted. */
 const SHOWN = 3;
+
+/** Both sides of a race. */
+function raceLines({ races }: TortureResult, violation: Violation): string[] {
+  const race = races.find((each) => each.violation === violation);
+  return race ? race.lines.map((line) => `      ${line}`) : [];
+}
 
 /** What went wrong, if anything did. */
 function evidence(result: TortureResult, fails: number): string[] {
   const lines: string[] = [];
-  for (const violation of result.violations.slice(0, SHOWN)) lines.push(...describeViolation(violation));
+  const races = result.violations.filter(({ oracle }) => oracle === 'race').slice(0, RACES_SHOWN);
+  for (const violation of [
+    ...result.violations.filter(({ oracle }) => oracle !== 'race').slice(0, SHOWN),
+    ...races,
+  ])
+    lines.push(...describeViolation(violation), ...raceLines(result, violation));
   if (fails > SHOWN)
     lines.push(
       `      ${group(fails)} violations in all: ${Object.entries(result.violationCounts)

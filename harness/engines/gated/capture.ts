@@ -45,8 +45,11 @@ function taken(site: NodeJS.CallSite): TakenFrame {
   };
 }
 
-/** This thread's stack. */
-function frames(): readonly TakenFrame[] {
+/**
+ * This thread's stack, without the engine's own frames.
+ * @param below beginning of the files of whose callers nothing is wanted
+ */
+export function frames(below: string): readonly TakenFrame[] {
   const { stackTraceLimit, prepareStackTrace } = Error;
   const holder: { stack?: unknown } = {};
   try {
@@ -54,7 +57,7 @@ function frames(): readonly TakenFrame[] {
     Error.prepareStackTrace = (_error, sites) => sites.map(taken);
     Error.captureStackTrace(holder, frames);
     const all = holder.stack as readonly TakenFrame[];
-    const episode = all.findIndex(({ file }) => file.startsWith(BELOW));
+    const episode = all.findIndex(({ file }) => file.startsWith(below));
     return all
       .slice(0, episode < 0 ? all.length : episode)
       .filter(({ file }) => !ENGINE.some((own) => file.startsWith(own)));
@@ -75,6 +78,6 @@ export class StackCapture {
 
   /** A record is about to be written over `mark`. */
   at(place: number, mark: number): void {
-    if (this.all || mark === MARKED) this.taken.push([place, frames()]);
+    if (this.all || mark === MARKED) this.taken.push([place, frames(BELOW)]);
   }
 }

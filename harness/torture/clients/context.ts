@@ -100,6 +100,8 @@ export class Bench {
   onReport: (() => void) | undefined;
   /** Called when this CPU notes the first violation of the run. */
   caught: (() => void) | undefined;
+  /** Called by the leader of a round while all others wait, and it knows of all that they have done. */
+  rests: (() => void) | undefined;
   private startStamp = 0;
   private readonly bound: number;
   private readonly fifo: boolean;
