@@ -5,6 +5,8 @@
  * whoever had the turn before has passed it on by a release that this CPU acquired. Everything that one memory model does differently lies
  * in buffers.ts.
  *
+ * What blocks is in waiting.ts, read-modify-writes are in isa.ts.
+ *
  * Outside an execution (setting up, judging, restoring) the engine is `direct`: no turn is asked for, nothing is recorded, and an operation that would block
  * throws {@link WouldBlock}, since nobody could ever end it. Words of the harness's own (`exempt`) are accessed like that at any time: what an oracle notes
  * is no event of the execution.
@@ -12,19 +14,13 @@
  * What a CPU did is summed up in a hash, of each access' operation, address and value: two executions are the same if the hashes of all their CPUs are, and
  * their switches.
  */
-import {
-  type Addr,
-  WAIT_NOT_EQUAL,
-  WAIT_TIMED_OUT,
-  WAIT_WOKEN,
-  type WaitResult,
-} from '../../../src/arch/index.ts';
+import type { Addr } from '../../../src/arch/index.ts';
 import { outside } from '../../../src/arch/isa.ts';
 import { OP, OPERATIONS, RECORD_WORDS } from '../trace.ts';
 import type { StackCapture } from './capture.ts';
 import { Cover } from './coverage.ts';
 import type { Gate } from './gate.ts';
-import { HEURISTICS, Head, Line, READY, SLEEPING, SPINNING, TRACED } from './layout.ts';
+import { Head, Line, TRACED } from './layout.ts';
 import type { Memory } from './memory.ts';
 
 /** An operation outside an execution would block for ever. */
@@ -46,19 +42,9 @@ const LOAD_ACQUIRE = op('loadAcquire');
 const STORE_RELEASE = op('storeRelease');
 const LOAD = op('load');
 const STORE = op('store');
-const STORE_WAKE = op('storeWake');
-const STORE_WAKE_ONE = op('storeWakeOne');
-const SPIN_WHILE = op('spinWhile');
-const SPIN_WHILE_ANY = op('spinWhileAny');
-const SPIN_BRIEFLY = op('spinBriefly');
 const MB = op('mb');
 const RMB = op('rmb');
 const WMB = op('wmb');
-const WAIT = op('wait');
-const WAIT_END = op('waitEnd');
-const NOTIFY = op('notify');
-const PAUSE = op('pause');
-const BLOCKED = op('blocked');
 const DRAINED = op('drain');
 const BEGIN = op('begin');
 const QUEUED = op('queued');
@@ -67,7 +53,8 @@ const CONSUMED = op('consumed');
 const RACE_BEGIN = op('raceBegin');
 const RACE_END = op('raceEnd');
 const GRACE_PERIOD = op('gracePeriod');
-const PRIME = 0x85ebca6b | 0;
+/** Mixes hashes. */
+export const PRIME = 0x85ebca6b | 0;
 /** Operations that only read. */
 const READS = Uint8Array.from(OPERATIONS, ({ reads, writes }) => (reads && !writes ? 1 : 0));
 
@@ -94,10 +81,10 @@ export class GatedAccess {
   tracing = false;
   noting = false;
 
-  private granted = DIRECT;
-  private direct = true;
+  protected granted = DIRECT;
+  protected direct = true;
   private limited = false;
-  private weakness = 0;
+  protected weakness = 0;
   private exemptFrom = 0;
   private exemptTo = 0;
   private readonly cover: Cover;
@@ -209,7 +196,7 @@ export class GatedAccess {
   }
 
   /** The quota is used up before an access. */
-  private turn(operation: number, addr: Addr): void {
+  protected turn(operation: number, addr: Addr): void {
     if (this.direct) {
       if (this.limited) throw new WouldBlock('a loop that does not end', addr);
       this.left = DIRECT;
@@ -229,7 +216,7 @@ export class GatedAccess {
   }
 
   /** The policy has chosen to interrupt this CPU here. */
-  private interrupt(): void {
+  protected interrupt(): void {
     const { w, mine } = this.gate;
     w[mine + (Line.interrupt >>> 2)] = 0;
     w[mine + (Line.serving >>> 2)] = 1;
@@ -240,7 +227,7 @@ export class GatedAccess {
     }
   }
 
-  private note(operation: number, addr: Addr, value: number, before: number): void {
+  protected note(operation: number, addr: Addr, value: number, before: number): void {
     // Downwards, too: a product alone carries what differs in the high bits nowhere.
     const mixed = Math.imul(this.hash ^ (addr + (operation << 24)), PRIME) ^ value;
     this.hash = mixed ^ (mixed >>> 15);
@@ -256,11 +243,11 @@ export class GatedAccess {
   }
 
   /** Writes a record that only a whole trace has. */
-  private remark(operation: number, addr: Addr, value: number): void {
+  protected remark(operation: number, addr: Addr, value: number): void {
     if (this.tracing) this.recordAs(this.gate.id, operation, addr, value, 0);
   }
 
-  private recordAs(cpu: number, operation: number, addr: Addr, value: number, before: number): void {
+  protected recordAs(cpu: number, operation: number, addr: Addr, value: number, before: number): void {
     const { gate } = this;
     const at = gate.get(Head.trace);
     if (at >= gate.area.maxTrace) {
@@ -317,7 +304,7 @@ export class GatedAccess {
     return this.memory.commit(addr >>> 2, value);
   }
 
-  private stored(operation: number, addr: Addr, value: number): void {
+  protected stored(operation: number, addr: Addr, value: number): void {
     const word = value | 0;
     if (this.isExempt(addr)) {
       this.memory.scribble(addr >>> 2, word);
@@ -353,14 +340,6 @@ export class GatedAccess {
   }
   store(addr: Addr, value: number): void {
     this.stored(STORE, addr, value);
-  }
-  storeWake(addr: Addr, value: number): void {
-    this.stored(STORE_WAKE, addr, value);
-    this.wake(addr, -1);
-  }
-  storeWakeOne(addr: Addr, value: number): void {
-    this.stored(STORE_WAKE_ONE, addr, value);
-    this.wake(addr, 1);
   }
 
   // Read-modify-writes, for isa.ts.
@@ -416,114 +395,6 @@ export class GatedAccess {
     this.fence(WMB);
   }
 
-  // Waiting.
-
-  /** Blocks until the word differs; the quota then counts from the look that saw it. */
-  spinWhile(addr: Addr, value: number): number {
-    const old = value | 0;
-    for (;;) {
-      const now = this.look(SPIN_WHILE, addr);
-      if (now !== old) {
-        this.note(SPIN_WHILE, addr, now, 0);
-        return now;
-      }
-      this.block(SPINNING, BLOCKED, addr, old, 'spinWhile');
-    }
-  }
-
-  private look(operation: number, addr: Addr): number {
-    if (--this.left < 0) this.turn(operation, addr);
-    if (this.weakness === 0) return this.words[addr >>> 2] ?? outside(addr);
-    const value = this.gate.buffers.seen(this.gate.id, addr) ?? outside(addr);
-    this.gate.buffers.orderLoads(this.gate.id);
-    return value;
-  }
-
-  private block(status: number, operation: number, addr: Addr, value: number, what: string): void {
-    if (this.direct) throw new WouldBlock(what, addr);
-    this.remark(BLOCKED, addr, value);
-    const used = this.used;
-    this.left = -1;
-    this.granted = 0;
-    this.granted = this.gate.block(status, operation, addr, value, used);
-    this.left = this.granted;
-    if (this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] !== 0) this.interrupt();
-  }
-
-  spinWhileAny(pairs: readonly number[]): number {
-    for (;;) {
-      for (let at = 0; at < pairs.length; at += 2) {
-        const now = this.look(SPIN_WHILE_ANY, pairs[at]!);
-        if (now === (pairs[at + 1]! | 0)) continue;
-        this.note(SPIN_WHILE_ANY, pairs[at]!, now, 0);
-        return at >> 1;
-      }
-      if (this.direct) throw new WouldBlock('spinWhileAny', pairs[0]!);
-      this.pause();
-    }
-  }
-
-  spinBriefly(addr: Addr, _value: number): number {
-    const now = this.look(SPIN_BRIEFLY, addr);
-    this.note(SPIN_BRIEFLY, addr, now, 0);
-    return now;
-  }
-
-  wait(addr: Addr, value: number, timeout?: number): WaitResult {
-    if (--this.left < 0) this.turn(WAIT, addr);
-    const { gate } = this;
-    if (this.weakness > 0) {
-      gate.buffers.flush(gate.id);
-      gate.buffers.orderLoads(gate.id);
-    }
-    const now = this.words[addr >>> 2] ?? outside(addr);
-    this.note(WAIT, addr, now, 0);
-    if (!this.tracing) this.annotate(WAIT, addr, now);
-    if (now !== (value | 0)) return WAIT_NOT_EQUAL;
-    const { w, mine } = gate;
-    w[mine + (Line.ticket >>> 2)] = gate.get(Head.tickets);
-    gate.set(Head.tickets, gate.get(Head.tickets) + 1);
-    w[mine + (Line.wokenBy >>> 2)] = 0;
-    w[mine + (Line.deadline >>> 2)] =
-      timeout === undefined
-        ? 0
-        : Math.max(1, gate.now + Math.ceil(Math.min(timeout, MAX_TIMEOUT) / NS_PER_STEP));
-    gate.relied(timeout === undefined ? HEURISTICS.slept : HEURISTICS.slept | HEURISTICS.timed);
-    this.block(SLEEPING, BLOCKED, addr, value | 0, 'wait');
-    const by = w[mine + (Line.wokenBy >>> 2)]!;
-    const late = w[mine + (Line.deadline >>> 2)] === -1;
-    w[mine + (Line.deadline >>> 2)] = 0;
-    const result = by === 0 && late ? WAIT_TIMED_OUT : WAIT_WOKEN;
-    this.hash = Math.imul(this.hash ^ result, PRIME);
-    if (this.tracing) this.recordAs(gate.id, WAIT_END, addr, by, result);
-    return result;
-  }
-
-  notify(addr: Addr, count: number): number {
-    if (--this.left < 0) this.turn(NOTIFY, addr);
-    const woken = this.direct ? 0 : this.gate.notify(addr, count);
-    this.note(NOTIFY, addr, woken, 0);
-    return woken;
-  }
-
-  /**
-   * A CPU in `spinWhile` sees a changed word by itself, so this ends no wait. On hardware it might have parked: that whoever changed the word has also
-   * called this is kept, for a CPU that went on without it would have slept on.
-   */
-  wake(addr: Addr, _count: number): void {
-    if (!this.direct) this.gate.pay(addr);
-  }
-
-  pause(): void {
-    if (this.direct) return;
-    const used = this.used;
-    this.left = -1;
-    this.granted = 0;
-    this.granted = this.gate.yield(PAUSE, used);
-    this.left = this.granted;
-    if (this.gate.w[this.gate.mine + (Line.interrupt >>> 2)] !== 0) this.interrupt();
-  }
-
   // Annotations.
 
   queued(lock: Addr): void {
@@ -548,14 +419,4 @@ export class GatedAccess {
       this.remark(RACE_END, 0, 0);
     }
   }
-
-  /** Nobody is blocked; for tests. */
-  get ready(): boolean {
-    return this.gate.w[this.gate.mine + (Line.status >>> 2)] === READY;
-  }
 }
-
-/** Nanoseconds of virtual time that an access takes. */
-export const NS_PER_STEP = 10;
-/** The longest timeout in nanoseconds: virtual time is a word of steps. */
-const MAX_TIMEOUT = 1e10;

@@ -5,12 +5,12 @@
 import { Cpu, type InterruptHandler, type Machine, sizeOf, tagOf } from '../../../src/memory/index.ts';
 import { annotateLocks } from '../locks.ts';
 import { OP } from '../trace.ts';
-import { NS_PER_STEP } from './access.ts';
 import { Gate } from './gate.ts';
 import { GatedIsa } from './isa.ts';
 import { type GateArea, HEURISTICS } from './layout.ts';
 import { Memory } from './memory.ts';
 import type { Policy } from './policy.ts';
+import { NS_PER_STEP } from './waiting.ts';
 
 const IRQ_OFF = OP.irqOff!;
 const IRQ_ON = OP.irqOn!;

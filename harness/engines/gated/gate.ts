@@ -6,7 +6,7 @@
  * coordinator: policy, blocking, wake-ups and deadlock are worked out on whichever CPU holds the turn, over shared words, so which thread that was
  * leaves no trace.
  *
- * How the turn is handed on, and what that orders: baton.ts.
+ * How the turn is handed on, and what that orders: baton.ts. What is in the shared words, and who waits for which of them: state.ts.
  *
  * Who can go on: a CPU that spins, when its word has another value; a futex sleeper, when it was woken (a changed word does not wake it), or spuriously, as long as the
  * execution may have that and somebody else can go on, so that it never hides a deadlock; one that
@@ -24,14 +24,9 @@ import {
   ABORTS,
   type AbortReason,
   DONE,
-  FAILURE_WORDS,
-  focusBit,
-  type GateArea,
   HEURISTICS,
   Head,
-  LINE_BYTES,
   Line,
-  MAX_SLABS,
   READY,
   SLEEPING,
   SPINNING,
@@ -45,7 +40,6 @@ import {
   kindOf,
   NOBODY,
   type Policy,
-  type PolicyView,
   RUN,
   SPURIOUS,
   STALE,
@@ -53,6 +47,7 @@ import {
   transition,
 } from './policy.ts';
 import { Search } from './search.ts';
+import { GateState, H, LINE_WORDS, type StateOptions } from './state.ts';
 
 /** Thrown by every access of an execution that was given up. */
 export class Aborted extends Error {
@@ -67,190 +62,34 @@ export class Aborted extends Error {
 const IDLE_ROUNDS = 256;
 /** Time that passes in one of them, in steps. */
 const IDLE_STEPS = 100;
-/** `owed`: it has been woken. */
-const AWAKE = -1;
-/** Accesses of a CPU that nobody else could run beside. */
-const ALONE = 2048;
 
-const PAUSE = OP.pause!;
-const BLOCKED = OP.blocked!;
-const H = (offset: number): number => offset >>> 2;
-const LINE_WORDS = LINE_BYTES >>> 2;
+const _PAUSE = OP.pause!;
+const _BLOCKED = OP.blocked!;
 
 /** What a gate is made with. */
-export interface GateOptions {
-  /** The scheduler's memory. */
-  readonly w: Int32Array<SharedArrayBuffer>;
+export interface GateOptions extends StateOptions {
   /** Whether every CPU has a core to itself. */
   readonly spins: boolean;
-  readonly machine: Int32Array<SharedArrayBuffer>;
-  readonly area: GateArea;
-  readonly cpus: number;
-  readonly id: number;
   readonly policies: readonly Policy[];
 }
 
 /** The gate as one CPU sees it. */
-export class Gate implements PolicyView {
-  readonly w: Int32Array<SharedArrayBuffer>;
-  readonly machine: Int32Array<SharedArrayBuffer>;
-  readonly area: GateArea;
-  readonly cpus: number;
-  readonly id: number;
+export class Gate extends GateState {
   readonly buffers: Buffers;
   readonly search: Search;
-  /** Word index of the head and of this CPU's line. */
-  readonly head: number;
-  readonly mine: number;
-  current = NOBODY;
   private readonly baton: Baton;
-  private readonly lines: number;
   private readonly policies: readonly Policy[];
   private readonly enabled: Int32Array;
   private count = 0;
 
-  constructor({ w, spins, machine, area, cpus, id, policies }: GateOptions) {
-    this.w = w;
+  constructor({ spins, policies, ...about }: GateOptions) {
+    super(about);
+    const { w, area, cpus, id } = about;
     this.baton = new Baton(w, area, id, spins);
-    this.machine = machine;
-    this.area = area;
-    this.cpus = cpus;
-    this.id = id;
     this.policies = policies;
-    this.head = H(area.head);
-    this.lines = H(area.lines);
-    this.mine = this.lines + id * LINE_WORDS;
     this.enabled = new Int32Array(cpus * 64);
     this.buffers = new Buffers(this);
     this.search = new Search(w, area);
-  }
-
-  /** Word index of a CPU's line. */
-  line(cpu: number): number {
-    return this.lines + cpu * LINE_WORDS;
-  }
-
-  get(offset: number): number {
-    return this.w[this.head + H(offset)]!;
-  }
-
-  set(offset: number, value: number): void {
-    this.w[this.head + H(offset)] = value;
-  }
-
-  // What a policy sees.
-
-  get steps(): number {
-    return this.get(Head.steps);
-  }
-  get parameter(): number {
-    return this.get(Head.parameter);
-  }
-  get length(): number {
-    return this.get(Head.length);
-  }
-  random(): number {
-    const at = this.head + H(Head.random);
-    let x = this.w[at]!;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.w[at] = x;
-    return x >>> 0;
-  }
-  kept(at: number): number {
-    return this.w[this.head + H(Head.kept) + at]!;
-  }
-  keep(at: number, value: number): void {
-    this.w[this.head + H(Head.kept) + at] = value;
-  }
-  priority(cpu: number): number {
-    return this.w[this.line(cpu) + H(Line.priority)]!;
-  }
-  setPriority(cpu: number, value: number): void {
-    this.w[this.line(cpu) + H(Line.priority)] = value;
-  }
-  drainPriority(cpu: number): number {
-    return this.w[this.line(cpu) + H(Line.drainPriority)]!;
-  }
-  setDrainPriority(cpu: number, value: number): void {
-    this.w[this.line(cpu) + H(Line.drainPriority)] = value;
-  }
-  nextOp(cpu: number): number {
-    return this.w[this.line(cpu) + H(Line.op)]!;
-  }
-  focused(addr: Addr): boolean {
-    const bit = focusBit(addr);
-    return ((this.w[this.head + H(Head.focus) + (bit >>> 5)]! >>> (bit & 31)) & 1) !== 0;
-  }
-  nextAddr(cpu: number): Addr {
-    return this.w[this.line(cpu) + H(Line.addr)]!;
-  }
-  accesses(cpu: number): number {
-    return this.w[this.line(cpu) + H(Line.accesses)]!;
-  }
-  done(cpu: number): boolean {
-    return this.w[this.line(cpu) + H(Line.status)] === DONE;
-  }
-  buffered(cpu: number): number {
-    return this.w[this.line(cpu) + H(Line.buffered)]!;
-  }
-  cursor(cpu: number): number {
-    return this.w[this.line(cpu) + H(Line.cursor)]!;
-  }
-  setCursor(cpu: number, value: number): void {
-    this.w[this.line(cpu) + H(Line.cursor)] = value;
-  }
-  /** Entries of the plan. */
-  get planned(): number {
-    return this.get(Head.planned);
-  }
-  plan(entry: number, word: number): number {
-    return this.w[H(this.area.plan) + entry * SWITCH_WORDS + word]!;
-  }
-
-  /** The word that a CPU's next access is to; -1: not known yet, -2: it makes none. */
-  pending(cpu: number): Addr {
-    const { w } = this;
-    const line = this.line(cpu);
-    const status = w[line + H(Line.status)];
-    if (status === DONE) return -2;
-    if (status === SLEEPING) return this.get(Head.spurious) > 0 ? -1 : -2;
-    const op = w[line + H(Line.op)]!;
-    // Not begun, or about to go on after something that was no access.
-    if (op === 0 || op === PAUSE || (op === BLOCKED && status === READY)) return -1;
-    return w[line + H(Line.addr)]!;
-  }
-  /** Address of a store in a CPU's buffer. */
-  storeAddr(cpu: number, place: number): Addr {
-    return this.buffers.addrOf(cpu, place);
-  }
-  /** Whether the search may let a CPU run on: nothing but its own accesses can give it a choice. */
-  undisturbed(): boolean {
-    if (this.buffers.weakness > 0) return false;
-    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
-      if (this.machine[(cpuArea(cpu) + WaitRecord.irqPending) >>> 2] !== 0) return false;
-      if (this.w[this.line(cpu) + H(Line.deadline)] !== 0) return false;
-    }
-    return true;
-  }
-  /** Index of the memory model. */
-  get weakness(): number {
-    return this.buffers.weakness;
-  }
-
-  /** Notes that an execution relied on one of {@link HEURISTICS}. */
-  relied(bits: number): void {
-    this.w[this.head + H(Head.heuristics)]! |= bits;
-  }
-  /** CPUs in `spinWhile`. */
-  get spinners(): number {
-    return this.w[this.head + H(Head.spinning)]!;
-  }
-
-  /** Virtual time in steps. */
-  get now(): number {
-    return this.get(Head.steps) + this.get(Head.skipped);
   }
 
   /**
@@ -595,91 +434,4 @@ export class Gate implements PolicyView {
     this.w[this.mine + H(Line.yielded)] = this.get(Head.changes) + 1;
     return this.turn(op, 0, used, true);
   }
-
-  /**
-   * A store has changed a word on which CPUs may be spinning: `by` owes them a wake-up. Who was woken while the word had another value than it waits for is
-   * awake for good, whatever becomes of the word.
-   */
-  owe(addr: Addr, by: number): void {
-    const { w } = this;
-    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
-      const line = this.line(cpu);
-      if (w[line + H(Line.status)] !== SPINNING || w[line + H(Line.addr)] !== addr) continue;
-      if (w[line + H(Line.owed)] === AWAKE) continue;
-      w[line + H(Line.owed)] = by;
-      w[line + H(Line.owedAt)] = addr;
-    }
-  }
-
-  /** Somebody wakes those who may sleep on a word: nothing is owed to them any more, whoever changed it. */
-  pay(addr: Addr): void {
-    const { w } = this;
-    for (let cpu = 0; cpu < this.cpus; cpu += 1) {
-      const line = this.line(cpu);
-      if (w[line + H(Line.owed)]! > 0 && w[line + H(Line.owedAt)] === addr) w[line + H(Line.owed)] = 0;
-      if (w[line + H(Line.status)] !== SPINNING || w[line + H(Line.addr)] !== addr) continue;
-      if (this.machine[addr >>> 2] !== w[line + H(Line.value)]) w[line + H(Line.owed)] = AWAKE;
-    }
-  }
-
-  /** Wakes up to `count` futex sleepers on a word, first come first. @returns how many */
-  notify(addr: Addr, count: number): number {
-    const { w } = this;
-    let woken = 0;
-    while (count < 0 || woken < count) {
-      let first = -1;
-      for (let cpu = 0; cpu < this.cpus; cpu += 1) {
-        const line = this.line(cpu);
-        if (w[line + H(Line.status)] !== SLEEPING || w[line + H(Line.addr)] !== addr) continue;
-        if (first < 0 || w[line + H(Line.ticket)]! < w[this.line(first) + H(Line.ticket)]!) first = cpu;
-      }
-      if (first < 0) break;
-      w[this.line(first) + H(Line.status)] = READY;
-      w[this.line(first) + H(Line.wokenBy)] = this.id + 1;
-      woken += 1;
-    }
-    return woken;
-  }
-
-  /** Adds a failure to the table. */
-  failure(kind: number, detail: number): void {
-    const { w, area } = this;
-    const at = this.get(Head.failures);
-    this.set(Head.failures, at + 1);
-    if (at >= area.maxFailures) return;
-    const entry = H(area.failures) + at * FAILURE_WORDS;
-    w.set(
-      [
-        this.get(Head.execution),
-        this.get(Head.seed),
-        kind,
-        detail,
-        this.get(Head.steps),
-        this.get(Head.switches),
-        this.get(Head.hash),
-        this.get(Head.policy),
-        this.get(Head.parameter),
-        this.get(Head.length),
-        this.get(Head.preemptions),
-      ],
-      entry,
-    );
-  }
-
-  /** Objects of a slab are allocated and freed. */
-  usesSlab(slab: Addr): void {
-    const known = this.get(Head.slabs);
-    for (let at = 0; at < known; at += 1) if (this.get(Head.slabsAt + 4 * at) === slab) return;
-    if (known >= MAX_SLABS) return;
-    this.set(Head.slabsAt + 4 * known, slab);
-    this.set(Head.slabs, known + 1);
-  }
-
-  /** Whether nobody else is left who could run beside this CPU. */
-  get alone(): boolean {
-    return this.get(Head.running) === 1;
-  }
-
-  /** Accesses that a CPU may make when nobody else is left. */
-  static readonly ALONE = ALONE;
 }

@@ -1,10 +1,10 @@
 /**
- * The gated instruction set, complete: the read-modify-writes on top of {@link GatedAccess}. All forms are the full operation, as on hardware; the form
+ * The gated instruction set, complete: the read-modify-writes on top of loads, stores and waiting. All forms are the full operation, as on hardware; the form
  * is recorded, and judged by the detectors.
  */
 import type { Addr, Isa } from '../../../src/arch/index.ts';
 import { OP } from '../trace.ts';
-import { GatedAccess } from './access.ts';
+import { GatedWaiting } from './waiting.ts';
 
 const OP_fetchAdd = OP.fetchAdd!;
 const OP_fetchAddAcquire = OP.fetchAddAcquire!;
@@ -36,7 +36,7 @@ const OP_casFailedRelease = OP.casFailedRelease!;
 const OP_casFailedRelaxed = OP.casFailedRelaxed!;
 
 /** {@link Isa} in which every access waits for its turn. */
-export class GatedIsa extends GatedAccess implements Isa {
+export class GatedIsa extends GatedWaiting implements Isa {
   fetchAdd(addr: Addr, operand: number): number {
     const before = this.before(OP_fetchAdd, addr);
     return this.wrote(OP_fetchAdd, addr, before, (before + operand) | 0);

@@ -108,11 +108,4 @@ export class Memory {
     w[this.count] = 0;
     for (let cpu = 0; cpu < this.cpus; cpu += 1) this.areas[cpu]!.set(this.images[cpu]!);
   }
-
-  /** Whether the memory is as in `image`, which was taken before; the index of the first word that is not, or -1. Heartbeats may differ. */
-  differs(image: Int32Array): number {
-    const { words } = this;
-    for (let at = 0; at < words.length; at += 1) if (words[at] !== image[at]) return at;
-    return -1;
-  }
 }
