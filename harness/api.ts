@@ -4,13 +4,10 @@
  *     const result = await hunt(await loadSubject('./my-lock.ts'), { executions: 2000 });
  *     assert.equal(result.verdict, 'clean', describeHunt(result));
  */
-import { Exploration } from './explore/exploration.ts';
-import { failureOf } from './explore/failure.ts';
 import { type HuntOptions, type HuntResult, hunt as huntFor } from './explore/hunt.ts';
-import { type Proof, type ProveOptions, prove as proveOn } from './explore/prove.ts';
+import { type ProofOptions, proveSubject, type SubjectProof } from './explore/proof.ts';
 import { type ReplayOptions, type ReplayResult, replay as replayOf } from './explore/replay.ts';
-import { columns } from './explore/show.ts';
-import { decode, encode, type Run } from './explore/token.ts';
+import { decode, type Run } from './explore/token.ts';
 import { type Subject, unfold } from './subject.ts';
 import type { TortureParams } from './torture/params.ts';
 import type { TortureResult } from './torture/result.ts';
@@ -56,66 +53,14 @@ export async function torture(
   });
 }
 
-/** What to prove, of which machine. */
-export interface ProveSubjectOptions extends ProveOptions {
-  readonly cpus?: number;
-  /** Steps of each CPU in an execution, for locks. */
-  readonly steps?: number;
-}
-
-/** A proof, or what refutes it. */
-export interface ProofResult extends Proof {
-  readonly subject: string;
-  /** The failure in words, as columns, and as a token; undefined where none was found. */
-  readonly refuted:
-    | {
-        readonly oracle: string;
-        readonly text: string;
-        readonly columns: readonly string[];
-        readonly token: string;
-      }
-    | undefined;
-}
-
 /**
- * Runs every execution of a small lock or scenario with at most so many preemptions.
+ * Runs every execution of a small lock or scenario with at most so many preemptions, for each kind of episode that its random numbers lead to.
+ * @returns the verdict; `failures` of `found` are shrunk and have a token, `gaps` of `not proved` say why
  * @throws ParameterError, SubjectError, CpuDied
  */
-export async function prove(
-  subject: Subject,
-  { cpus, steps, ...options }: ProveSubjectOptions = {},
-): Promise<ProofResult> {
+export async function prove(subject: Subject, options: ProofOptions = {}): Promise<SubjectProof> {
   const { definition, from } = unfold(subject);
-  const exploration = await Exploration.open(definition, {
-    ...(cpus === undefined ? {} : { cpus }),
-    ...(steps === undefined ? {} : { steps }),
-    ...(from.url === undefined ? {} : { url: from.url }),
-  });
-  try {
-    const proof = await proveOn(exploration, options);
-    const { failure: found } = proof;
-    if (!found) return { ...proof, subject: definition.name, refuted: undefined };
-    const { model = 'sc' } = options;
-    const execution = await exploration.execution(found.schedule, { model });
-    const failure = failureOf(exploration, execution);
-    const refuted = {
-      oracle: failure?.oracle ?? 'check',
-      text: failure?.text ?? 'it failed',
-      columns: columns(exploration, execution),
-      token: encode({
-        subject: definition.name,
-        cpus: exploration.cpus,
-        steps: exploration.steps,
-        model,
-        schedule: { switches: execution.switches, seed: found.schedule.seed },
-        subjectHash: from.hash ?? '',
-        traceHash: execution.hash,
-      }),
-    };
-    return { ...proof, subject: definition.name, refuted };
-  } finally {
-    await exploration.close();
-  }
+  return proveSubject(definition, { ...from, ...options });
 }
 
 /** What a hunt found, for the message of a failed assertion: each failure with its columns and its token. */
@@ -123,7 +68,7 @@ export function describeHunt(result: HuntResult): string {
   const { subject, verdict, executions, difference } = result;
   const lines = [`hunt of '${subject}': ${verdict}, ${executions} executions`];
   if (difference !== undefined) lines.push(`two runs of one schedule differ at ${difference}`);
-  for (const { oracle, text, columns: shown, token } of result.failures)
-    lines.push(`!!! ${oracle}: ${text}`, '', ...shown, '', `lockrig replay '${token}'`);
+  for (const { oracle, text, details, columns, token } of result.failures)
+    lines.push(`!!! ${oracle}: ${text}`, ...details, '', ...columns, '', `lockrig replay '${token}'`);
   return lines.join('\n');
 }

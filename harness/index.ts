@@ -5,8 +5,6 @@
 export {
   describeHunt,
   hunt,
-  type ProofResult,
-  type ProveSubjectOptions,
   prove,
   replay,
   torture,
@@ -57,7 +55,7 @@ export type {
   HuntState,
 } from './explore/hunt.ts';
 export type { PolicyChoice } from './explore/policies/index.ts';
-export type { Counterexample, Proof, ProveOptions } from './explore/prove.ts';
+export type { ProofOptions, SubjectProof } from './explore/proof.ts';
 export type { Rate } from './explore/rate.ts';
 export type { ReplayOptions, ReplayResult, ReplaySite } from './explore/replay.ts';
 export { type Suppression, SuppressionError, suppressions } from './explore/suppress.ts';

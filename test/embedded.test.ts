@@ -79,16 +79,13 @@ test(
     const [{ token, key }] = result.failures;
     const again = await replay(hasty, token, { times: 5 });
     assert.equal([again.same, again.failure?.key], [5, key]);
-    const { proved, refuted } = await prove(hasty, { steps: 1 });
-    assert.is(proved, false);
-    assert.is(refuted?.oracle, 'exclusion');
-    assert.is((await replay(hasty, refuted!.token)).same, 1);
+    const refuted = await prove(hasty);
+    assert.equal([refuted.verdict, refuted.failures[0]?.oracle], ['found', 'exclusion']);
+    assert.is((await replay(hasty, refuted.failures[0]!.token)).same, 1);
     const spin = await prove(await loadSubject('examples/testing/my-lock.ts', 'spin'), {
-      steps: 1,
       bound: 1,
     });
-    assert.is(spin.failure, undefined);
-    assert.is(spin.bound, 1);
+    assert.equal([spin.verdict, spin.bound, spin.failures], ['proved', 1, []]);
   },
   { deadline: DEADLINE },
 );

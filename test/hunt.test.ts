@@ -10,7 +10,7 @@ import { replay } from '../harness/explore/replay.ts';
 import { decode, encode, LONGEST_TOKEN, TokenError } from '../harness/explore/token.ts';
 import type { Tortured } from '../harness/torture/setup.ts';
 import { lockByName } from '../src/locks.ts';
-import { embrace, fickle, lost, remembers, throws, url } from './fixtures/hunt.ts';
+import { crowded, embrace, fickle, lost, remembers, throws, url } from './fixtures/hunt.ts';
 import { haveTurn, inTurn, suite } from './suite.ts';
 
 const test = suite('hunt');
@@ -48,6 +48,13 @@ for (const [name, oracle] of [
     { deadline: 120_000 },
   );
 }
+
+test('a failure is not lost where a smaller size cannot be had', async () => {
+  const { failures } = await hunt(own(crowded), { seed, cpus: 3, executions: 200, url });
+  const [failure] = failures;
+  assert.equal([failure?.oracle, failure?.cpus], ['exclusion', 3], `seed ${seed}`);
+  assert.is((await replay(own(crowded), decode(failure!.token), { times: 3, url })).same, 3);
+});
 
 test(
   `locks that hold are silent (seed ${seed})`,

@@ -77,11 +77,11 @@ test('a model of its own judges; free-running CPUs are judged at the end of a ro
 test('what is too much to be recorded is unknown: no failure, no success, no proof', async () => {
   const result = await hunt(ours(endless), { executions: 20, seed, url, models: ['sc'] });
   assert.equal([result.verdict, result.undecided], ['clean', result.executions]);
-  const { proved, failure, gaps } = await prove(
+  const { verdict, failures, gaps } = await prove(
     { subject: ours(endless), url, hash: '', file: '' },
     { bound: 0, executions: 10 },
   );
-  assert.equal([proved, failure], [false, undefined]);
+  assert.equal([verdict, failures], ['not proved', []]);
   assert.match(gaps.join(), /could not be judged/);
 });
 

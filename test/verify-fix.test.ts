@@ -12,6 +12,7 @@ import { verifyFix } from '../harness/explore/verify.ts';
 import type { Tortured } from '../harness/torture/setup.ts';
 import { loadScenario } from '../src/catalog.ts';
 import { lockByName } from '../src/locks.ts';
+import { lost, marked, sampled, url } from './fixtures/hunt.ts';
 import { suite } from './suite.ts';
 
 const test = suite('verify-fix');
@@ -124,6 +125,41 @@ test('a failure that is still there is shown with a token of its own', async () 
   assert.is(decode(result.failure?.token ?? '').subject, 'busted/ticket-plain-draw');
   const again = await verifyFix(changed, decode(result.failure?.token ?? ''));
   assert.equal([again.unchanged, again.old?.text], [true, result.failure?.text]);
+});
+
+test('what only a detector sees is verified with that detector', async () => {
+  const of = (subject: unknown) => ({ subject: subject as Tortured, url });
+  const [failure] = (
+    await hunt(sampled as Tortured, { executions: 200, models: ['sc'], detect: ['races'], url })
+  ).failures;
+  assert.is(failure?.oracle, 'race');
+  const run = decode(failure!.token);
+  const same = await verifyFix(of(sampled), run);
+  assert.equal([same.verdict, same.unchanged, same.old?.text], ['not fixed', true, failure!.text]);
+  // The same code in place of another: not fixed, and the new token has the detector, too.
+  const still = await verifyFix(of(sampled), { ...run, subject: 'another' });
+  assert.equal([still.verdict, still.unchanged, still.failure?.oracle], ['not fixed', false, 'race']);
+  assert.equal(decode(still.failure!.token).detect, ['races']);
+  const gone = await verifyFix(of(marked), run, { old: of(sampled) });
+  assert.equal(
+    [gone.verdict, gone.old?.text, gone.campaign?.rate.source],
+    ['gone', failure!.text, 'old code'],
+  );
+});
+
+test('an execution that fails in two ways counts for the rate of each', async () => {
+  const { failures } = await hunt(lost as Tortured, {
+    executions: 400,
+    models: ['sc'],
+    detect: ['races'],
+    all: true,
+    measure: 100,
+    url,
+  });
+  const race = failures.find(({ oracle }) => oracle === 'race');
+  assert.ok(failures.some(({ oracle }) => oracle === 'check'));
+  // Nothing ever orders the two increments.
+  assert.is(race?.rate?.failures, race?.rate?.executions);
 });
 
 test('what the schedule does not show the campaign does, and a small budget is inconclusive', async () => {

@@ -146,7 +146,7 @@ async function show(
   recording: Recording,
   { halt, most, stacks, step }: { halt: Halt | undefined; most: number; stacks: boolean; step: boolean },
 ): Promise<void> {
-  const { failure } = result;
+  const { failures } = result;
   if (step) await walk(recording, halt?.place ?? -1);
   else {
     const lines = halt ? await haltLines(recording, halt, most, stacks) : result.columns;
@@ -154,9 +154,11 @@ async function show(
     process.stdout.write(`${[...lines, ...(sites.length > 0 ? ['', ...sites] : []), ''].join('\n')}\n`);
   }
   const { subject, same, times } = result;
-  const verdict = failure
-    ? `  !!! ${failure.oracle}: ${failure.text.split('\n').join('\n      ')}`
-    : '  no failure';
+  const lines = failures.flatMap(({ oracle, text }, at) => [
+    `  !!! ${oracle}: ${text.split('\n').join('\n      ')}`,
+    ...(at === 0 ? result.details.map((line) => `      ${line}`) : []),
+  ]);
+  const verdict = lines.length > 0 ? lines.join('\n') : '  no failure';
   const echo = `replay:${subject} cpus=${recording.cpus} model=${recording.model} ${same} of ${times} bit for bit`;
   process.stdout.write(`${verdict}\n${echo}\n`);
 }

@@ -169,7 +169,7 @@ export class Hunt {
       models: this.models,
       seed: this.seed,
       undecided: this.undecided,
-      coverage: this.exploration.coverage(),
+      coverage: this.exploration.gate.coverage(),
       difference: differs,
       detect: this.exploration.detect,
       leads: [...this.finder.leads.values()],
@@ -185,11 +185,9 @@ export class Hunt {
 export async function hunt(subject: Tortured, options: HuntOptions = {}): Promise<HuntResult> {
   if (options.policies?.some(({ policy }) => policy === 'exhaustive'))
     throw new ParameterError("the policy 'exhaustive' takes no turns with others: prove runs it");
-  const mutantCpus = subject.definition === 'lock' ? subject.mutant?.cpus : undefined;
-  const cpus = options.cpus ?? mutantCpus;
   const exploration = await Exploration.open(subject, {
     ...openedWith(options),
-    ...(cpus === undefined ? {} : { cpus }),
+    ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
     ...(options.steps === undefined ? {} : { steps: options.steps }),
   });
   try {

@@ -80,7 +80,7 @@ async function seedsOf(exploration: Exploration, model: MemoryModel): Promise<nu
     const seed = scramble(at + 1) >>> 1;
     const execution = await exploration.execution({ switches: [], seed }, { model });
     // A scenario that draws nothing has one episode; the client of a lock does what it does by the seed, too.
-    const drawn = (exploration.searched().relied & HEURISTICS.random) !== 0;
+    const drawn = (exploration.gate.searched().relied & HEURISTICS.random) !== 0;
     if (!drawn && exploration.subject.definition === 'scenario') return [1];
     const kind = kindOf(execution, exploration.setup.lock, exploration.cpus);
     const known = kinds.get(kind);
@@ -163,11 +163,9 @@ async function proofOn(exploration: Exploration, options: ProofOptions): Promise
  * @throws ParameterError, SubjectError, CpuDied as `hunt` does
  */
 export async function proveSubject(subject: Tortured, options: ProofOptions = {}): Promise<SubjectProof> {
-  const mutantCpus = subject.definition === 'lock' ? subject.mutant?.cpus : undefined;
-  const cpus = options.cpus ?? mutantCpus;
   const steps = options.steps ?? (subject.definition === 'lock' ? 1 : undefined);
   const exploration = await Exploration.open(subject, {
-    ...(cpus === undefined ? {} : { cpus }),
+    ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
     ...(steps === undefined ? {} : { steps }),
     ...(options.url === undefined ? {} : { url: options.url }),
   });

@@ -6,7 +6,7 @@ import type { MemoryModel } from '../../src/scenario.ts';
 import { OPERATIONS, type Trace } from '../engines/trace.ts';
 import type { Exploration } from './exploration.ts';
 import { scramble } from './explorer.ts';
-import { failureOf } from './failure.ts';
+import { failuresOf } from './failure.ts';
 import type { PolicyChoice } from './policies/index.ts';
 
 /** How frequent a failure was. */
@@ -22,7 +22,7 @@ export interface RateOptions {
   readonly model: MemoryModel;
   readonly policies: readonly PolicyChoice[];
   readonly seed: number;
-  /** The failure in question; see {@link failureOf}. */
+  /** The failure in question; see {@link failuresOf}. */
   readonly key: string;
   /** Executions at most. */
   readonly executions: number;
@@ -51,7 +51,7 @@ export async function measureRate(exploration: Exploration, options: RateOptions
     executions += session.executions;
     for (const { schedule } of session.failures) {
       const execution = await exploration.execution(schedule, { model });
-      if (failureOf(exploration, execution)?.key === key) failures += 1;
+      if (failuresOf(exploration, execution).some((each) => each.key === key)) failures += 1;
     }
   }
   return { failures, executions, policies };

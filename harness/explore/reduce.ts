@@ -5,11 +5,13 @@
  * found there is shrunk like any other failure. Sizes are those that a user might have asked for. Nothing else is left out of an episode: one that lacks the
  * partner that it waits for would fail, too, and say nothing about the lock.
  *
- * A scenario has the CPUs and operations that it has.
+ * A scenario has the CPUs and operations that it has. A size at which the lock throws before it starts, or at which a CPU dies or is never heard of again, is no
+ * smaller failure, and no reason to lose the one that is known.
  */
 import type { MemoryModel } from '../../src/scenario.ts';
+import type { Tortured } from '../torture/setup.ts';
 import { Exploration, type ExplorationOptions } from './exploration.ts';
-import { failureOf } from './failure.ts';
+import { failuresOf } from './failure.ts';
 import { PORTFOLIO } from './policies/index.ts';
 import { type Found, shrink } from './shrink.ts';
 
@@ -47,12 +49,25 @@ async function search(
   });
   for (const { schedule } of failures.slice(0, EXAMINED)) {
     const execution = await exploration.execution(schedule, { model });
-    const failure = failureOf(exploration, execution);
-    if (failure?.key !== found.failure.key) continue;
+    const failure = failuresOf(exploration, execution).find(({ key }) => key === found.failure.key);
+    if (!failure) continue;
     const shrunk = await shrink(exploration, model, { execution, failure, seed: schedule.seed });
     return { exploration, found: shrunk.found, replays: shrunk.trials };
   }
   return undefined;
+}
+
+/** Searches one size. @returns what it found, on CPUs that are still there */
+async function attempt(
+  subject: Tortured,
+  options: ExplorationOptions,
+  model: MemoryModel,
+  found: Found,
+): Promise<Reduced | undefined> {
+  const exploration = await Exploration.open(subject, options).catch(() => undefined);
+  const reduced = exploration && (await search(exploration, model, found).catch(() => undefined));
+  if (!reduced) await exploration?.close();
+  return reduced;
 }
 
 /**
@@ -73,15 +88,13 @@ export async function reduce(
   for (let shrank = true; shrank; ) {
     shrank = false;
     for (const next of smaller(size.cpus, size.steps)) {
-      const tried = await Exploration.open(exploration.subject, { ...options, ...next });
-      const reduced = await search(tried, model, best?.found ?? found).catch(async (error) => {
-        await tried.close();
-        throw error;
-      });
-      if (!reduced) {
-        await tried.close();
-        continue;
-      }
+      const reduced = await attempt(
+        exploration.subject,
+        { ...options, ...next },
+        model,
+        best?.found ?? found,
+      );
+      if (!reduced) continue;
       await best?.exploration.close();
       best = { ...reduced, replays: (best?.replays ?? 0) + reduced.replays };
       size = next;

@@ -13,8 +13,8 @@ import type { Tortured } from '../torture/setup.ts';
 import { cleanNeeded, confidence, lowerBound, upperBound } from './confidence.ts';
 import { type Execution, Exploration, type Schedule, type Switch } from './exploration.ts';
 import { scramble } from './explorer.ts';
-import { type Failure, failureOf } from './failure.ts';
-import { describe, type HuntFailure } from './hunt.ts';
+import { type Failure, failuresOf } from './failure.ts';
+import { describe, type HuntFailure, type HuntOptions } from './hunt.ts';
 import { neighbours } from './neighbours.ts';
 import { PORTFOLIO, type PolicyChoice } from './policies/index.ts';
 import { measureRate, type Rate, traceLines } from './rate.ts';
@@ -126,9 +126,21 @@ class Verification {
     this.oldTrace = options.known?.trace;
   }
 
-  open({ subject, url }: Code): Promise<Exploration> {
+  /** How CPUs are found and watched: by the detectors of the token, since what only they see is not seen without them. */
+  private watched({ url }: Code): Pick<HuntOptions, 'url' | 'detect'> {
+    const { detect } = this.run;
+    return { ...(url === undefined ? {} : { url }), ...(detect === undefined ? {} : { detect }) };
+  }
+
+  open(code: Code): Promise<Exploration> {
     const { cpus, steps } = this.run;
-    return Exploration.open(subject, { cpus, steps, ...(url === undefined ? {} : { url }) });
+    return Exploration.open(code.subject, { cpus, steps, ...this.watched(code) });
+  }
+
+  /** How an execution failed: in the way that the hunt has told, if that is known and among its ways. */
+  failure(exploration: Exploration, execution: Execution): Failure | undefined {
+    const failures = failuresOf(exploration, execution);
+    return failures.find(({ key }) => key === this.options.known?.key) ?? failures[0];
   }
 
   /** The token's run where it was made, and how frequent its failure is there. */
@@ -137,7 +149,7 @@ class Verification {
     const exploration = await this.open(code);
     try {
       const execution = await exploration.execution(run.schedule, { model: run.model });
-      const failure = failureOf(exploration, execution);
+      const failure = this.failure(exploration, execution);
       const same = execution.hash === run.traceHash;
       if (!same && options.sameLockrig !== false)
         throw new TokenError(
@@ -173,8 +185,8 @@ class Verification {
   ): Promise<{ execution: Execution; found: Found | undefined }> {
     const { schedule, model, traceHash } = this.run;
     const execution = await exploration.execution(schedule, { model });
-    const failure = failureOf(exploration, execution);
-    const { applied } = exploration;
+    const failure = this.failure(exploration, execution);
+    const { applied } = exploration.gate;
     const again = await exploration.execution(schedule, { model });
     const same = execution.hash === traceHash;
     this.schedule = {
@@ -211,7 +223,7 @@ class Verification {
     const switches: readonly Switch[] = 'switches' in schedule ? schedule.switches : execution.switches;
     const counts = { moved: 0, 'left out': 0, added: 0, failed: 0 };
     this.neighbourhood = counts;
-    for (const neighbour of neighbours(switches, exploration.accesses(), model)) {
+    for (const neighbour of neighbours(switches, exploration.gate.accesses(), model)) {
       if (this.options.signal?.aborted) break;
       const near = { switches: neighbour.switches, seed: schedule.seed };
       const { failures } = await exploration.session({ model, schedule: near, executions: 1 });
@@ -284,8 +296,8 @@ class Verification {
     const { moved = 0, 'left out': without = 0, added = 0 } = this.neighbourhood ?? {};
     const executions = 1 + moved + without + added + (this.campaign?.executions ?? 0);
     const after = { executions, seconds: (performance.now() - this.began) / 1000 };
-    const hash = code.hash === undefined ? {} : { hash: code.hash };
-    return describe(exploration, failed, model, hash, after);
+    const options = { ...this.watched(code), ...(code.hash === undefined ? {} : { hash: code.hash }) };
+    return describe(exploration, failed, model, options, after);
   }
 
   result(subject: string, unchanged: boolean, found: boolean, failure?: HuntFailure): VerifyResult {
@@ -329,7 +341,7 @@ export async function verifyFix(code: Code, run: Run, options: VerifyOptions = {
 /** Nothing has changed: the token's run, which must fail as it did. */
 async function again(verification: Verification, exploration: Exploration, run: Run): Promise<VerifyResult> {
   const execution = await exploration.execution(run.schedule, { model: run.model });
-  const failure: Failure | undefined = failureOf(exploration, execution);
+  const failure = verification.failure(exploration, execution);
   if (execution.hash !== run.traceHash)
     throw new TokenError(
       `'${run.subject}' has not changed, and the token's run comes out otherwise on it: it is no function of shared memory`,
