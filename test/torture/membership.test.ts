@@ -12,7 +12,7 @@ import {
   upgradesBlindly,
   url,
 } from '../fixtures/torture/locks.ts';
-import { haveTurn, suite } from '../suite.ts';
+import { haveTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('torture: membership');
 
