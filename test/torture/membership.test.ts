@@ -12,7 +12,7 @@ import {
   upgradesBlindly,
   url,
 } from '../fixtures/torture/locks.ts';
-import { haveTurn, suite } from '../suite.ts';
+import { haveTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('torture: membership');
 
@@ -48,6 +48,13 @@ test('without hotplug nobody leaves', async () => {
   forget();
   await run(any(counting), { cpus: 2, duration: 300 }, url);
   assert.equal([notes(0, Noted.boots), notes(1, Noted.boots)], [1, 1]);
+});
+
+longOnly(test)('a run has a round, however late its CPUs meet', async () => {
+  for (let again = 0; again < 2; again += 1) {
+    const { rounds, acquisitions } = await run(any(mutex3), { cpus: 24, duration: 1 });
+    assert.ok(rounds > 0 && acquisitions > 0, `${acquisitions} acquisitions in ${rounds} rounds`);
+  }
 });
 
 test('locks bear CPUs that come and go', async () => {
