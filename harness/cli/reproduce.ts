@@ -2,7 +2,7 @@
 import { type Reproduced, reproduce } from '../explore/focus.ts';
 import type { TortureResult } from '../torture/result.ts';
 import { group } from '../torture/summary.ts';
-import { describeFailure } from './run-hunt.ts';
+import { describeFailure } from './hunt-text.ts';
 import type { Subject } from './subjects.ts';
 
 /** What a search came to, for people. */

@@ -4,12 +4,13 @@ import { MAX_GATED } from '../engines/gated/layout.ts';
 import type { HuntFailure } from '../explore/hunt.ts';
 import { PROOF_BOUND, type ProofOptions, proveSubject, type SubjectProof } from '../explore/proof.ts';
 import { writeWhole } from '../report/files.ts';
-import { environment } from '../torture/result.ts';
 import { group } from '../torture/summary.ts';
+import { Channel } from './channel.ts';
 import { EXIT, UsageError } from './errors.ts';
-import { writeFailure } from './hunt-folder.ts';
+import { Attempts, writeFailure } from './hunt-folder.ts';
+import { models } from './hunt-options.ts';
+import { describeFailure } from './hunt-text.ts';
 import { Interrupt } from './interrupt.ts';
-import { describeFailure, models } from './run-hunt.ts';
 import { findSubjects } from './subjects.ts';
 import { type Raw, whole } from './values.ts';
 
@@ -79,30 +80,24 @@ export async function runProve(names: readonly string[], options: Options): Prom
   const how = parse(options);
   const list = (await models(options.model)) ?? ['sc'];
   const subjects = await findSubjects(names, { scenarios: true });
-  const events = options.json === true || options.json === '-';
-  const file = typeof options.json === 'string' && options.json !== '-' ? options.json : undefined;
-  const folder = typeof options.out === 'string' ? options.out : undefined;
+  const channel = new Channel('prove', options);
+  const { folder } = channel;
   const results: SubjectProof[] = [];
-  const keep = (complete: boolean): void => {
-    const document = { schemaVersion: 1, command: 'prove', complete, environment: environment(), results };
-    const text = `${JSON.stringify(document, null, 2)}\n`;
-    if (file !== undefined) writeWhole(file, text);
-    if (folder !== undefined) writeWhole(join(folder, 'hunt.json'), text);
+  const attempts = new Attempts();
+  const put = (complete: boolean): void => {
+    const document = channel.document(complete, { results });
+    channel.write(document);
+    if (folder !== undefined) writeWhole(join(folder, 'hunt.json'), document);
   };
-  const say = (text: string): void => {
-    if (!events) process.stdout.write(`${text}\n`);
-  };
-  const tell = (event: object): void => {
-    if (events) process.stdout.write(`${JSON.stringify(event)}\n`);
-  };
+  const keep = (complete: boolean): boolean => attempts.attempt(() => put(complete));
   // Said at the start, not when something has been found.
-  keep(false);
+  put(false);
   const interrupt = new Interrupt();
   try {
     for (const { lock, url, hash, file: from } of subjects)
       for (const model of list) {
         if (interrupt.signal.aborted) break;
-        say(`hunt:${lock.name} model=${model} up to ${preemptions(how.bound ?? PROOF_BOUND)}`);
+        channel.say(`hunt:${lock.name} model=${model} up to ${preemptions(how.bound ?? PROOF_BOUND)}`);
         const proof = await proveSubject(lock, {
           ...how,
           ...given('url', url),
@@ -111,15 +106,16 @@ export async function runProve(names: readonly string[], options: Options): Prom
           signal: interrupt.signal,
           onFailure(failure: HuntFailure) {
             // On disk before it is printed.
-            if (folder !== undefined) writeFailure(folder, lock.name, failure);
-            for (const line of describeFailure(failure, lock.name, from)) say(line);
-            tell({ event: 'failure', subject: lock.name, failure });
+            const safe =
+              folder === undefined || attempts.attempt(() => writeFailure(folder, lock.name, failure));
+            for (const line of describeFailure(failure, lock.name, from, safe)) channel.say(line);
+            channel.tell({ event: 'failure', subject: lock.name, failure });
           },
         });
         results.push(proof);
         keep(false);
-        for (const line of [...details(proof), verdictLine(proof)]) say(line);
-        tell({ event: 'result', result: proof });
+        for (const line of [...details(proof), verdictLine(proof)]) channel.say(line);
+        channel.tell({ event: 'result', result: proof });
       }
   } finally {
     interrupt.dispose();
@@ -127,5 +123,6 @@ export async function runProve(names: readonly string[], options: Options): Prom
   }
   const any = (...verdicts: string[]): boolean => results.some(({ verdict }) => verdicts.includes(verdict));
   if (any('found', 'not deterministic')) return EXIT.violation;
-  return interrupt.signal.aborted ? EXIT.interrupted : EXIT.clean;
+  if (interrupt.signal.aborted) return EXIT.interrupted;
+  return attempts.broken ? EXIT.died : EXIT.clean;
 }

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { decodeChanged, type Run } from '../explore/token.ts';
 import { type Code, type VerifyOptions, type VerifyResult, verifyFix } from '../explore/verify.ts';
 import { writeWhole } from '../report/files.ts';
-import { environment } from '../torture/result.ts';
 import { group } from '../torture/summary.ts';
+import { Channel } from './channel.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { writeFailure } from './hunt-folder.ts';
+import { budget, policies } from './hunt-options.ts';
+import { describeFailure } from './hunt-text.ts';
 import { Interrupt } from './interrupt.ts';
-import { budget, describeFailure, policies } from './run-hunt.ts';
 import { findSubjects, type Subject } from './subjects.ts';
 import { readToken } from './token-file.ts';
 import { type Raw, whole } from './values.ts';
@@ -158,12 +159,12 @@ export async function runVerifyFix(
   const changed = await find(named ?? run.subject, run);
   const old = await oldCode(run, sameLockrig, options.old);
   compatible(code(changed), old);
-  const file = typeof options.json === 'string' && options.json !== '-' ? options.json : undefined;
-  const folder = typeof options.out === 'string' ? options.out : undefined;
+  const channel = new Channel('verify-fix', options);
+  const { folder } = channel;
   const document = (result?: VerifyResult): string =>
-    `${JSON.stringify({ schemaVersion: 1, command: 'verify-fix', complete: result !== undefined, environment: environment(), sameLockrig, result }, null, 2)}\n`;
+    channel.document(result !== undefined, { sameLockrig, result });
   const write = (result?: VerifyResult): void => {
-    if (file !== undefined) writeWhole(file, document(result));
+    channel.write(document(result));
     if (folder !== undefined) writeWhole(join(folder, 'verify-fix.json'), document(result));
   };
   // Said at the start, not when there is a result.
@@ -179,7 +180,7 @@ export async function runVerifyFix(
     signal: interrupt.signal,
   };
   const result = await verifyFix(code(changed), run, how).finally(() => interrupt.dispose());
-  if (options.json === true || options.json === '-') process.stdout.write(document(result));
+  if (channel.events) process.stdout.write(document(result));
   else {
     const lines = [
       `verify-fix:${changed.lock.name}${changed.lock.name === run.subject ? '' : ` in place of ${run.subject}`}`,

@@ -212,7 +212,7 @@ export class Finder {
   private keep(failure: Failure, kept: HuntFailure): void {
     this.failures.set(failure.key, kept);
     // What is kept is a failure no more: executions that show it again go on to show something else.
-    if (failure.finding) this.exploration.mute(keyOf(failure.finding));
+    if (failure.finding) this.exploration.gate.mute(keyOf(failure.finding));
     this.options.onFailure?.(kept);
   }
 }

@@ -21,9 +21,9 @@ import { MAX_GATED } from '../engines/gated/layout.ts';
 import type { Place } from '../torture/places.ts';
 import type { TortureResult } from '../torture/result.ts';
 import type { Tortured } from '../torture/setup.ts';
-import { stepsFor } from './exploration.ts';
 import { type HuntFailure, hunt } from './hunt.ts';
 import { PORTFOLIO, type PolicyChoice } from './policies/index.ts';
+import { stepsFor } from './size.ts';
 
 /** What is known of a failure that was seen free-running. */
 export type Seen = Pick<TortureResult, 'oracle'> & {

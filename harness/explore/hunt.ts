@@ -169,7 +169,7 @@ export class Hunt {
       models: this.models,
       seed: this.seed,
       undecided: this.undecided,
-      coverage: this.exploration.coverage(),
+      coverage: this.exploration.gate.coverage(),
       difference: differs,
       detect: this.exploration.detect,
       leads: [...this.finder.leads.values()],

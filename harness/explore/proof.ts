@@ -78,7 +78,7 @@ async function seedsOf(exploration: Exploration, model: MemoryModel): Promise<nu
     const seed = scramble(at + 1) >>> 1;
     const execution = await exploration.execution({ switches: [], seed }, { model });
     // A scenario that draws nothing has one episode; the client of a lock does what it does by the seed, too.
-    const drawn = (exploration.searched().relied & HEURISTICS.random) !== 0;
+    const drawn = (exploration.gate.searched().relied & HEURISTICS.random) !== 0;
     if (!drawn && exploration.subject.definition === 'scenario') return [1];
     const kind = kindOf(execution, exploration.setup.lock, exploration.cpus);
     const known = kinds.get(kind);

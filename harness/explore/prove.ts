@@ -87,7 +87,7 @@ export async function prove(exploration: Exploration, options: ProveOptions = {}
     failFast: true,
     schedule: { policy: 'exhaustive', parameter: bound | (from << 8), length: 0, seed },
   });
-  const searched = exploration.searched();
+  const searched = exploration.gate.searched();
   const [first] = session.failures;
   const endless = first?.reason === 'bound';
   const failed = endless ? undefined : first;
@@ -108,7 +108,7 @@ export async function prove(exploration: Exploration, options: ProveOptions = {}
     perBound: searched.executions.slice(from),
     accesses: session.accesses,
     seconds: session.seconds,
-    failure: failed && { ...failed, schedule: { switches: exploration.switches(), seed } },
+    failure: failed && { ...failed, schedule: { switches: exploration.gate.switches(), seed } },
     gaps,
     assumes: named(searched.relied, ASSUMPTIONS),
   };

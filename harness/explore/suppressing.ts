@@ -36,7 +36,7 @@ export class Suppressing {
     const by = known(new Map()) ?? known(await stacksOf(this.exploration, [finding], schedule, model));
     if (!by) return false;
     this.used.add(by);
-    this.exploration.mute(keyOf(finding));
+    this.exploration.gate.mute(keyOf(finding));
     return true;
   }
 

@@ -56,7 +56,7 @@ export function isAccess(trace: Trace, at: number): boolean {
 }
 
 /** Memory before the execution that ended last, which was traced and so has not been restored. */
-function memoryBefore({ machine, words, area }: Exploration): Int32Array {
+function memoryBefore({ machine, gate: { words, area } }: Exploration): Int32Array {
   const memory = Int32Array.from(machine.words);
   const log = area.undo >>> 2;
   for (let at = words[(area.head + Head.undo) >>> 2]! - 1; at >= 0; at -= 1)
@@ -107,10 +107,10 @@ function namedWords(exploration: Exploration, trace: Trace, name: (addr: number)
 /** The execution that ended last, with all that is known of it. */
 export function recordingOf(exploration: Exploration, execution: Execution, model: MemoryModel): Recording {
   const { trace, stacks } = execution;
-  const { machine, setup, subject, cpus, words, area } = exploration;
+  const { machine, setup, subject, cpus, gate } = exploration;
   const name = namer(machine, setup, subject.layout);
   const failure = failureOf(exploration, execution);
-  const fired = words[(area.head + Head.firedAt) >>> 2]!;
+  const fired = gate.get(Head.firedAt);
   return {
     subject: subject.name,
     cpus,

@@ -186,7 +186,7 @@ class Verification {
     const { schedule, model, traceHash } = this.run;
     const execution = await exploration.execution(schedule, { model });
     const failure = this.failure(exploration, execution);
-    const { applied } = exploration;
+    const { applied } = exploration.gate;
     const again = await exploration.execution(schedule, { model });
     const same = execution.hash === traceHash;
     this.schedule = {
@@ -223,7 +223,7 @@ class Verification {
     const switches: readonly Switch[] = 'switches' in schedule ? schedule.switches : execution.switches;
     const counts = { moved: 0, 'left out': 0, added: 0, failed: 0 };
     this.neighbourhood = counts;
-    for (const neighbour of neighbours(switches, exploration.accesses(), model)) {
+    for (const neighbour of neighbours(switches, exploration.gate.accesses(), model)) {
       if (this.options.signal?.aborted) break;
       const near = { switches: neighbour.switches, seed: schedule.seed };
       const { failures } = await exploration.session({ model, schedule: near, executions: 1 });

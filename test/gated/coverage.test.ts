@@ -55,7 +55,7 @@ for (const [name, open] of SUBJECTS)
       const exploration = await open();
       try {
         await exploration.session({ executions: EXECUTIONS, base: BASE, portfolio: [WALK], coverage: true });
-        const { executions, interleavings, once, uncounted } = exploration.coverage();
+        const { executions, interleavings, once, uncounted } = exploration.gate.coverage();
         const times = new Map<string, number>();
         for (let ended = 0; ended < EXECUTIONS; ended += 1) {
           const seed = scramble(BASE ^ scramble(ended));
