@@ -12,7 +12,7 @@ import { verifyFix } from '../harness/explore/verify.ts';
 import type { Tortured } from '../harness/torture/setup.ts';
 import { loadScenario } from '../src/catalog.ts';
 import { lockByName } from '../src/locks.ts';
-import { lost, marked, sampled, url } from './fixtures/hunt.ts';
+import { lost, marked, remembers, sampled, url } from './fixtures/hunt.ts';
 import { suite } from './suite.ts';
 
 const test = suite('verify-fix');
@@ -145,6 +145,15 @@ test('what only a detector sees is verified with that detector', async () => {
     [gone.verdict, gone.old?.text, gone.campaign?.rate.source],
     ['gone', failure!.text, 'old code'],
   );
+});
+
+test('of what is no function of shared memory nothing is verified', async () => {
+  const old = { subject: lock('busted/early-release') };
+  const [failure] = (await hunt(old.subject, { executions: 5000, models: ['sc'] })).failures;
+  const changed = { subject: remembers as Tortured, url };
+  const result = await verifyFix(changed, decode(failure!.token));
+  assert.equal([result.verdict, result.schedule?.deterministic], ['inconclusive', false]);
+  assert.is(result.campaign, undefined);
 });
 
 test('an execution that fails in two ways counts for the rate of each', async () => {

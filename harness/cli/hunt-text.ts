@@ -1,8 +1,15 @@
 /** What a hunt says, for people: a failure, and the last line. */
+import { isAbsolute, relative, sep } from 'node:path';
 import { richness, unseen } from '../engines/gated/coverage.ts';
 import type { HuntFailure, HuntResult } from '../explore/hunt.ts';
 import { LONGEST_TOKEN } from '../explore/token.ts';
 import { group } from '../torture/summary.ts';
+
+/** A path as somebody in this folder would write it. */
+function fromHere(file: string): string {
+  const path = relative(process.cwd(), file);
+  return path === '' || isAbsolute(path) || path.startsWith('..') ? file : `.${sep}${path}`;
+}
 
 /**
  * What a failure says, for people.
@@ -23,7 +30,7 @@ export function describeFailure(
     ...failure.columns,
     '',
     failure.token.length <= LONGEST_TOKEN || !written
-      ? `  lockrig replay '${failure.token}'${file === undefined ? '' : ` ${file}`}`
+      ? `  lockrig replay '${failure.token}'${file === undefined ? '' : ` ${fromHere(file)}`}`
       : `  the token has ${failure.token.length} characters; --out writes it to a file for ${subject}`,
   ];
 }
@@ -44,13 +51,14 @@ const unwatched = ({ unwatched, detect }: HuntResult): string =>
 const SPENT = 500;
 
 /** How much of what can happen has happened. */
-function covered({ coverage }: HuntResult): string {
+function covered({ coverage, executions: all }: HuntResult): string {
   const { executions, interleavings, since, uncounted } = coverage;
   if (interleavings === 0) return '';
   const chance = 100 * unseen(coverage);
   const percent = chance >= 10 ? chance.toFixed(0) : chance.toPrecision(2);
   const parts = [
-    `${group(interleavings)} distinct interleavings`,
+    // A hunt that goes on after another begins to count anew.
+    `${group(interleavings)} distinct interleavings${executions < all ? ` in the last ${group(executions)} of them` : ''}`,
     since >= SPENT && since >= executions / 2
       ? `none new in the last ${group(since)} executions: more of the same finds nothing more, another --cpus or --steps may`
       : `about ${group(Math.max(richness(coverage) - interleavings, 0))} more to be found, the next execution is a new one with ${percent} %`,

@@ -85,7 +85,9 @@ function scheduleLines({ schedule, neighbourhood }: VerifyResult): string[] {
     `  schedule: ${applied} of ${switches} switches applied; ${where}; ${text === undefined ? 'no failure' : `fails: ${text}`}`,
   ];
   if (!deterministic)
-    lines.push('  two replays of it differ: the changed code is no function of shared memory');
+    lines.push(
+      '  two runs of one schedule differ: the changed code is no function of shared memory, and no number of clean executions would say anything',
+    );
   if (neighbourhood) {
     const { moved, 'left out': without, added, failed } = neighbourhood;
     lines.push(
@@ -125,7 +127,9 @@ function verdictLine(result: VerifyResult, run: Run): string {
     case 'interrupted':
       return `${echo} INTERRUPTED, no failure so far`;
     default:
-      return `${echo} INCONCLUSIVE: the budget was spent before 99 % confidence`;
+      return result.schedule?.deterministic === false
+        ? `${echo} INCONCLUSIVE: the changed code is not deterministic`
+        : `${echo} INCONCLUSIVE: the budget was spent before 99 % confidence`;
   }
 }
 

@@ -14,7 +14,7 @@ import { cleanNeeded, confidence, lowerBound, upperBound } from './confidence.ts
 import { type Execution, Exploration, type Schedule, type Switch } from './exploration.ts';
 import { scramble } from './explorer.ts';
 import { type Failure, failuresOf } from './failure.ts';
-import { describe, type HuntFailure, type HuntOptions } from './hunt.ts';
+import { describe, Hunt, type HuntFailure, type HuntOptions } from './hunt.ts';
 import { neighbours } from './neighbours.ts';
 import { PORTFOLIO, type PolicyChoice } from './policies/index.ts';
 import { measureRate, type Rate, traceLines } from './rate.ts';
@@ -68,7 +68,7 @@ export interface VerifyResult {
         /** Where it differed from what was recorded; undefined: nowhere, or it is not known. */
         readonly diverged: string | undefined;
         readonly compared: boolean;
-        /** Whether two replays were one run. */
+        /** Whether two runs of a schedule were one run, this one and some others. */
         readonly deterministic: boolean;
         readonly text: string | undefined;
       }
@@ -113,6 +113,7 @@ class Verification {
   private readonly policies: readonly PolicyChoice[];
   private oldTrace: readonly string[] | undefined;
   private oldRate: Rate | undefined;
+  private difference: string | undefined;
   private old: VerifyResult['old'];
   private schedule: VerifyResult['schedule'];
   private neighbourhood: VerifyResult['neighbourhood'];
@@ -173,8 +174,11 @@ class Verification {
 
   /** The changed code. @returns what fails */
   async judge(exploration: Exploration): Promise<Found | undefined> {
+    const { model } = this.run;
+    this.difference = await new Hunt(exploration, { models: [model], seed: this.seed }).twice();
     const first = await this.byName(exploration);
-    if (first.found) return first.found;
+    // Of what is no function of shared memory a campaign says nothing.
+    if (first.found || this.schedule?.deterministic === false) return first.found;
     const beside = await this.beside(exploration, first.execution);
     return beside ?? (await this.sample(exploration));
   }
@@ -194,7 +198,7 @@ class Verification {
       applied: 'switches' in schedule ? applied : 0,
       diverged: same ? undefined : this.diverged(exploration, execution),
       compared: same || this.oldTrace !== undefined,
-      deterministic: again.hash === execution.hash,
+      deterministic: this.difference === undefined && again.hash === execution.hash,
       text: failure?.text,
     };
     return { execution, found: failure && { schedule, hash: execution.hash } };
