@@ -143,6 +143,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     ...[
       'chaos',
       'cpus',
+      'detect',
       'downgrade',
       'duration',
       'nested',
@@ -151,6 +152,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
       'reproduce',
       'rounds',
       'seed',
+      'suppress',
       'trace',
       'try',
       'upgrade',
