@@ -149,6 +149,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     ...[
       'chaos',
       'cpus',
+      'detect',
       'downgrade',
       'duration',
       'nested',
@@ -157,6 +158,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
       'reproduce',
       'rounds',
       'seed',
+      'suppress',
       'trace',
       'try',
       'upgrade',
