@@ -24,6 +24,7 @@ export {
   type Place as FindingPlace,
   type Watched,
 } from './detect/index.ts';
+export type { Left } from './detect/leaks.ts';
 export type { LifetimeOptions } from './detect/lifetime.ts';
 export type { Failure as LinearizabilityFailure } from './detect/linearizability/explain.ts';
 export {

@@ -35,6 +35,8 @@ export interface SelfTest {
 /** What a self-test may be told. */
 export interface SelfTestOptions {
   readonly seed?: number;
+  /** Names of mutants; all unless given. */
+  readonly only?: readonly string[];
   /** Milliseconds that a mutant may take to be caught. */
   readonly patience?: number;
   readonly disabled?: readonly OracleName[];
@@ -102,11 +104,12 @@ export function median(values: readonly number[]): number {
       : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
-/** Runs every mutant. */
+/** Runs every mutant, or those that are named. */
 export async function selfTest(options: SelfTestOptions = {}): Promise<SelfTest> {
   const began = performance.now();
   const outcomes: MutantOutcome[] = [];
-  for (const lock of mutants) {
+  const chosen = mutants.filter(({ name }) => options.only?.includes(name) ?? true);
+  for (const lock of chosen) {
     if (options.signal?.aborted) break;
     const outcome = await one(lock, options);
     // It was not given its time.
@@ -116,7 +119,7 @@ export async function selfTest(options: SelfTestOptions = {}): Promise<SelfTest>
   }
   const withoutOracles: string[] = [];
   if (options.control ?? true) {
-    for (const lock of mutants) {
+    for (const lock of chosen) {
       if (options.signal?.aborted) break;
       const note = lock.mutant as MutantNote;
       const blind = await torture(

@@ -16,7 +16,7 @@ import { matters } from '../../harness/explore/show.ts';
 import type { Tortured } from '../../harness/torture/setup.ts';
 import { checkSpins, initSpins, spins, url } from '../fixtures/stalls.ts';
 import { each, folder, lockrig, refused, said } from '../fixtures/torture/cli.ts';
-import { suite } from '../suite.ts';
+import { inTurn, suite } from '../suite.ts';
 
 const test = suite('cli: hunt usage');
 const box = folder();
@@ -197,7 +197,7 @@ test('a hunt that is interrupted before it has begun makes no execution', async 
   assert.is(await new Hunt(exploration, { signal: AbortSignal.abort() }).twice(), undefined);
 });
 
-test(
+inTurn(test, 2)(
   'verify-fix goes from a failure to its fix, in files that people change',
   async () => {
     box.write({ 'lost.ts': scenario('lost', INCREMENT), 'before.ts': scenario('lost', INCREMENT) });

@@ -14,7 +14,7 @@ import * as assert from 'uvu/assert';
 import type { Environment, TortureResult } from '../../harness/index.ts';
 import { type Ended, folder, lockFile, lockrig, said, start } from '../fixtures/torture/cli.ts';
 import { elements, parseXml } from '../fixtures/torture/xml.ts';
-import { suite } from '../suite.ts';
+import { haveTurn, suite } from '../suite.ts';
 
 const test = suite('cli: results');
 const box = folder();
@@ -283,11 +283,12 @@ test('what a plugin throws in a callback of its own ends in a sentence and exit 
 });
 
 test('--jit runs the torture once, in a process with the flags of the tier', async () => {
-  for (const [tier, flag] of [
+  const tiers = [
     ['interpreter', '--no-sparkplug'],
     ['baseline', '--always-sparkplug'],
     ['optimised', '--no-liftoff'],
-  ] as const) {
+  ] as const;
+  for (const [tier, flag] of haveTurn(tiers, 3)) {
     const ended: Ended = await lockrig(
       ['torture', 'ticket', '--duration', '300ms', '--jit', tier, '--json', `${tier}.json`],
       at,

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { TortureResult } from '../../harness/index.ts';
 import { folder, lockFile, lockrig, said, start } from '../fixtures/torture/cli.ts';
-import { suite } from '../suite.ts';
+import { inTurn, suite } from '../suite.ts';
 
 const test = suite('cli: signals');
 const box = folder();
@@ -76,7 +76,7 @@ test('the process that --jit has started does not outlive the one that was kille
   assert.is((await run.ended).signal, 'SIGKILL');
 });
 
-test(
+inTurn(test, 2)(
   'a stopped process, long holds and many CPUs are no stall',
   async () => {
     const stopped = start(['torture', 'ticket', '--duration', '3s'], at);

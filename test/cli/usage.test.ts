@@ -74,7 +74,10 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
   ],
   [['hunt', 'ticket', '--spurious', '1'], /--spurious goes with --prove/],
   [['hunt', 'ticket', '--prove', '--all'], /--prove and --all do not go together/],
-  [['hunt', 'ticket', '--budget', 'long'], /--budget long is not right: a time such as/],
+  [
+    ['hunt', 'ticket', '--budget', 'long'],
+    /--budget long is not right: a number of executions such as 20000, or a time such as 30s, is/,
+  ],
   [['hunt', 'ticket', '--cpus', '17'], /--cpus 17 is not right: a whole number from 1 to 16/],
   [['hunt', 'lost-updat'], /no scenario 'lost-updat'; the nearest are lost-update/],
   [['hunt', 'ticket', '--budget', '10', '--out', '/proc/x'], /\/proc\/x\S* cannot be written/],

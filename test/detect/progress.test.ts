@@ -103,7 +103,7 @@ test('findings name their CPUs; where all have ended there are none', () => {
 test('detectors by name', () => {
   assert.equal(
     detectors().map((each) => each.name),
-    ['lockorder', 'lifetime'],
+    ['lockorder', 'lifetime', 'starvation'],
   );
   assert.equal(
     detectors(['races']).map((each) => each.name),
@@ -111,12 +111,12 @@ test('detectors by name', () => {
   );
   assert.throws(
     () => detectors(['race']),
-    /no detector is called 'race': there are races, lockorder, lifetime, guard/,
+    /no detector is called 'race': there are races, lockorder, lifetime, starvation, guard/,
   );
   const made = DETECTORS.filter((each) => each.create({ cpus: 2, bytes: 4096 }) !== undefined);
   assert.equal(
     made.map((each) => each.name),
-    ['races', 'lockorder'],
+    ['races', 'lockorder', 'starvation'],
     'the others need to be told of objects and guards',
   );
 });
