@@ -19,6 +19,15 @@ const PCT = [{ policy: 'pct', parameter: 2 }];
 /** Steps of each CPU: with two CPUs an execution has about 110 accesses. */
 const STEPS = 4;
 
+/** What was measured of one. */
+export interface GatedRates {
+  readonly name: string;
+  /** Executions a second, block by block. */
+  readonly rates: readonly number[];
+  readonly accesses?: number;
+  readonly problem?: string;
+}
+
 /** On two CPUs, side by side. */
 export const TOGETHER: readonly GatedMode[] = [
   { name: 'bare', open: { detect: [] }, session: { portfolio: WALK } },

@@ -1,5 +1,5 @@
 /**
- * How many gated executions a second: two CPUs with detectors and without, in turns, a block each; and three CPUs on two cores, in two processes that are
+ * How many gated executions a second, in processes that have the flags of a hunt: two CPUs with detectors and without, in turns, a block each; and three CPUs on two cores, in two processes that are
  * pinned to a core each, where CPUs hand the turn on by sleeping and waking, and in one that is not pinned.
  *
  * A figure is the 10th percentile of its blocks: what a hunt can rely on. What no engine can be faster than is measured beside: two CPUs that hand the turn to and
@@ -9,73 +9,55 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LINE_BYTES } from '../harness/engines/gated/layout.ts';
-import type { Exploration } from '../harness/explore/exploration.ts';
 import { createMachine } from '../src/memory/index.ts';
 import type { BatonOrders } from './baton-cpu.ts';
 import { runCrew } from './crew.ts';
 import type { Printed } from './extras.ts';
-import { block, openMode, THREE, TOGETHER } from './gated-modes.ts';
+import { type GatedRates, THREE, TOGETHER } from './gated-modes.ts';
 import type { Row, Surroundings } from './section.ts';
 import { type Figure, quantile, seriesOf } from './stats.ts';
 import { columns } from './table.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-const child = fileURLToPath(new URL(`./gated-pinned.${extension}`, import.meta.url));
+const child = fileURLToPath(new URL(`./gated-child.${extension}`, import.meta.url));
 const LIMIT = 300_000;
 /** The row of what a turn costs by itself. */
 export const HAND_OFF = 'hand-off';
 
-interface Rates {
-  readonly name: string;
-  readonly rates: readonly number[];
-  readonly accesses?: number;
-  readonly problem?: string;
-}
-
-async function together({ budget, signal, progress }: Surroundings): Promise<Rates[]> {
-  const { executions, blocks } = budget.gated;
-  const machines: Exploration[] = [];
-  try {
-    for (const mode of TOGETHER) machines.push(await openMode(mode));
-    const rates = TOGETHER.map(() => [] as number[]);
-    const accesses = TOGETHER.map(() => 0);
-    // The first two blocks of each are for the compiler.
-    for (let at = -2; at < blocks; at += 1)
-      for (const [which, mode] of TOGETHER.entries()) {
-        signal?.throwIfAborted();
-        progress(`gated ${mode.name} ${at + 3}/${blocks + 2}`);
-        const made = await block(machines[which]!, mode, executions, at + 3);
-        accesses[which] = made.accesses;
-        if (at >= 0) rates[which]!.push(made.rate);
-      }
-    return TOGETHER.map(({ name }, which) => ({ name, rates: rates[which]!, accesses: accesses[which]! }));
-  } finally {
-    for (const machine of machines) await machine.close();
-  }
-}
-
-/** Three CPUs in a process of their own. @param core where; anywhere unless given */
-async function three({ budget, signal }: Surroundings, core?: number): Promise<Rates> {
-  const { executions, blocks } = budget.gated;
-  const name = `${THREE.name}, ${core === undefined ? 'not pinned' : `on core ${core}`}`;
-  // Not pinned they are ten times slower.
-  const share = core === undefined ? 20 : 2;
-  const run = [
-    process.execPath,
-    ...process.execArgv,
-    child,
-    String(Math.max(50, Math.round(executions / share))),
-    String(Math.max(2, Math.round(blocks / 2))),
-  ];
+/** Measures in a process of its own. @param core where; anywhere unless given */
+async function apart(
+  which: 'together' | 'three',
+  { signal }: Surroundings,
+  executions: number,
+  blocks: number,
+  core?: number,
+): Promise<GatedRates[]> {
+  const run = [process.execPath, ...process.execArgv, child, which, String(executions), String(blocks)];
   const [command, ...args] = core === undefined ? run : ['taskset', '-c', String(core), ...run];
   try {
     const options = { timeout: LIMIT, ...(signal ? { signal } : {}) };
     const { stdout } = await promisify(execFile)(command!, args, options);
-    return { name, rates: JSON.parse(stdout) as number[] };
+    return JSON.parse(stdout) as GatedRates[];
   } catch (error) {
     if (signal?.aborted) throw error;
-    return { name, rates: [], problem: (error as Error).message };
+    const modes = which === 'three' ? [THREE] : TOGETHER;
+    return modes.map(({ name }) => ({ name, rates: [], problem: (error as Error).message }));
   }
+}
+
+/** Three CPUs. */
+async function three(around: Surroundings, core?: number): Promise<GatedRates> {
+  const { executions, blocks } = around.budget.gated;
+  // Not pinned they are ten times slower.
+  const share = core === undefined ? 20 : 2;
+  const [made] = await apart(
+    'three',
+    around,
+    Math.max(50, Math.round(executions / share)),
+    Math.max(2, Math.round(blocks / 2)),
+    core,
+  );
+  return { ...made!, name: `${THREE.name}, ${core === undefined ? 'not pinned' : `on core ${core}`}` };
 }
 
 /** Nanoseconds that a hand-off of the turn to the other core takes, block by block. */
@@ -108,8 +90,9 @@ const figureOf = (rates: readonly number[]): Figure => ({
 /** The section of the benchmark. */
 export async function gated(around: Surroundings): Promise<Printed> {
   around.progress('gated');
-  const all: Rates[] = await together(around);
-  const { pin } = around;
+  const { pin, budget } = around;
+  const { executions, blocks } = budget.gated;
+  const all: GatedRates[] = await apart('together', around, executions, blocks);
   around.progress('gated on three CPUs');
   if (pin.length >= 2) {
     const [first, second] = await Promise.all([three(around, pin[0]), three(around, pin[1])]);

@@ -1,6 +1,7 @@
 /** What `lockrig hunt` does: finds the subjects, hunts one after the other, writes down what it found. */
 import { setFlagsFromString } from 'node:v8';
 import { type HuntResult, type HuntState, hunt } from '../explore/hunt.ts';
+import { INLINING } from '../explore/inlining.ts';
 import { lockrigHash } from '../explore/token.ts';
 import { group } from '../torture/summary.ts';
 import { Channel } from './channel.ts';
@@ -31,15 +32,9 @@ function askedFor(options: Options, subjects: readonly Subject[]): Asked {
   };
 }
 
-/**
- * V8 makes calls of what it does not inline, and stops inlining early; where processors do not predict such calls, they are most of what a gated access costs.
- * For the whole process, CPUs included.
- */
-const INLINE = '--max-inlined-bytecode-size-cumulative=4000';
-
 /** Runs the command. @returns the exit code */
 export async function runHunt(names: readonly string[], options: Options): Promise<number> {
-  setFlagsFromString(INLINE);
+  setFlagsFromString(INLINING);
   const how = await huntOptions(options);
   const channel = new Channel('hunt', options);
   const { folder } = channel;
