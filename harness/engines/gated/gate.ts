@@ -26,6 +26,7 @@ import {
   DONE,
   HEURISTICS,
   Head,
+  LINE_BYTES,
   Line,
   READY,
   SLEEPING,
@@ -47,7 +48,11 @@ import {
   transition,
 } from './policy.ts';
 import { Search } from './search.ts';
-import { GateState, H, LINE_WORDS, type StateOptions } from './state.ts';
+import { GateState, type StateOptions } from './state.ts';
+
+/** Here, too, and in each file of its own: an imported function is looked up at each call. */
+const H = (offset: number): number => offset >>> 2;
+const LINE_WORDS = LINE_BYTES >>> 2;
 
 /** Thrown by every access of an execution that was given up. */
 export class Aborted extends Error {

@@ -7,7 +7,9 @@
  *   LINES             the words of each CPU: {@link Line}
  *   then              parts by size: switches, undo log, epochs, trace, store buffers, history of values, coverage, failures, decisions, images
  */
+
 import { roundUp, sizeOf, struct, u32, words } from '../../../src/memory/index.ts';
+import { CpuArea, LINE, MAX_HELD } from '../../../src/memory/layout.ts';
 
 /** The most CPUs that one gate schedules. */
 export const MAX_GATED = 16;
@@ -261,6 +263,9 @@ export interface GateArea {
   readonly bytes: number;
 }
 
+/** Bytes of a CPU's area that its own thread writes past the engine: identity, held locks, the queue nodes in use. */
+export const OWN_BYTES = roundUp(CpuArea.nodeKeys + 4 * MAX_HELD, LINE);
+
 /** Bytes of a CPU's words. */
 export const LINE_BYTES = sizeOf(Line);
 const MAX_SWITCHES = 8192;
@@ -290,7 +295,7 @@ export function gateArea({ cpus, machineBytes, trace, coverage, histories = 0 }:
   const table = take(coverage * 4);
   const failures = take(MAX_FAILURES * FAILURE_WORDS * 4);
   const decisions = take(MAX_DECISIONS * DECISION_WORDS * 4);
-  const image = take(cpus * 1024);
+  const image = take(cpus * OWN_BYTES);
   const recorded = take(histories * 4);
   return {
     head,

@@ -7,10 +7,7 @@
  *   changes    counts writes that changed a word: CPUs that yielded wait for it
  */
 import { cpuArea } from '../../../src/memory/index.ts';
-import { type GateArea, Head } from './layout.ts';
-
-/** Bytes of a CPU's area that its own thread writes past the engine: identity, held locks, the queue nodes in use. */
-const OWN_BYTES = 1024;
+import { type GateArea, Head, OWN_BYTES } from './layout.ts';
 
 /** More words were written than an execution may. */
 export class UndoLogFull extends Error {

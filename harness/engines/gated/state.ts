@@ -27,10 +27,8 @@ import { NOBODY, type PolicyView } from './policy.ts';
 const AWAKE = -1;
 const PAUSE = OP.pause!;
 const BLOCKED = OP.blocked!;
-/** Index of a word by its offset. */
-export const H = (offset: number): number => offset >>> 2;
-/** Words of a CPU. */
-export const LINE_WORDS = LINE_BYTES >>> 2;
+const H = (offset: number): number => offset >>> 2;
+const LINE_WORDS = LINE_BYTES >>> 2;
 
 /** Where the state is, and whose view of it this is. */
 export interface StateOptions {
