@@ -76,6 +76,15 @@ function rowOf(name: string, all: readonly Hunted[]): Row {
   };
 }
 
+/** Who the slowest is. */
+function slowest(all: readonly Hunted[]): string[] {
+  const timed = all
+    .filter(({ found }) => found.length > 0)
+    .map(({ name, found }) => ({ name, seconds: middle(found.map(({ after }) => after.seconds)) }))
+    .sort((one, other) => other.seconds - one.seconds);
+  return timed.slice(0, 1).map(({ name, seconds }) => `the slowest: ${name}, ${seconds.toFixed(2)} s`);
+}
+
 /** The section of the benchmark. */
 export async function huntedSection({ budget, signal, progress }: Surroundings): Promise<Printed> {
   const { seeds, replays, mutants } = budget.hunted;
@@ -106,6 +115,7 @@ export async function huntedSection({ budget, signal, progress }: Surroundings):
     text: [
       `What hunts find: ${bugs.length} classics with ${seeds} seeds each, ${locks.length} broken locks with one; tokens replayed ${replays} times.`,
       columns(['', ...rows.map(({ name }) => name)], lines),
+      ...slowest(bugs),
       ...missed.map(({ name, found, hunts }) => `${name}: found in ${found.length} of ${hunts} hunts`),
     ].join('\n'),
   };

@@ -30,6 +30,8 @@ const EXECUTIONS = 10_000;
 const MILLISECONDS = 30_000;
 /** Seeds that are run twice, to see whether the subject is a function of shared memory: two CPUs that toss a coin are alike in one of four. */
 const TWICE = 10;
+/** Accesses of each that are compared: some go on to their bound. */
+const COMPARED = 4000;
 
 /** A hunt on CPUs that are there. */
 export class Hunt {
@@ -150,16 +152,17 @@ export class Hunt {
       (_, at): Schedule => ({ policy: 'random', parameter: 4, length: 100, seed: scramble(this.seed + at) }),
     );
     const [model = 'sc'] = this.models;
+    const options = { model, stepBound: COMPARED };
     const first: Execution[] = [];
     const over = (): boolean => this.options.signal?.aborted === true;
     for (const schedule of schedules) {
       if (over()) return undefined;
-      first.push(await this.exploration.execution(schedule, { model }));
+      first.push(await this.exploration.execution(schedule, options));
     }
     // The last first: what a subject remembers by counting is another number of executions old for each.
     for (const [at, schedule] of [...schedules.entries()].reverse()) {
       if (over()) return undefined;
-      const again = await this.exploration.execution(schedule, { model });
+      const again = await this.exploration.execution(schedule, options);
       if (again.hash !== first[at]!.hash)
         return difference(first[at]!.trace, again.trace) ?? 'the switches, and no access';
     }
