@@ -12,15 +12,15 @@ type Options = Readonly<Record<string, Raw>>;
 const EARLY_CPUS = 16;
 
 /** What tracing costs, as `lockrig bench traced --quick` has measured it; `--help` prints it. */
-export const TRACING_COST = `  by the untraced engine, one CPU; measured by: lockrig bench traced --quick
-  (Node 20, 2 cores of a Xeon at 2.5 GHz that others were using: run it on yours)
+export const TRACING_COST = `  by the untraced engine, one CPU; measured by: lockrig bench traced
+  (Node 20, 2 cores of a Xeon at 2.5 GHz: run it on yours)
 
                                 an access    round of a free ticket lock
-  trace ring                       1.6 x          2.4 x
-  trace order                       25 x           64 x
-  detect races                     2.6 x          3.3 x
-  chaos uniform, with ring         46 x           84 x
-  chaos targeted, with ring        44 x           95 x`;
+  trace ring                       1.9 x          2.6 x
+  trace order                       15 x           20 x
+  detect races                     2.9 x          3.7 x
+  chaos uniform, with ring         25 x           29 x
+  chaos targeted, with ring        26 x           30 x`;
 
 /** Adds the command. `finish` receives the exit code. */
 export function addTorture(cli: CAC, finish: (code: Promise<number>) => void): void {
