@@ -47,7 +47,7 @@ const someLocks = locks
   .filter(({ kind, promises }, at) => promises.fifo || locks.findIndex((each) => each.kind === kind) === at)
   .map((lock) => ({ lock }));
 /** Others with each run. */
-const someOfAll = haveTurn(everyLock, 3);
+const someOfAll = haveTurn(everyLock, 6);
 const oneOfEachKind = everyLock.filter(
   ({ lock }, at) => locks.findIndex(({ kind }) => kind === lock.kind) === at,
 );
@@ -80,7 +80,7 @@ async function measuredAlone(subjects: typeof everyLock): Promise<void> {
 
 sections(
   'locks of every kind are measured alone, on both engines, tracked and not',
-  () => measuredAlone(haveTurn(oneOfEachKind, 2)),
+  () => measuredAlone(haveTurn(oneOfEachKind, 4)),
   { deadline: 240_000 },
 );
 

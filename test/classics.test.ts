@@ -15,7 +15,7 @@ import { classics } from '../src/scenarios/index.ts';
 import { inTurn, suite } from './suite.ts';
 
 const test = suite('classic bugs, hunted');
-const some = inTurn(test, 2);
+const some = inTurn(test, 3);
 const seed = Date.now() % 2 ** 32;
 const EXECUTIONS = 10_000;
 const SILENT = 60;

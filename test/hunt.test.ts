@@ -19,7 +19,7 @@ const lock = (name: string): Tortured => lockByName(name) as Tortured;
 const own = (subject: unknown): Tortured => subject as Tortured;
 const REPLAYS = 50;
 const SILENT = ['ticket', 'mcs', 'mutex3', 'rwsem', 'seqlock', 'semaphore', 'rcu', 'mutex', 'rwlock'];
-const some = inTurn(test, 3);
+const some = inTurn(test, 5);
 
 for (const [name, oracle] of [
   ['busted/no-exclusion', 'exclusion'],
@@ -59,7 +59,7 @@ test('a failure is not lost where a smaller size cannot be had', async () => {
 test(
   `locks that hold are silent (seed ${seed})`,
   async () => {
-    for (const name of haveTurn(SILENT, 3)) {
+    for (const name of haveTurn(SILENT, 4)) {
       const result = await hunt(lock(name), { seed, executions: 600 });
       assert.is(result.verdict, 'clean', `${name}: ${result.failures[0]?.text}`);
       assert.ok(result.executions >= 600);

@@ -6,7 +6,7 @@ import { lockByName, locks, mutants } from '../../src/index.ts';
 import { classics } from '../../src/scenarios/index.ts';
 import { each, folder, lockFile, lockrig, refused, said } from '../fixtures/torture/cli.ts';
 import { read } from '../project.ts';
-import { suite } from '../suite.ts';
+import { haveTurn, suite } from '../suite.ts';
 
 const test = suite('cli: usage');
 const box = folder();
@@ -107,7 +107,7 @@ test(
   async () => {
     const good = lockFile('good');
     box.write({ 'good.ts': good });
-    await each(BAD, async ([line, sentence]) => {
+    await each(haveTurn(BAD, 3), async ([line, sentence]) => {
       const ended = await lockrig(line, { cwd: box.path });
       refused(ended, sentence);
       assert.not.match(ended.stdout, /torture:/, said(ended));

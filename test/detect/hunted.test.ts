@@ -43,7 +43,14 @@ for (const [name, detector, oracle, executions, all, said] of [
     true,
     /circular locking dependency detected: .* -> .* -> .* -> /,
   ],
-  ['lookup-then-get', 'lifetime', 'lifetime', 2000, false, /CPU 1 accesses object\.(refs|key).*CPU 0 has freed/],
+  [
+    'lookup-then-get',
+    'lifetime',
+    'lifetime',
+    2000,
+    false,
+    /CPU 1 accesses object\.(refs|key).*CPU 0 has freed/,
+  ],
   [
     'sleep-under-spinlock',
     'lockorder',

@@ -12,7 +12,7 @@ import { inTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('gated: litmus');
 const long = longOnly(test);
-const some = inTurn(test, 5);
+const some = inTurn(test, 8);
 const MINUTE = 60_000;
 /** The shapes without a barrier: these have the most outcomes. */
 const CLASSIC = new Set(['SB', 'MP', 'LB', 'R', 'S', '2+2W']);

@@ -9,7 +9,7 @@ import { subjects } from './table.ts';
 const DEADLINE = 240_000;
 /** Where CPUs run on different engines, each of which has had its own turn. */
 const MIXED = 0.2;
-/** Topics of many like rows: one row in three, others with each run. */
+/** Topics of many like rows: one row in five, others with each run. */
 const TAKE_TURNS = ['chains', 'crowds', 'ordering'];
 
 /** The seed that LOCKRIG_SEED sets, or any. */
@@ -30,7 +30,7 @@ export function conform(topic: string, rows: readonly Row[]): void {
     if (fitting.length === 0) continue;
     const test = suite(`isa ${topic} on ${subject.name}`);
     const long = longOnly(test);
-    const some = inTurn(test, 3);
+    const some = inTurn(test, 5);
     for (const row of fitting) {
       const run = (effort: Effort) => async () => {
         try {

@@ -16,7 +16,7 @@ import { inTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('torture: locks');
 const long = longOnly(test);
-const some = inTurn(test, 3);
+const some = inTurn(test, 6);
 const seed = Date.now() % 2 ** 32;
 const DEADLINE = 180_000;
 

@@ -60,7 +60,7 @@ longOnly(test)('a run has a round, however late its CPUs meet', async () => {
 test('locks bear CPUs that come and go', async () => {
   for (const lock of haveTurn(
     locks.filter(({ kind }) => kind !== 'barrier'),
-    3,
+    6,
   ))
     await run(lock, { cpus: 3, duration: 400, hotplug: 30, nested: 2 });
 });

@@ -55,7 +55,7 @@ test('locks that promise order or a bound keep it with 2, 4 and 8 CPUs', async (
   assert.ok(
     ['ticket', 'mcs', 'rwlock', 'rwsem'].every((name) => promising.some((lock) => lock.name === name)),
   );
-  for (const lock of haveTurn(promising, 2)) {
+  for (const lock of haveTurn(promising, 4)) {
     for (const [cpus, rounds] of [
       [2, 60],
       [4, 15],

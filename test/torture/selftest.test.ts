@@ -26,15 +26,15 @@ async function caughtLater({ name, note }: MutantOutcome): Promise<boolean> {
 }
 
 test(
-  `mutants, every other one in turn, are each caught by its own oracle, and by nothing without oracles (seed ${seed})`,
+  `mutants, one in three in turn, are each caught by its own oracle, and by nothing without oracles (seed ${seed})`,
   async () => {
-    const only = haveTurn(mutants, 2).map(({ name }) => name);
+    const only = haveTurn(mutants, 3).map(({ name }) => name);
     const result = await selfTest({ seed, only });
     assert.equal(
       result.outcomes.map(({ name }) => name),
       only,
     );
-    assert.ok(result.outcomes.length >= 25);
+    assert.ok(result.outcomes.length >= 15);
     assert.equal(result.withoutOracles, []);
     assert.ok(result.medianMs > 0);
     const missed = result.outcomes.filter(({ fate }) => fate !== 'caught');
