@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { DETECTORS } from '../harness/detect/index.ts';
 import { hunt } from '../harness/explore/hunt.ts';
+import { INLINING } from '../harness/explore/inlining.ts';
 import { lockrigHash } from '../harness/explore/token.ts';
 import type { Tortured } from '../harness/torture/setup.ts';
 import { lockByName, locks } from '../src/locks.ts';
@@ -31,9 +32,6 @@ npm run campaign -- litmus [PROGRAM ...]
   --cpus N         CPUs of locks (silent); 2 unless given
   --seed N         (silent); 1 unless given
   --results FILE   what is done, a line of JSON each; campaign-<name>.ndjson unless given`;
-
-/** As hunts on the command line have it. */
-const INLINE = '--max-inlined-bytecode-size-cumulative=4000';
 
 /** What came out of a piece. */
 interface Outcome {
@@ -80,11 +78,12 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
         detect: DETECTORS.map((detector) => detector.name),
         ...(cpus === undefined || subject.definition === 'scenario' ? {} : { cpus }),
       });
-      const { failures, leads, undecided, coverage, accesses } = result;
+      const { failures, leads, undecided, unwatched, coverage, accesses } = result;
       const said = [
         ...failures.map(({ oracle, text, token }) => `${oracle}: ${text} ${token}`),
         ...leads.map((lead) => `lead: ${lead}`),
         ...(undecided > 0 ? [`${undecided} executions undecided`] : []),
+        ...(unwatched > 0 ? [`${unwatched} executions too long for detectors`] : []),
         ...(result.difference === undefined ? [] : [`differs at ${result.difference}`]),
       ];
       const size = `${coverage.interleavings} interleavings, ${Math.round(accesses / result.executions)} accesses each`;
@@ -195,7 +194,7 @@ async function main(): Promise<number> {
     cpus: whole('cpus', values.cpus, 16),
     seed: whole('seed', values.seed, 2 ** 32 - 1) ?? 1,
   };
-  setFlagsFromString(INLINE);
+  setFlagsFromString(INLINING);
   const file = values.results ?? `campaign-${kind}.ndjson`;
   const done = finished(file);
   const code = codeHash();

@@ -1,15 +1,9 @@
 /** What a hunt says, for people: a failure, and the last line. */
-import { isAbsolute, relative, sep } from 'node:path';
+import { shortPath } from '../cpus/source-map.ts';
 import { richness, unseen } from '../engines/gated/coverage.ts';
 import type { HuntFailure, HuntResult } from '../explore/hunt.ts';
 import { LONGEST_TOKEN } from '../explore/token.ts';
 import { group } from '../torture/summary.ts';
-
-/** A path as somebody in this folder would write it. */
-function fromHere(file: string): string {
-  const path = relative(process.cwd(), file);
-  return path === '' || isAbsolute(path) || path.startsWith('..') ? file : `.${sep}${path}`;
-}
 
 /**
  * What a failure says, for people.
@@ -30,7 +24,7 @@ export function describeFailure(
     ...failure.columns,
     '',
     failure.token.length <= LONGEST_TOKEN || !written
-      ? `  lockrig replay '${failure.token}'${file === undefined ? '' : ` ${fromHere(file)}`}`
+      ? `  lockrig replay '${failure.token}'${file === undefined ? '' : ` ${shortPath(file)}`}`
       : `  the token has ${failure.token.length} characters; --out writes it to a file for ${subject}`,
   ];
 }

@@ -8,6 +8,7 @@ import { Output } from '../report/files.ts';
 import type { TortureParams } from '../torture/params.ts';
 import type { TortureResult } from '../torture/result.ts';
 import { type Progress, paramsFor, torture } from '../torture/run.ts';
+import { runsFreeOnly } from '../torture/setup.ts';
 import { heading, summarize } from '../torture/summary.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { Interrupt } from './interrupt.ts';
@@ -78,8 +79,7 @@ async function again(
 ): Promise<void> {
   if (!options.reproduce) {
     const { lock, file } = subject;
-    // What brings its own memory runs free only.
-    if (lock.definition === 'lock' && (lock.share || lock.kind === 'async-mutex')) return;
+    if (runsFreeOnly(lock)) return;
     const name = file === undefined ? lock.name : `${file}#${lock.name}`;
     const watched = result.races.length > 0 ? ' --detect races' : '';
     say(`  to make it a run that replays: lockrig torture ${name}${watched} --reproduce`);

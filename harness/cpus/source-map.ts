@@ -66,7 +66,8 @@ function position({ file, line, column }: StackFrame): string {
   return isWasm(file) ? `0x${column.toString(16)}` : `${line}:${column}`;
 }
 
-function shortPath(file: string): string {
+/** A path from the current folder where it is below that. */
+export function shortPath(file: string): string {
   if (file === '') return '<anonymous>';
   if (!isAbsolute(file)) return file;
   const path = relative(process.cwd(), file);

@@ -10,19 +10,15 @@ import type { Finding, Place } from '../detect/index.ts';
 import { OPERATIONS } from '../engines/trace.ts';
 import type { Execution, Exploration, Schedule } from './exploration.ts';
 import type { Failure } from './failure.ts';
-import { type Stacks, site } from './stacks.ts';
+import { type Stacks, stackLines } from './stacks.ts';
 
-/** Frames that are shown of a stack. */
-const FRAMES = 6;
 /** Numbers of records, which mean something to detectors only. */
 const RECORDS = / (?:at|since) \d+\b/g;
 
 /** A sentence of a detector without the numbers of records. */
 export const plainly = (text: string): string => text.replace(RECORDS, '');
 
-function stack(stacks: Stacks, { at }: Place): string[] {
-  return (stacks.get(at) ?? []).slice(0, FRAMES).map((frame) => `    ${site(frame)}`);
-}
+const stack = (stacks: Stacks, { at }: Place): string[] => stackLines(stacks.get(at));
 
 function races({ at }: Finding, { trace }: Execution, stacks: Stacks): string[] {
   let change = '';

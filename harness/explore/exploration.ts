@@ -9,7 +9,14 @@ import { gateArea, Head, MAX_GATED } from '../engines/gated/layout.ts';
 import { Control } from '../torture/area.ts';
 import { ParameterError, type TortureParams, withDefaults } from '../torture/params.ts';
 import { readViolations } from '../torture/result.ts';
-import { prepare, SubjectError, startError, type Tortured, type TortureSetup } from '../torture/setup.ts';
+import {
+  prepare,
+  runsFreeOnly,
+  SubjectError,
+  startError,
+  type Tortured,
+  type TortureSetup,
+} from '../torture/setup.ts';
 import type { Execution, Schedule, Session, SessionOptions } from './execution.ts';
 import type { Said } from './explorer.ts';
 import { GateWords, type Traced } from './gate-words.ts';
@@ -92,7 +99,7 @@ export class Exploration {
    * @throws ParameterError, SubjectError, CpuDied as a torture run does
    */
   static async open(subject: Tortured, options: ExplorationOptions = {}): Promise<Exploration> {
-    if (subject.definition === 'lock' && (subject.share || subject.kind === 'async-mutex'))
+    if (runsFreeOnly(subject))
       throw new ParameterError(
         `lock '${subject.name}' brings its own memory, which cannot be restored between executions: it can only run free, under lockrig torture`,
       );

@@ -1,41 +1,40 @@
 /**
  * Who made an access: stacks that were taken in the CPUs' threads (engines/gated/capture.ts), put back to the files that people wrote, and as one line each.
  */
-import { isAbsolute, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { mapFrames, type StackFrame } from '../cpus/source-map.ts';
-import type { TakenStack } from '../engines/gated/capture.ts';
+import { mapFrames, type StackFrame, shortPath } from '../cpus/source-map.ts';
+import type { TakenFrame, TakenStack } from '../engines/gated/capture.ts';
 
 /** Stacks by place in the trace, innermost frame first, without frames of the engine. */
 export type Stacks = ReadonlyMap<number, readonly StackFrame[]>;
 
-/** Maps the stacks of all CPUs, in the order of the trace. */
-export function mapStacks(taken: readonly TakenStack[]): Stacks {
-  const sorted = [...taken].sort(([one], [other]) => one - other);
-  return new Map(
-    sorted.map(([place, frames]) => [
-      place,
-      // Modules are named by URL, files by path.
-      mapFrames(
-        frames.map(({ file, ...frame }) => ({
-          ...frame,
-          file: file.startsWith('file:') ? fileURLToPath(file) : file,
-        })),
-      ),
-    ]),
+/** The frames of one stack as it was taken: modules are named by URL there, files by path. */
+export function framesOf(taken: readonly TakenFrame[]): StackFrame[] {
+  return mapFrames(
+    taken.map(({ file, ...frame }) => ({
+      ...frame,
+      file: file.startsWith('file:') ? fileURLToPath(file) : file,
+    })),
   );
 }
 
-/** A path from the current folder where it is below that. */
-export function shortFile(file: string): string {
-  if (!isAbsolute(file)) return file === '' ? '<anonymous>' : file;
-  const path = relative(process.cwd(), file);
-  return path.startsWith(`..${sep}`) || isAbsolute(path) ? file : path;
+/** Maps the stacks of all CPUs, in the order of the trace. */
+export function mapStacks(taken: readonly TakenStack[]): Stacks {
+  const sorted = [...taken].sort(([one], [other]) => one - other);
+  return new Map(sorted.map(([place, frames]) => [place, framesOf(frames)]));
 }
 
 /** A frame in one piece: `src/locking/ticket.ts:31 acquire`. */
 export function site({ file, line, functionName }: StackFrame): string {
-  return `${shortFile(file)}:${line}${functionName === '' ? '' : ` ${functionName}`}`;
+  return `${shortPath(file)}:${line}${functionName === '' ? '' : ` ${functionName}`}`;
+}
+
+/** Frames that are shown below what they are about. */
+const FRAMES = 6;
+
+/** A stack below the line that it is about. @returns lines */
+export function stackLines(frames: readonly StackFrame[] = []): string[] {
+  return frames.slice(0, FRAMES).map((frame) => `    ${site(frame)}`);
 }
 
 /** Characters of a line. */

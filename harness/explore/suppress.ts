@@ -9,8 +9,11 @@
  * One pattern a line; `#` begins a comment; empty lines mean nothing. A pattern that has matched nothing is said at the end, since it hides something that is
  * not there any more.
  */
+
+import { nameOf } from '../../src/memory/index.ts';
+import { shortPath } from '../cpus/source-map.ts';
 import type { Finding } from '../detect/index.ts';
-import { type Stacks, shortFile } from './stacks.ts';
+import type { Stacks } from './stacks.ts';
 
 /** One line of a file of suppressions. */
 export interface Suppression {
@@ -56,6 +59,15 @@ export function suppressions(text: string): Suppression[] {
   });
 }
 
+/**
+ * The names that a pattern may have for a word: as it is shown, and by its struct in place of the subject; with the index of an array and without.
+ * @param layout the struct of the subject's first word
+ */
+export function wordNames(word: string, subject: string, layout: object | undefined): string[] {
+  const byStruct = layout ? [word.replace(subject, nameOf(layout))] : [];
+  return [word, ...byStruct].flatMap((name) => [name, name.replace(/\[\d+\]/g, '')]);
+}
+
 /** Whether a pattern means this race. @param words the names of its word */
 export function suppresses(
   { pattern }: Suppression,
@@ -67,7 +79,7 @@ export function suppresses(
   if (words.includes(pattern)) return true;
   return finding.at.some(({ at }) =>
     (stacks.get(at) ?? []).some(({ file, functionName }) => {
-      const path = shortFile(file).replaceAll('\\', '/');
+      const path = shortPath(file).replaceAll('\\', '/');
       return (
         functionName === pattern ||
         functionName.endsWith(`.${pattern}`) ||

@@ -2,13 +2,12 @@
  * Suppressions at work in one hunt. By its word a race is known at once; by function or file it takes its stacks, and so one more replay. What was hidden is
  * muted, so that it is no failure of later executions.
  */
-import { nameOf } from '../../src/memory/index.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
 import type { Finding } from '../detect/index.ts';
 import { stacksOf } from './evidence.ts';
 import type { Exploration, Schedule } from './exploration.ts';
 import type { Failure } from './failure.ts';
-import { type Suppression, suppresses } from './suppress.ts';
+import { type Suppression, suppresses, wordNames } from './suppress.ts';
 import { keyOf } from './watch.ts';
 
 /** The suppressions of one hunt. */
@@ -40,11 +39,9 @@ export class Suppressing {
     return true;
   }
 
-  /** The names of a finding's words: as evidence has them, and by the struct. */
   private words({ text }: Finding): string[] {
     const { name, layout } = this.exploration.subject;
     const word = /^data race on (.*): nothing orders/.exec(text)?.[1] ?? '';
-    const own = layout ? [word.replace(name, nameOf(layout))] : [];
-    return [word, ...own].flatMap((each) => [each, each.replace(/\[\d+\]/g, '')]);
+    return wordNames(word, name, layout);
   }
 }

@@ -4,16 +4,13 @@
  * The CPU that comes second finds a race, and its stack is that of the access. Of the first there is an epoch, and a stack only if it has made such an access once more;
  * both are said as what they are. `--reproduce` finds a schedule in which both sides have stacks and an order.
  */
-import { fileURLToPath } from 'node:url';
 import type { Addr } from '../../src/arch/index.ts';
 import { CPU_AREA_BYTES, CpuArea, cpuArea, type Machine } from '../../src/memory/index.ts';
-import { nameOf } from '../../src/memory/struct.ts';
-import { mapFrames, type StackFrame } from '../cpus/source-map.ts';
 import type { Finding } from '../detect/index.ts';
 import { countNotes, HB_KINDS, type RaceNote, readNotes, WRITES } from '../engines/traced/hb.ts';
 import { type HbHandle, hbWord } from '../engines/traced/hb-layout.ts';
-import { site } from '../explore/stacks.ts';
-import { type Suppression, suppresses } from '../explore/suppress.ts';
+import { framesOf, stackLines } from '../explore/stacks.ts';
+import { type Suppression, suppresses, wordNames } from '../explore/suppress.ts';
 import { isOwn, type Place, placeOf } from './places.ts';
 import { namer, type Violation } from './result.ts';
 import type { TortureSetup } from './setup.ts';
@@ -29,9 +26,6 @@ export interface RaceReport {
   readonly lines: readonly string[];
 }
 
-/** Frames that are shown of a stack. */
-const FRAMES = 6;
-
 /** What races are read with. */
 export interface RaceWatchOptions {
   readonly machine: Machine;
@@ -39,15 +33,6 @@ export interface RaceWatchOptions {
   readonly watched: HbHandle;
   readonly layout: object | undefined;
   readonly suppress: readonly Suppression[];
-}
-
-function framesOf(taken: RaceNote['stack']): StackFrame[] {
-  return mapFrames(
-    taken.map(({ file, ...frame }) => ({
-      ...frame,
-      file: file.startsWith('file:') ? fileURLToPath(file) : file,
-    })),
-  ).filter(({ internal }) => !internal);
 }
 
 /** The races of one run. */
@@ -115,25 +100,24 @@ export class RaceWatch {
     const word = namer(machine, setup, layout)(addr);
     const { cpu, other, kind, otherKind, before, value, clock, known } = note;
     const [mine, theirs] = [HB_KINDS[kind]!, HB_KINDS[otherKind]!];
-    const stacks = new Map([note.stack, note.otherStack].map((taken, at) => [at, framesOf(taken)]));
+    const stacks = new Map(
+      [note.stack, note.otherStack].map((taken, at) => [
+        at,
+        framesOf(taken).filter(({ internal }) => !internal),
+      ]),
+    );
     const text = `data race on ${word}: nothing orders a ${theirs} by CPU ${other} and a ${mine} by CPU ${cpu}`;
     const at = [
       { at: 0, cpu },
       { at: 1, cpu: other },
     ];
     const finding: Finding = { detector: 'races', key: word, text, details: [], at, addresses: [addr] };
-    const field = layout ? word.replace(setup.subject.name, nameOf(layout)) : word;
-    const names = [word, field].flatMap((name) => [name, name.replace(/\[\d+\]/g, '')]);
+    const names = wordNames(word, setup.subject.name, layout);
     const by = suppress.find((each) => suppresses(each, finding, names, stacks));
     if (by) {
       this.used.add(by);
       return undefined;
     }
-    const lines = (which: number): string[] =>
-      stacks
-        .get(which)!
-        .slice(0, FRAMES)
-        .map((frame) => `    ${site(frame)}`);
     const afterMs = note.milliseconds - startedAt;
     const saw = WRITES[kind] ? '' : `, which saw ${value}`;
     const again = stacks.get(1)!.length > 0 ? '; it was made again here:' : '; where is not known';
@@ -142,9 +126,9 @@ export class RaceWatch {
       place: placeOf(setup, addr),
       lines: [
         `${mine} by CPU ${cpu}${saw}, which found it:`,
-        ...lines(0),
+        ...stackLines(stacks.get(0)),
         `${theirs} by CPU ${other} in its epoch ${clock >>> 0}, of which CPU ${cpu} knew ${known >>> 0}${again}`,
-        ...lines(1),
+        ...stackLines(stacks.get(1)),
         ...(WRITES[kind] ? [`value changed by CPU ${cpu}: ${before} -> ${value}`] : []),
       ],
       violation: {

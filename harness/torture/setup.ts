@@ -95,6 +95,11 @@ export function initialValue(definition: AnyLock, params: TortureParams): number
   return 0;
 }
 
+/** Whether a lock brings memory of its own, which nobody can put back between executions: it runs free, and nothing else. */
+export function runsFreeOnly(subject: Tortured): boolean {
+  return subject.definition === 'lock' && (subject.share !== undefined || subject.kind === 'async-mutex');
+}
+
 /** @throws ParameterError when the parameters do not go with the subject */
 export function refuse(subject: Tortured, params: TortureParams): void {
   const { cpus, hotplug } = params;

@@ -13,6 +13,7 @@ import { track } from '../locking/track.ts';
 import { type Cpu, sizeOf, struct, u32, words } from '../memory/index.ts';
 import { rcuBytes } from '../rcu/grace.ts';
 import { rcu } from '../rcu/rcu.ts';
+import type { Actor } from '../scenario.ts';
 import { classic } from './classic.ts';
 import { visit } from './parts.ts';
 
@@ -75,6 +76,11 @@ interface ConfigTools {
   readonly mutex: MutexOps;
 }
 
+const replaceConfig: Actor<ConfigTools> = ({ isa, state, tools }) => {
+  isa.store(state + Config.current, NEW);
+  tools.rcu.synchronize(state + Config.rcu);
+};
+
 /** A mutex inside a read section of RCU. */
 export const sleepInReadSection = classic<ConfigTools>({
   name: 'sleep-in-read-section',
@@ -106,10 +112,7 @@ export const sleepInReadSection = classic<ConfigTools>({
         tools.mutex.release(state + Config.log_mutex);
         tools.rcu.readUnlock(state + Config.rcu, token);
       },
-      ({ isa, state, tools }) => {
-        isa.store(state + Config.current, NEW);
-        tools.rcu.synchronize(state + Config.rcu);
-      },
+      replaceConfig,
     ],
   },
   fixed: {
@@ -122,10 +125,7 @@ export const sleepInReadSection = classic<ConfigTools>({
         isa.write(state + Config.logged, seen);
         tools.mutex.release(state + Config.log_mutex);
       },
-      ({ isa, state, tools }) => {
-        isa.store(state + Config.current, NEW);
-        tools.rcu.synchronize(state + Config.rcu);
-      },
+      replaceConfig,
     ],
   },
 });

@@ -6,7 +6,7 @@
  */
 import type { Addr, Isa } from '../arch/index.ts';
 import { struct, u32, words } from '../memory/index.ts';
-import type { Actor } from '../scenario.ts';
+import type { Actor, CheckContext } from '../scenario.ts';
 import { classic } from './classic.ts';
 import { until, visit } from './parts.ts';
 
@@ -112,6 +112,19 @@ const stray: Actor = ({ isa, state }) => {
   isa.notify(state + Sleep.ready, 1);
 };
 
+/** Reads what was announced, when the wait has returned; and when it has, and the announcement is there. */
+const waitIf: Actor = ({ isa, state }) => {
+  if (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
+  isa.write(state + Sleep.seen, isa.readOnce(state + Sleep.data));
+};
+const waitWhile: Actor = ({ isa, state }) => {
+  while (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
+  isa.write(state + Sleep.seen, isa.readOnce(state + Sleep.data));
+};
+const sawData = ({ isa, state, fail }: CheckContext): void => {
+  if (isa.read(state + Sleep.seen) !== 42) fail('the data were read before they were there');
+};
+
 /** A wake-up taken for the event. */
 export const spuriousWakeUp = classic({
   name: 'spurious-wake-up',
@@ -120,29 +133,9 @@ export const spuriousWakeUp = classic({
   source: 'Drepper 2011, "Futexes are tricky"; Linux futex(2), "spurious wake-ups"',
   caughtBy: 'check',
   state: Sleep,
-  check: ({ isa, state, fail }) => {
-    if (isa.read(state + Sleep.seen) !== 42) fail('the data were read before they were there');
-  },
-  broken: {
-    actors: [
-      ({ isa, state }) => {
-        if (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
-        isa.write(state + Sleep.seen, isa.readOnce(state + Sleep.data));
-      },
-      deliver,
-      stray,
-    ],
-  },
-  fixed: {
-    actors: [
-      ({ isa, state }) => {
-        while (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
-        isa.write(state + Sleep.seen, isa.readOnce(state + Sleep.data));
-      },
-      deliver,
-      stray,
-    ],
-  },
+  check: sawData,
+  broken: { actors: [waitIf, deliver, stray] },
+  fixed: { actors: [waitWhile, deliver, stray] },
 });
 
 /** A wait under `if` instead of `while`. */
@@ -153,27 +146,9 @@ export const futexWaitIf = classic({
   source: 'Linux futex(2), "spurious wake-ups"; POSIX.1-2017 pthread_cond_wait, rationale',
   caughtBy: 'check',
   state: Sleep,
-  check: ({ isa, state, fail }) => {
-    if (isa.read(state + Sleep.seen) !== 42) fail('the data were read before they were there');
-  },
-  broken: {
-    actors: [
-      ({ isa, state }) => {
-        if (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
-        isa.write(state + Sleep.seen, isa.load(state + Sleep.data));
-      },
-      deliver,
-    ],
-  },
-  fixed: {
-    actors: [
-      ({ isa, state }) => {
-        while (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
-        isa.write(state + Sleep.seen, isa.load(state + Sleep.data));
-      },
-      deliver,
-    ],
-  },
+  check: sawData,
+  broken: { actors: [waitIf, deliver] },
+  fixed: { actors: [waitWhile, deliver] },
 });
 
 const Meeting = struct('meeting', { arrived: u32, phase: u32, rounds: words(2) });
