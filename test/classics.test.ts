@@ -12,11 +12,11 @@ import { hunt } from '../harness/explore/hunt.ts';
 import { replay } from '../harness/explore/replay.ts';
 import { decode } from '../harness/explore/token.ts';
 import { classics } from '../src/scenarios/index.ts';
+import { seed } from './seed.ts';
 import { inTurn, suite } from './suite.ts';
 
 const test = suite('classic bugs, hunted');
 const some = inTurn(test, 3);
-const seed = Date.now() % 2 ** 32;
 const EXECUTIONS = 10_000;
 const SILENT = 60;
 const REPLAYS = 10;

@@ -20,10 +20,10 @@ import { kindOf } from './detect/reference.ts';
 import { keyOf, Play, RCU } from './fixtures/traced/play.ts';
 import * as racy from './fixtures/traced/racy.ts';
 import { root } from './project.ts';
+import { seed } from './seed.ts';
 import { longOnly, suite } from './suite.ts';
 
 const test = suite('races, free running');
-const seed = Date.now() % 2 ** 31;
 
 /** The bytes of a detector that lacks a part. */
 async function broken(room: number, without: string): Promise<Uint8Array> {

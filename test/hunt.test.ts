@@ -11,10 +11,10 @@ import { decode, encode, LONGEST_TOKEN, TokenError } from '../harness/explore/to
 import type { Tortured } from '../harness/torture/setup.ts';
 import { lockByName } from '../src/locks.ts';
 import { crowded, embrace, fickle, lost, remembers, throws, url } from './fixtures/hunt.ts';
+import { seed } from './seed.ts';
 import { haveTurn, inTurn, suite } from './suite.ts';
 
 const test = suite('hunt');
-const seed = Date.now() % 2 ** 32;
 const lock = (name: string): Tortured => lockByName(name) as Tortured;
 const own = (subject: unknown): Tortured => subject as Tortured;
 const REPLAYS = 50;

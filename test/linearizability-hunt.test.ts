@@ -17,10 +17,10 @@ import { defineLock, defineScenario, ScenarioDefinitionError } from '../src/inde
 import type { RecordedOp, Result } from '../src/model.ts';
 import { scenarioByName } from '../src/scenarios/index.ts';
 import { buffered, endless, late, liar, own, unjudged, url } from './fixtures/recorded.ts';
+import { seed } from './seed.ts';
 import { suite } from './suite.ts';
 
 const test = suite('recorded operations');
-const seed = Date.now() % 2 ** 32;
 const scenario = (name: string): Tortured => scenarioByName(name)!;
 const ours = (given: unknown): Tortured => given as Tortured;
 

@@ -22,10 +22,10 @@ import {
 } from '../src/index.ts';
 import { hazardBound } from '../src/rcu/hazard.ts';
 import { lingers, url } from './fixtures/torture/locks.ts';
+import { seed } from './seed.ts';
 import { suite } from './suite.ts';
 
 const test = suite('rcu');
-const seed = Date.now() % 2 ** 32;
 const refused = (what: RegExp) => (error: unknown) => error instanceof RcuError && what.test(error.message);
 
 function one<Flavour extends typeof rcu>(flavour: Flavour) {

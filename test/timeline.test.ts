@@ -7,7 +7,8 @@ import { type TraceEvent, timeline } from '../harness/report/perfetto.ts';
 import { Stepper } from '../harness/report/stepper.ts';
 import type { Tortured } from '../harness/torture/setup.ts';
 import { embrace, url } from './fixtures/hunt.ts';
-import { complaints, made, runs, seed } from './fixtures/recordings.ts';
+import { complaints, made, runs } from './fixtures/recordings.ts';
+import { seed } from './seed.ts';
 import { suite } from './suite.ts';
 
 const test = suite('moments and timelines');

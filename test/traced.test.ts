@@ -18,10 +18,10 @@ import { summarize } from '../harness/torture/summary.ts';
 import { lockByName, mutants } from '../src/locks.ts';
 import { createMachine } from '../src/memory/index.ts';
 import type { EngineArgs, ProgramArgs } from './fixtures/traced/engines.ts';
+import { seed } from './seed.ts';
 import { longOnly, suite } from './suite.ts';
 
 const test = suite('traced');
-const seed = Date.now() % 2 ** 31;
 const lock = (name: string): Tortured => lockByName(name) as Tortured;
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 const fixture = new URL(`./fixtures/traced/engines${extension}`, import.meta.url).href;

@@ -24,10 +24,10 @@ import {
   unguarded,
   url,
 } from '../fixtures/hunt.ts';
+import { seed } from '../seed.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('detectors in the hunt');
-const seed = Date.now() % 2 ** 32;
 const ALL = DETECTORS.map(({ name }) => name);
 const own = (subject: unknown): Tortured => subject as Tortured;
 const classic = (name: string) => classics.find((each) => each.name === name)!;

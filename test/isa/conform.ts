@@ -2,6 +2,7 @@
  * Declares the tests of one topic: every row on every engine of the table. A failure prints the seed, which
  * LOCKRIG_SEED sets; `--long` runs do each row once more with its rounds multiplied.
  */
+import { seed } from '../seed.ts';
 import { inTurn, longOnly, suite } from '../suite.ts';
 import type { Effort, Row } from './rows.ts';
 import { subjects } from './table.ts';
@@ -12,18 +13,8 @@ const MIXED = 0.2;
 /** Topics of many like rows: one row in five, others with each run. */
 const TAKE_TURNS = ['chains', 'crowds', 'ordering'];
 
-/** The seed that LOCKRIG_SEED sets, or any. */
-export function seedFromEnvironment(): number {
-  const given = process.env.LOCKRIG_SEED;
-  if (given === undefined) return Date.now() % 1_000_000;
-  const seed = Number(given);
-  if (!Number.isSafeInteger(seed)) throw new RangeError(`LOCKRIG_SEED is a whole number, not '${given}'`);
-  return seed;
-}
-
 /** @param topic what the rows are about */
 export function conform(topic: string, rows: readonly Row[]): void {
-  const seed = seedFromEnvironment();
   console.log(`seed ${seed}`);
   for (const subject of subjects) {
     const fitting = rows.filter((row) => subject.engines.length === 1 || row.mixed === true);

@@ -5,10 +5,10 @@
  */
 import * as assert from 'uvu/assert';
 import type { EngineRef } from '../../bench/crew.ts';
+import { seed } from '../seed.ts';
 import { inTurn, suite } from '../suite.ts';
 import { atomicityRows } from './atomicity.ts';
 import { chainRows, crowdRows } from './chains.ts';
-import { seedFromEnvironment } from './conform.ts';
 import { type MutantName, mutant, mutantNames, untimed } from './engines.ts';
 import { futexRows } from './futex.ts';
 import { orderingRows } from './ordering.ts';
@@ -212,7 +212,6 @@ async function verdict(row: Row, subject: Subject, seed: number): Promise<string
   return undefined;
 }
 
-const seed = seedFromEnvironment();
 console.log(`seed ${seed}`);
 const sound = subjects.find(({ name }) => name === 'wasm')!;
 const sharp = suite('isa sharpness');

@@ -12,12 +12,12 @@ import { summarize, torture } from '../../harness/index.ts';
 import { COUNTED_QUOTA } from '../../harness/torture/rounds.ts';
 import { type AnyLock, locks } from '../../src/index.ts';
 import { counting, forget, Noted, notes, untried, url } from '../fixtures/torture/locks.ts';
+import { seed } from '../seed.ts';
 import { inTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('torture: locks');
 const long = longOnly(test);
 const some = inTurn(test, 6);
-const seed = Date.now() % 2 ** 32;
 const DEADLINE = 180_000;
 
 const PAIR: readonly Partial<TortureParams>[] = [

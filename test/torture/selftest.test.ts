@@ -7,10 +7,10 @@ import { ORACLES } from '../../harness/torture/oracles.ts';
 import type { Tortured } from '../../harness/torture/setup.ts';
 import { lockByName, mutants, type OracleName } from '../../src/index.ts';
 import * as ours from '../fixtures/torture/locks.ts';
+import { seed } from '../seed.ts';
 import { haveTurn, suite } from '../suite.ts';
 
 const test = suite('torture: self-test');
-const seed = Date.now() % 2 ** 32;
 
 /** Once more with other seeds: on a busy machine a mutant may show in another way first, every time it is tried. */
 async function caughtLater({ name, note }: MutantOutcome): Promise<boolean> {
