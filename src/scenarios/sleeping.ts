@@ -112,14 +112,17 @@ const stray: Actor = ({ isa, state }) => {
   isa.notify(state + Sleep.ready, 1);
 };
 
-/** Reads what was announced, when the wait has returned; and when it has, and the announcement is there. */
+/**
+ * Reads what was announced, when the wait has returned; and when it has, and the announcement is there. By an ordered load: the return from a wait orders
+ * nothing, and the twins differ in how they wait only.
+ */
 const waitIf: Actor = ({ isa, state }) => {
   if (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
-  isa.write(state + Sleep.seen, isa.readOnce(state + Sleep.data));
+  isa.write(state + Sleep.seen, isa.load(state + Sleep.data));
 };
 const waitWhile: Actor = ({ isa, state }) => {
   while (isa.load(state + Sleep.ready) === 0) isa.wait(state + Sleep.ready, 0);
-  isa.write(state + Sleep.seen, isa.readOnce(state + Sleep.data));
+  isa.write(state + Sleep.seen, isa.load(state + Sleep.data));
 };
 const sawData = ({ isa, state, fail }: CheckContext): void => {
   if (isa.read(state + Sleep.seen) !== 42) fail('the data were read before they were there');
