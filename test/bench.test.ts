@@ -43,9 +43,13 @@ async function run(
 const subject = (name: string): BenchSubject => ({ lock: lockByName(name) as AnyLock });
 const everyLock = locks.map((lock) => ({ lock }));
 /** One of each kind, and the FIFO ones, on which the bars of this section are. */
-const someLocks = locks
-  .filter(({ kind, promises }, at) => promises.fifo || locks.findIndex((each) => each.kind === kind) === at)
-  .map((lock) => ({ lock }));
+const crowded = locks.filter(
+  ({ kind, promises }, at) => promises.fifo || locks.findIndex((each) => each.kind === kind) === at,
+);
+/** Others with each run, and always one with a bar. */
+const someLocks = [...new Set([crowded.find(({ promises }) => promises.fifo)!, ...haveTurn(crowded, 3)])].map(
+  (lock) => ({ lock }),
+);
 /** Others with each run. */
 const someOfAll = haveTurn(everyLock, 6);
 const oneOfEachKind = everyLock.filter(
