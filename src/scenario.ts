@@ -66,6 +66,8 @@ export interface ScenarioMutant extends Pick<MutantNote, 'of' | 'wrong'> {
   readonly source: string;
   /** What must catch it. */
   readonly caughtBy: ScenarioOracle;
+  /** How the failure must begin, where the catcher alone does not tell one defect from another: `O-MAP`. */
+  readonly says?: string;
   /** The strongest memory model under which it shows. */
   readonly model: MemoryModel;
 }
@@ -77,8 +79,11 @@ export interface ScenarioSpec<Tools = unknown> {
   cpus?: number;
   /** Layout of the state, or its bytes. */
   state: object | number;
-  /** Runs once on each CPU: operations of the locks that the actors use, for example. */
-  create?: (isa: Isa, cpu: Cpu) => Tools;
+  /**
+   * Runs once on each CPU: operations of the locks that the actors use, for example. It accesses no shared memory.
+   * @param state where the first state lies: the only one where the `stride` is 1
+   */
+  create?: (isa: Isa, cpu: Cpu, state: Addr) => Tools;
   /** Sets up a zeroed state. */
   init?: Actor<Tools>;
   /** One function for all CPUs, or one a CPU. */
@@ -111,7 +116,7 @@ export interface ScenarioDefinition<Tools = unknown> {
   readonly bytes: number;
   readonly stride: number;
   /** What the callbacks get as `tools` on one CPU. */
-  readonly create: (isa: Isa, cpu: Cpu) => Tools;
+  readonly create: (isa: Isa, cpu: Cpu, state: Addr) => Tools;
   readonly init: Actor<Tools> | undefined;
   readonly actors: Actor<Tools> | readonly Actor<Tools>[];
   /** Judges one episode. */

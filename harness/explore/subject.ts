@@ -151,7 +151,7 @@ async function scenarioEpisode(
     cpu,
     cpus: params.cpus,
     state,
-    tools: scenario.create(isa, cpu),
+    tools: scenario.create(isa, cpu, state),
     record: recording?.recorder.record ?? unrecorded,
     fail(what: string) {
       if (failed.length < MOST) failed.push(String(what ?? 'the check failed'));
@@ -194,7 +194,7 @@ async function scenarioEpisode(
       return key;
     },
     renew() {
-      context.tools = scenario.create(isa, cpu);
+      context.tools = scenario.create(isa, cpu, state);
     },
     said() {
       const all = failed;

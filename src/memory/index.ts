@@ -65,6 +65,7 @@ export {
   type SlabSetup,
   type SlabSpec,
   slab,
+  slabAt,
   slabBytes,
 } from './slab.ts';
 export {

@@ -176,29 +176,50 @@ export function createSlab(machine: Machine, spec: SlabSpec, setup: Omit<SlabSet
   return at;
 }
 
+/** Whose slab: a CPU's, or a thread's that is none. */
+interface SlabUser {
+  readonly isa: Isa;
+  readonly cpu?: Cpu | undefined;
+}
+
+/** What is constant of a slab. */
+type SlabShape = Record<'lists' | 'objects' | 'stride' | 'first' | 'cache', number>;
+
 /**
  * The slab at `at`, for one CPU; for a thread that is no CPU without `cpu`.
  * @param layout what it was made for
  * @throws TypeError when it was made for something else
  */
-export function slab(
-  { isa, cpu }: { readonly isa: Isa; readonly cpu?: Cpu | undefined },
-  at: Addr,
-  layout: SlabSpec['layout'],
-): Slab {
+export function slab(user: SlabUser, at: Addr, layout: SlabSpec['layout']): Slab {
+  const { isa } = user;
   const kinds = layoutsOf(layout);
-  const names = kinds.map(nameOf).join('/');
   kinds.forEach((each, index) => {
     if (isa.readOnce(at + SlabHead.kinds + 4 * index) !== tagOf(each))
       throw new TypeError(
         `there is no slab of struct '${nameOf(each)}' at 0x${at.toString(16)}, or its declaration differs from the one here`,
       );
   });
-  const lists = isa.readOnce(at + SlabHead.lists);
-  const objects = isa.readOnce(at + SlabHead.objects);
-  const stride = isa.readOnce(at + SlabHead.stride);
-  const first = isa.readOnce(at + SlabHead.first);
-  const cache = isa.readOnce(at + SlabHead.cache);
+  return slabOf(user, at, kinds, {
+    lists: isa.readOnce(at + SlabHead.lists),
+    objects: isa.readOnce(at + SlabHead.objects),
+    stride: isa.readOnce(at + SlabHead.stride),
+    first: isa.readOnce(at + SlabHead.first),
+    cache: isa.readOnce(at + SlabHead.cache),
+  });
+}
+
+/**
+ * The slab that {@link initSlab} set up, or will, at `at` for `cpus` CPUs by this spec: nothing is read of it before it is used.
+ * @param cpus CPUs that it was set up for
+ */
+export function slabAt(user: SlabUser, at: Addr, spec: SlabSpec, cpus: number): Slab {
+  const { layouts, head, ...shape } = plan(spec, cpus);
+  return slabOf(user, at, layouts, { ...shape, first: roundUp(at + head, SLAB_PAGE) });
+}
+
+function slabOf({ isa, cpu }: SlabUser, at: Addr, kinds: readonly object[], shape: SlabShape): Slab {
+  const { lists, objects, stride, first, cache } = shape;
+  const names = kinds.map(nameOf).join('/');
   const tail = stride - SLAB_HEADER_BYTES;
   const by = cpu ? cpu.id + 1 : 0;
   const shared = at + LINE;

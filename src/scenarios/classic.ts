@@ -29,6 +29,8 @@ export interface ClassicSpec<Tools> extends Omit<ScenarioSpec<Tools>, 'actors' |
   source: string;
   /** What must catch it. */
   caughtBy: ScenarioOracle;
+  /** How the failure must begin, where the catcher alone does not tell one defect from another. */
+  says?: string;
   /** The strongest memory model under which it shows; `sc` unless given. */
   model?: MemoryModel;
   /** What judges the operations that it records: the `model` of the scenarios. */
@@ -49,7 +51,7 @@ export interface Classic {
  * @throws ScenarioDefinitionError when a part of either is missing or makes no sense
  */
 export function classic<Tools = undefined>(spec: ClassicSpec<Tools>): Classic {
-  const { name, wrong, source, caughtBy, model = 'sc', judge, broken, fixed, ...rest } = spec;
+  const { name, wrong, source, caughtBy, says, model = 'sc', judge, broken, fixed, ...rest } = spec;
   const common = judge === undefined ? rest : { ...rest, model: judge };
   const define = (twin: ScenarioSpec<Tools>): ScenarioDefinition =>
     defineScenario<Tools>(twin) as unknown as ScenarioDefinition;
@@ -59,7 +61,7 @@ export function classic<Tools = undefined>(spec: ClassicSpec<Tools>): Classic {
       ...common,
       ...broken,
       name: `busted/${name}`,
-      mutant: { of: name, wrong, source, caughtBy, model },
+      mutant: { of: name, wrong, source, caughtBy, model, ...(says === undefined ? {} : { says }) },
     }),
     fixed: define({ ...common, ...fixed, name }),
   });

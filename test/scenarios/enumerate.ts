@@ -246,7 +246,7 @@ export function enumerate(
     const cpu = new Cpu(isa, sim.id, cpus, words, 1);
     // No clock: an execution is a function of its schedule.
     cpu.now = () => 0;
-    const tools = scenario.create(isa, cpu);
+    const tools = scenario.create(isa, cpu, state);
     sim.saved = words.slice(sim.area >>> 2, (sim.area + PRIVATE) >>> 2);
     const record = <Returned>(op: RecordedOp, run: () => Returned): Returned => {
       const from = sim.at;

@@ -60,7 +60,7 @@ export function scenarioClient(
     cpu,
     cpus,
     state: first,
-    tools: scenario.create(isa, cpu),
+    tools: scenario.create(isa, cpu, first),
     record:
       (recorder || undefined)?.record ?? (<Returned>(_op: unknown, run: () => Returned): Returned => run()),
     fail(what: string) {

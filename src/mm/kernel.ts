@@ -1,0 +1,102 @@
+/**
+ * A kernel: the operations of the model on one CPU.
+ *
+ * It is put together of modules, one factory a file. Each takes the modules before it out of the kernel once; what calls in a circle (faults, reverse mapping,
+ * reclaim) goes through the kernel at the time of the call. Whoever tries another design replaces a module: `createKernel(env, { modules: { faults: (kernel,
+ * original) => ({ ...original(kernel), handleMmFault }) } })`; the others then call the replacement.
+ *
+ * Making a kernel reads and writes nothing in shared memory, and it keeps nothing there is to know in JavaScript: all state lies in the {@link World}.
+ */
+import type { Addr, Isa } from '../arch/index.ts';
+import type { MutexOps, RcuOps, RwOps } from '../locking/kinds.ts';
+import { mutex3 } from '../locking/mutex3.ts';
+import { pageLock } from '../locking/page-lock.ts';
+import { rwsem } from '../locking/rwsem.ts';
+import { tas } from '../locking/tas.ts';
+import { track } from '../locking/track.ts';
+import { type Cpu, type Lists, lists, type Slab, slabAt } from '../memory/index.ts';
+import { rcu } from '../rcu/index.ts';
+import { type MmSpec, mmSpec } from './spec.ts';
+import { planWorld, type SlabSpecs, slabSpecs, type World } from './world.ts';
+
+/** The classes of locks that the model uses; each call takes the address of one. */
+export interface MmLocks {
+  /** Spinlocks: page_table_lock, i_mmap_lock of its time, lru_lock, zone, swap, tree, mmlist. */
+  readonly spin: Required<MutexOps>;
+  /** Sleeping locks with one holder: i_sem, anon_vma->lock since 2.6.39. */
+  readonly mutex: Required<MutexOps>;
+  /** mmap_sem. */
+  readonly rwsem: Required<Omit<RwOps, 'tryUpgrade'>>;
+  /** PG_locked of a page's flags. */
+  readonly page: Required<MutexOps>;
+  readonly rcu: Required<
+    Pick<RcuOps, 'readLock' | 'readUnlock' | 'synchronize' | 'callRcu' | 'onCallback' | 'poll' | 'barrier'>
+  >;
+}
+
+/** What every module has to work with. */
+export interface Base {
+  readonly isa: Isa;
+  readonly cpu: Cpu;
+  readonly spec: MmSpec;
+  readonly world: World;
+  readonly locks: MmLocks;
+  readonly lists: Lists;
+  readonly slabs: Readonly<Record<keyof SlabSpecs, Slab>>;
+}
+
+/** Which model, and where. */
+export interface BaseEnv {
+  readonly isa: Isa;
+  readonly cpu: Cpu;
+  /** Where the model lies; a multiple of 64. */
+  readonly at: Addr;
+  /** CPUs that use it; those of the machine unless given. */
+  readonly cpus?: number;
+  readonly spec?: Partial<MmSpec>;
+  /** Locks of other classes. */
+  readonly locks?: Partial<MmLocks>;
+  /** Slabs that are made differently. */
+  readonly slabs?: Partial<SlabSpecs>;
+}
+
+function defaultLocks(isa: Isa, cpu: Cpu, world: World): MmLocks {
+  const areaOf = (other: number): Addr => world.pageWaits + other * world.pageWaitsStride;
+  return {
+    spin: track('mutex', cpu, tas.create(isa, cpu)) as MmLocks['spin'],
+    mutex: track('mutex', cpu, mutex3.create(isa, cpu)) as MmLocks['mutex'],
+    rwsem: track('rwsem', cpu, rwsem.create(isa, cpu)) as MmLocks['rwsem'],
+    page: track('mutex', cpu, pageLock.create(isa, cpu, { area: areaOf(cpu.id), areaOf })) as MmLocks['page'],
+    rcu: track('rcu', cpu, rcu.create(isa, cpu)) as MmLocks['rcu'],
+  };
+}
+
+/** What modules build on: addresses, locks and slabs. */
+export function createBase({
+  isa,
+  cpu,
+  at,
+  cpus = cpu.count,
+  spec: given,
+  locks,
+  slabs: replaced,
+}: BaseEnv): Base {
+  const spec = mmSpec(given);
+  const specs = slabSpecs(spec, replaced);
+  const world = planWorld(spec, cpus, at, specs);
+  const made = Object.fromEntries(
+    Object.entries(specs).map(([name, each]) => [
+      name,
+      slabAt({ isa, cpu }, world.slabs[name as keyof SlabSpecs], each, cpus),
+    ]),
+  ) as Base['slabs'];
+  return {
+    isa,
+    cpu,
+    spec,
+    world,
+    locks: { ...defaultLocks(isa, cpu, world), ...locks },
+    lists: lists({ isa }),
+    slabs: made,
+  };
+}

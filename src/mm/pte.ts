@@ -1,0 +1,51 @@
+/**
+ * The format of page-table entries, and of virtual addresses.
+ *
+ *   present   1 | RW 2 | ACCESSED 4 | DIRTY 8 | frame number << 8
+ *   swap      SWAP 32 | slot << 8
+ *   file      FILE 64 | page of the file << 8      of a nonlinear vma, where the page was unmapped
+ *   none      0
+ *
+ * Addresses have 24 bits: 4 of the pgd, 4 of the pmd, 4 of the pte page, 12 in the page. With entries of two words a table has eight of them, and a pmd spans half as
+ * much. The second word then repeats what is above the flags, so that an entry whose halves come from different stores shows (`torn`).
+ *
+ * An entry is changed under the page_table_lock. It is read without: by the one-word form in one access, by the two-word form in two.
+ */
+import type { Addr } from '../arch/index.ts';
+
+export const PAGE_SHIFT = 12;
+export const PAGE_SIZE = 1 << PAGE_SHIFT;
+export const PAGE_MASK = -PAGE_SIZE;
+/** The first address behind user space. */
+export const TASK_SIZE = 1 << 24;
+
+export const PTE_PRESENT = 1;
+export const PTE_RW = 2;
+/** The processor sets it when it uses the entry. */
+export const PTE_ACCESSED = 4;
+/** The processor sets it when it writes through the entry. */
+export const PTE_DIRTY = 8;
+export const PTE_SWAP = 32;
+export const PTE_FILE = 64;
+/** Where the number begins. */
+export const PTE_SHIFT = 8;
+
+/** A present entry. @param flags PTE_RW, PTE_ACCESSED, PTE_DIRTY */
+export const mkPte = (pfn: number, flags: number): number => (pfn << PTE_SHIFT) | flags | PTE_PRESENT;
+/** The entry of a page that is on the swap device. */
+export const swpPte = (slot: number): number => (slot << PTE_SHIFT) | PTE_SWAP;
+/** The entry of a page of a nonlinear vma that is not mapped now. */
+export const filePte = (index: number): number => (index << PTE_SHIFT) | PTE_FILE;
+
+export const ptePresent = (pte: number): boolean => (pte & PTE_PRESENT) !== 0;
+export const pteNone = (pte: number): boolean => pte === 0;
+export const pteSwap = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_SWAP)) === PTE_SWAP;
+export const pteFile = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_FILE)) === PTE_FILE;
+export const pteWrite = (pte: number): boolean => (pte & PTE_RW) !== 0;
+export const pteDirty = (pte: number): boolean => (pte & PTE_DIRTY) !== 0;
+export const pteYoung = (pte: number): boolean => (pte & PTE_ACCESSED) !== 0;
+/** Of a present entry the frame, of a swap entry the slot, of a file entry the page of the file. */
+export const pteNumber = (pte: number): number => pte >>> PTE_SHIFT;
+
+/** Rounds an address up to a page. */
+export const pageAlign = (address: Addr): Addr => (address + PAGE_SIZE - 1) & PAGE_MASK;
