@@ -4,14 +4,14 @@
  * The order of the factories is that of the dependencies which are taken out once; a module that calls one behind it in the list does so by way of the kernel (`k.lru.release`).
  */
 import { createBase, type BaseEnv, type Kernel, type Modules } from './kernel.ts';
-import { anonVmas } from './anon-vma.ts';
+import { anonVma } from './anon-vma.ts';
 import { faults } from './fault.ts';
 import { mms } from './fork.ts';
 import { iMmap } from './i-mmap.ts';
 import { lru } from './lru.ts';
-import { mlock2022 } from './mlock/lru-2022.ts';
+import { lruCount } from './mlock/lru-count.ts';
 import { maps } from './mmap.ts';
-import { gathers } from './mmu-gather.ts';
+import { mmuGather } from './mmu-gather.ts';
 import { mremap } from './mremap.ts';
 import { pageAlloc } from './page-alloc.ts';
 import { pageCache } from './page-cache.ts';
@@ -53,14 +53,14 @@ const FACTORIES: { readonly [Name in keyof Modules]: Factory<Name> } = {
   pages,
   pageAlloc,
   lru,
-  mlock: mlock2022,
+  mlock: lruCount,
   pgtable: pageTables,
   tlb,
-  gather: gathers,
+  gather: mmuGather,
   rbtree,
   vmaTree,
   iMmap,
-  anonVma: anonVmas,
+  anonVma: (k) => anonVma(k),
   swap,
   pageCache,
   unmappable,

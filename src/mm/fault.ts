@@ -30,23 +30,25 @@ import { AddressSpace, Mm, PG, VM, Vma } from './structs.ts';
 
 /** handle_mm_fault: done, without input or output. */
 export const VM_FAULT_MINOR = 0;
-/** Done, with input or output. */
-export const VM_FAULT_MAJOR = 1;
-/** Done; the processor tries again and finds out. */
-export const VM_FAULT_RETRY = 2;
 /** No memory. */
-export const VM_FAULT_OOM = -1;
+export const VM_FAULT_OOM = 1;
 /** No such page in the file. */
-export const VM_FAULT_SIGBUS = -2;
+export const VM_FAULT_SIGBUS = 2;
+/** Done, with input or output. */
+export const VM_FAULT_MAJOR = 4;
 /** No such mapping, or not for this. */
-export const VM_FAULT_SIGSEGV = -3;
+export const VM_FAULT_SIGSEGV = 0x40;
+/** Not done; the processor tries again. */
+export const VM_FAULT_RETRY = 0x400;
+/** The fault was not served, and will not be. */
+export const VM_FAULT_ERROR = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV;
 
 /** Page faults. */
 export interface Faults {
   /**
    * Serves a fault of an address space.
    * @param write whether it was a write
-   * @returns {@link VM_FAULT_MINOR} or another; below 0 it was not served
+   * @returns {@link VM_FAULT_MINOR} or another; with a bit of {@link VM_FAULT_ERROR} it was not served
    */
   handleMmFault(mm: Addr, address: number, write: boolean): number;
   /** The same, in a section that holds mmap_sem, with the vma found. */
@@ -228,7 +230,7 @@ export function faults(k: Kernel): Faults {
     pgtable.getAndClear(at);
     tlb.flushPage(mm, address & PAGE_MASK);
     if (counted) {
-      if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0) k.mlock.munlockVmaPage(old);
+      if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0) k.mlock.unmapLocked(old);
       rmap.remove(old, at);
       addRss(mm, -1);
     }

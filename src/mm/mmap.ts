@@ -11,6 +11,7 @@
  */
 import type { Addr } from '../arch/index.ts';
 import { EINVAL, ENOMEM } from './errno.ts';
+import { VM_FAULT_ERROR } from './fault.ts';
 import type { Kernel } from './kernel.ts';
 import {
   PAGE_MASK,
@@ -125,13 +126,13 @@ export function maps(k: Kernel): Maps {
       const error = splitAt(mm, address, address === end);
       if (error !== 0) return error;
     }
-    const prev = vmaTree.findVmaPrev(mm, start);
+    const { prev } = vmaTree.findVmaPrev(mm, start);
     const from = prev === 0 ? isa.read(mm + Mm.mmap) : isa.read(prev + vm_next);
     sections.enter('detach', { mm, vma: from });
     const cut = vmaTree.detachVmas(mm, from, end);
     const next = prev === 0 ? isa.read(mm + Mm.mmap) : isa.read(prev + vm_next);
     const floor = prev === 0 ? 0 : endOf(prev);
-    const ceiling = next === 0 ? TASK_SIZE : startOf(next);
+    const ceiling = next === 0 ? 0 : startOf(next);
     for (let vma = cut; vma !== 0; vma = isa.read(vma + vm_next)) {
       // Tables that reach over to a vma of the list that is still to be zapped go with the last one.
       const after = isa.read(vma + vm_next);
@@ -156,7 +157,7 @@ export function maps(k: Kernel): Maps {
 
   function mapAt(mm: Addr, spec: VmaSpec): number {
     const { start, end, flags } = spec;
-    if (vmas.merge(mm, vmaTree.findVmaPrev(mm, start), spec) === 0) {
+    if (vmas.merge(mm, vmaTree.findVmaPrev(mm, start).prev, spec) === 0) {
       const vma = vmas.make(mm, spec);
       if (vma === 0) return -ENOMEM;
       vmas.link(vma);
@@ -294,7 +295,7 @@ export function maps(k: Kernel): Maps {
     for (let at = start; at < start + pageAlign(length); at += PAGE_SIZE) {
       const vma = vmaTree.findVma(mm, at);
       const fault = k.faults.handleMmFault(mm, at, vma !== 0 && (isa.read(vma + vm_flags) & VM.WRITE) !== 0);
-      if (fault < 0) return fault;
+      if ((fault & VM_FAULT_ERROR) !== 0) return -ENOMEM;
     }
     return 0;
   }

@@ -8,6 +8,7 @@
  */
 import type { Addr } from '../arch/index.ts';
 import { EFAULT, EINVAL, ENOMEM } from './errno.ts';
+import { VM_FAULT_ERROR } from './fault.ts';
 import type { Kernel } from './kernel.ts';
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, pageAlign, pteNumber, ptePresent, TASK_SIZE } from './pte.ts';
 import { Mm, PG, VM, Vma } from './structs.ts';
@@ -72,7 +73,7 @@ export function mremap(k: Kernel): Mremap {
       const page = pages.pageAt(pteNumber(pte));
       if (!pages.anon(page) || pages.has(page, PG.reserved.mask)) continue;
       // A write fault gives it a page of its own if others have it, too.
-      if (pages.mapcount(page) > 1 && k.faults.handlePteFault(mm, vma, from + offset, true) < 0) return false;
+      if (pages.mapcount(page) > 1 && (k.faults.handlePteFault(mm, vma, from + offset, true) & VM_FAULT_ERROR) !== 0) return false;
     }
     return true;
   }

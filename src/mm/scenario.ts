@@ -10,7 +10,7 @@ import { defineScenario, type ScenarioDefinition, type ScenarioSpec } from '../s
 import { createKernel, type KernelEnv } from './create.ts';
 import type { Kernel } from './kernel.ts';
 import { initModel, modelBytes } from './model.ts';
-import { nameOfWord } from './names.ts';
+import { mmNames } from './names.ts';
 import { quiescent, type OracleName } from './oracles/index.ts';
 import { mmSpec, type MmSpec } from './spec.ts';
 import type { Regime } from './regime.ts';
@@ -47,6 +47,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
   const each = typeof actors === 'function' ? undefined : actors;
   const cpus = given.cpus ?? each?.length ?? 2;
   const whole = mmSpec(spec);
+  const names = mmNames(whole, slabs);
   const run = (actor: (context: MmContext) => void) => {
     return ({ state, tools }: { state: Addr; tools: Kernel }): void => actor({ k: tools, note: state });
   };
@@ -67,7 +68,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
         ...(modules ? { modules } : {}),
         ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
       }),
-    names: (addr, state) => nameOfWord(addr, state + NOTE_BYTES, whole, cpus),
+    names: (addr, state, of) => names(addr, state + NOTE_BYTES, of),
     init({ state, tools }) {
       initModel(tools, slabs, cpus);
       init?.({ k: tools, note: state });

@@ -114,7 +114,7 @@ export function swapoff(k: Kernel): Swapoff {
     swapon: () => offline(true),
     swapoff(passes = PASSES) {
       offline(false);
-      for (let slot = 0; slot < spec.swapPages; slot += 1) {
+      for (let slot = 1; slot <= spec.swapPages; slot += 1) {
         if (swap.count(slot) === 0) continue;
         const error = tryToUnuse(slot, passes);
         if (error !== 0) {

@@ -13,7 +13,7 @@ import type { Addr } from '../arch/index.ts';
 import { ENOMEM } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import { PAGE_SHIFT } from './pte.ts';
-import { VM, Vma } from './structs.ts';
+import { Mm, VM, Vma } from './structs.ts';
 
 /** What a new vma is to be. */
 export interface VmaSpec {
@@ -116,7 +116,7 @@ export function vmas(k: Kernel): Vmas {
 
   function merge(mm: Addr, prev: Addr, spec: VmaSpec): Addr {
     const { start, end, file, pgoff } = spec;
-    const next = prev === 0 ? isa.read(mm) : isa.read(prev + vm_next);
+    const next = prev === 0 ? isa.read(mm + Mm.mmap) : isa.read(prev + vm_next);
     const atPrev = alike(prev, spec) && isa.read(prev + vm_end) === start && goesOn(prev, pgoff);
     const atNext =
       alike(next, spec) &&
@@ -131,7 +131,7 @@ export function vmas(k: Kernel): Vmas {
       dropFile(next);
       rebound(prev, isa.read(prev + vm_start), to, isa.read(prev + vm_pgoff));
       rmap.merged(prev, next);
-      vmaTree.vmaUnlink(mm, next, prev);
+      vmaTree.vmaUnlink(mm, next);
     } else if (atPrev) rebound(prev, isa.read(prev + vm_start), end, isa.read(prev + vm_pgoff));
     else rebound(next, start, isa.read(next + vm_end), pgoff);
     sections.leave();

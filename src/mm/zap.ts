@@ -1,7 +1,7 @@
 /**
  * Zapping: takes entries out of page tables and drops what they stood for (unmap_vmas, zap_pte_range; Linux 2.6.5 to 2.6.12).
  *
- *   present   entry -> none, reverse mapping and rss down, the page to the gather: freed only when no TLB knows it any more
+ *   present   entry -> none, out of the reverse mapping, the page to the gather: freed, and off rss, when no TLB knows it any more
  *   swap      entry -> none, one use of the slot less
  *   file      entry -> none
  *
@@ -11,7 +11,7 @@ import type { Addr } from '../arch/index.ts';
 import type { Kernel } from './kernel.ts';
 import type { Gather } from './mmu-gather.ts';
 import { pteDirty, pteNumber, ptePresent, pteSwap, pteYoung } from './pte.ts';
-import { Mm, PG, VM, Vma } from './structs.ts';
+import { PG, VM, Vma } from './structs.ts';
 
 /** What zapping leaves alone. */
 export interface ZapDetails {
@@ -36,7 +36,7 @@ export function zap(k: Kernel): Zap {
 
   const counted = (page: Addr): boolean => !pages.has(page, PG.reserved.mask);
 
-  function drop(gather: Gather, vma: Addr, mm: Addr, at: Addr, address: number): boolean {
+  function drop(gather: Gather, vma: Addr, at: Addr, address: number): boolean {
     const pte = pgtable.getAndClear(at);
     const page = pages.pageAt(pteNumber(pte));
     if (!counted(page)) {
@@ -46,9 +46,8 @@ export function zap(k: Kernel): Zap {
     // A write that is already in the TLB of another CPU may still come: the page is not free before the flush.
     if (pteDirty(pte)) pages.set(page, PG.dirty.mask);
     if (pteYoung(pte) && !pages.anon(page)) k.lru.markPageAccessed(page);
-    if ((isa.read(vma + Vma.vm_flags) & VM.LOCKED) !== 0) mlock.munlockVmaPage(page);
+    if ((isa.read(vma + Vma.vm_flags) & VM.LOCKED) !== 0) mlock.unmapLocked(page);
     rmap.remove(page, at);
-    isa.write(mm + Mm.rss, isa.read(mm + Mm.rss) - 1);
     gathers.tlbRemovePage(gather, page, address);
     return true;
   }
@@ -66,12 +65,12 @@ export function zap(k: Kernel): Zap {
           const index = pages.indexOf(page);
           if (pages.mappingOf(page) !== mapping || index < firstIndex || index > lastIndex) return;
         }
-        if (drop(gather, vma, mm, at, address)) present += 1;
+        if (drop(gather, vma, at, address)) present += 1;
         return;
       }
       if (mapping !== undefined) return;
       pgtable.set(at, 0);
-      if (pteSwap(pte)) swap.free(pteNumber(pte));
+      if (pteSwap(pte)) swap.freeSwapAndCache(pteNumber(pte));
     });
     return present;
   }

@@ -83,6 +83,8 @@ export interface Rmap
   walk(page: Addr, visit: Visit): boolean;
   /** Clears the accessed bits of a locked page's entries. @returns how many were set */
   referenced(page: Addr): number;
+  /** Whether a vma with VM_LOCKED maps a locked page (try_to_munlock). */
+  mappedLocked(page: Addr): boolean;
   /** Unmaps a locked page from all entries. @returns {@link SWAP_SUCCESS}, {@link SWAP_AGAIN} or {@link SWAP_FAIL} */
   tryToUnmap(page: Addr): number;
 }

@@ -116,6 +116,14 @@ export function rmap(k: Kernel): Rmap {
       });
       return used;
     },
+    mappedLocked(page) {
+      let found = false;
+      walk(page, (_at, _mm, vma) => {
+        found = vma !== 0 && (isa.readOnce(vma + Vma.vm_flags) & VM.LOCKED) !== 0;
+        return !found;
+      });
+      return found;
+    },
     tryToUnmap(page) {
       let result = SWAP_SUCCESS;
       const complete = walk(page, (at, mm, vma, address) => {
