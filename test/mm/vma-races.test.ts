@@ -11,9 +11,10 @@ import { decode } from '../../harness/explore/token.ts';
 import type { Tortured } from '../../harness/torture/setup.ts';
 import { Mm, RbNode, Vma } from '../../src/mm/structs.ts';
 import type { VmaTree } from '../../src/mm/vma-tree.ts';
+import { watch } from '../fixtures/memory/watch.ts';
 import { seed } from '../seed.ts';
 import { inTurn, suite } from '../suite.ts';
-import { bare, makeMm, makeVma, treesOf, watch } from './fixtures/bare.ts';
+import { bare, makeMm, makeVma, treesOf } from './fixtures/bare.ts';
 import { lookupBesideDetach, lookupBesideUnlink, url } from './fixtures/vma-races.ts';
 
 const PAGE = 4096;
@@ -95,7 +96,7 @@ type Space = ReturnType<typeof space>;
 /** What a look between any two accesses of a writer sees, each once, in order. */
 function seenDuring<T>(of: Space, look: () => T, write: (tree: VmaTree) => void): T[] {
   const seen = new Set<T>([look()]);
-  const isa = watch(of.trees.isa, () => seen.add(look()));
+  const isa = watch(of.trees.isa, () => void seen.add(look()));
   write(treesOf({ ...of.trees, isa }).vmaTree);
   seen.add(look());
   return [...seen];
