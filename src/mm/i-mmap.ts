@@ -146,9 +146,9 @@ export function iMmap({
       const vma = obtained(node);
       if (firstOf(vma) > last) return 0;
       if (lastOf(vma) >= first) return vma;
-      const right = isa.read(node + rb_right);
-      if (!reaches(right, first)) return 0;
-      node = right;
+      // Somebody from `node` down reaches `first`, so one on the right does. It is NULL in a damaged tree alone.
+      node = isa.read(node + rb_right);
+      if (node === 0) return 0;
     }
   }
 
