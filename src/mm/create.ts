@@ -3,11 +3,12 @@
  *
  * The order of the factories is that of the dependencies which are taken out once; a module that calls one behind it in the list does so by way of the kernel (`k.lru.release`).
  */
-import { createBase, type BaseEnv, type Kernel, type Modules } from './kernel.ts';
+
 import { anonVma } from './anon-vma.ts';
 import { faults } from './fault.ts';
 import { mms } from './fork.ts';
 import { iMmap } from './i-mmap.ts';
+import { type BaseEnv, createBase, type Kernel, type Modules } from './kernel.ts';
 import { lru } from './lru.ts';
 import { lruCount } from './mlock/lru-count.ts';
 import { maps } from './mmap.ts';
@@ -28,8 +29,9 @@ import { swapoff } from './swapoff.ts';
 import { tlb } from './tlb.ts';
 import { unmappable } from './unmappable.ts';
 import { user } from './user.ts';
-import { vmaTree } from './vma-tree.ts';
+import { spinlockRecheckedForm } from './variants/page-lock-anon-vma/spinlock-under-rcu.ts';
 import { vmas } from './vma.ts';
+import { vmaTree } from './vma-tree.ts';
 import { zap } from './zap.ts';
 
 /** Makes a module for a kernel that has those before it. */
@@ -60,7 +62,7 @@ const FACTORIES: { readonly [Name in keyof Modules]: Factory<Name> } = {
   rbtree,
   vmaTree,
   iMmap,
-  anonVma: (k) => anonVma(k),
+  anonVma: (k) => anonVma(k, spinlockRecheckedForm),
   swap,
   pageCache,
   unmappable,
@@ -94,7 +96,10 @@ export function createKernel({ regime = regimeByName('L')!, modules = {}, ...env
   for (const name of Object.keys(modules)) if (!(name in FACTORIES)) throw new MmModuleError(name);
   const k = { ...createBase(env) } as { -readonly [Key in keyof Kernel]: Kernel[Key] };
   const make = <Name extends keyof Modules>(name: Name): void => {
-    const original = name === 'sections' ? (((kernel: Kernel) => sections(kernel, regime)) as Factory<Name>) : FACTORIES[name];
+    const original =
+      name === 'sections'
+        ? (((kernel: Kernel) => sections(kernel, regime)) as Factory<Name>)
+        : FACTORIES[name];
     const replacement = modules[name] as Replacement<Name> | undefined;
     k[name] = (replacement ? replacement(k, original) : original(k)) as never;
   };

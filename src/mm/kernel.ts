@@ -40,10 +40,10 @@ import type { Swapoff } from './swapoff.ts';
 import type { Tlb } from './tlb.ts';
 import type { Unmappable } from './unmappable.ts';
 import type { User } from './user.ts';
-import type { VmaTree } from './vma-tree.ts';
 import type { Vmas } from './vma.ts';
-import type { Zap } from './zap.ts';
+import type { VmaTree } from './vma-tree.ts';
 import { planWorld, type SlabSpecs, slabSpecs, type World } from './world.ts';
+import type { Zap } from './zap.ts';
 
 /** The classes of locks that the model uses; each call takes the address of one. */
 export interface MmLocks {

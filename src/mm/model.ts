@@ -6,6 +6,7 @@
 import type { Addr } from '../arch/index.ts';
 import { initSlab, type Machine } from '../memory/index.ts';
 import { rcu } from '../rcu/index.ts';
+import { constructAnonVma } from './anon-vma.ts';
 import { createKernel, type KernelEnv } from './create.ts';
 import type { Kernel } from './kernel.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
@@ -26,7 +27,11 @@ export function modelBytes(spec: Partial<MmSpec>, cpus: number, slabs: Partial<S
 export function initModel(k: Kernel, slabs: Partial<SlabSpecs> = {}, cpus = k.cpu.count): void {
   const { isa, spec, world, lists, pages } = k;
   for (const [name, each] of Object.entries(slabSpecs(spec, slabs)))
-    initSlab(isa, world.slabs[name as keyof SlabSpecs], each, { cpus });
+    initSlab(isa, world.slabs[name as keyof SlabSpecs], each, {
+      cpus,
+      // Once for ever: a type-stable object keeps its lock from one owner to the next.
+      ...(name === 'anonVmas' ? { construct: constructAnonVma } : {}),
+    });
   rcu.init(isa, world.rcu, cpus, 0);
   lists.init(world.globals + Globals.init_mmlist);
   // Frame 0 is the zero page: read by all, written by nobody, never freed.

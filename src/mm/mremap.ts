@@ -73,7 +73,11 @@ export function mremap(k: Kernel): Mremap {
       const page = pages.pageAt(pteNumber(pte));
       if (!pages.anon(page) || pages.has(page, PG.reserved.mask)) continue;
       // A write fault gives it a page of its own if others have it, too.
-      if (pages.mapcount(page) > 1 && (k.faults.handlePteFault(mm, vma, from + offset, true) & VM_FAULT_ERROR) !== 0) return false;
+      if (
+        pages.mapcount(page) > 1 &&
+        (k.faults.handlePteFault(mm, vma, from + offset, true) & VM_FAULT_ERROR) !== 0
+      )
+        return false;
     }
     return true;
   }

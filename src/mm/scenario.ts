@@ -11,9 +11,9 @@ import { createKernel, type KernelEnv } from './create.ts';
 import type { Kernel } from './kernel.ts';
 import { initModel, modelBytes } from './model.ts';
 import { mmNames } from './names.ts';
-import { quiescent, type OracleName } from './oracles/index.ts';
-import { mmSpec, type MmSpec } from './spec.ts';
+import { type OracleName, quiescent } from './oracles/index.ts';
 import type { Regime } from './regime.ts';
+import { type MmSpec, mmSpec } from './spec.ts';
 import type { SlabSpecs } from './world.ts';
 
 /** What an actor, init and check get. */
@@ -43,7 +43,20 @@ const NOTE_BYTES = 64;
 
 /** Defines a scenario over the model. @throws ScenarioDefinitionError, MmSpecError */
 export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kernel> {
-  const { name, spec, regime, modules, locks, slabs = {}, init, actors, check, except, mutant, keeps } = given;
+  const {
+    name,
+    spec,
+    regime,
+    modules,
+    locks,
+    slabs = {},
+    init,
+    actors,
+    check,
+    except,
+    mutant,
+    keeps,
+  } = given;
   const each = typeof actors === 'function' ? undefined : actors;
   const cpus = given.cpus ?? each?.length ?? 2;
   const whole = mmSpec(spec);

@@ -29,8 +29,11 @@ export interface SectionOf {
 /** Takes and gives back locks. */
 export interface Sections {
   readonly regime: Regime;
-  /** @returns false when a lock that is only tried was not free: then nothing is held, and nothing is to be left */
-  enter(path: Path, of: SectionOf): boolean;
+  /**
+   * @param attempt mmap_sem is only tried for, whatever the regime says
+   * @returns false when a lock that is only tried was not free: then nothing is held, and nothing is to be left
+   */
+  enter(path: Path, of: SectionOf, attempt?: boolean): boolean;
   /** Leaves the section that was entered last. */
   leave(): void;
   /** Whether the section gives this CPU the vmas for good: it may sleep in there. */
@@ -99,7 +102,7 @@ export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sectio
   const ptlOf = (mm: Addr, vma: Addr): Addr =>
     regime.ptl === 'vma' ? vma + Vma.page_table_lock : mm + Mm.page_table_lock;
 
-  function taken({ mmap_sem, i_mmap, anon, tables, ptl }: Taking, of: SectionOf): boolean {
+  function taken({ mmap_sem, i_mmap, anon, tables, ptl }: Taking, of: SectionOf, attempt: boolean): boolean {
     const { mm, vma = 0, mapping = 0, anon: word = 0 } = of;
     if (
       mmap_sem !== undefined &&
@@ -107,7 +110,7 @@ export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sectio
         mm + Mm.mmap_sem,
         mmap_sem === 'W' ? WRITE : READ,
         mmap_sem === 'W' ? writing : reading,
-        mmap_sem === 'tryR',
+        attempt || mmap_sem === 'tryR',
       )
     )
       return false;
@@ -124,9 +127,9 @@ export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sectio
 
   return {
     regime,
-    enter(path, of) {
+    enter(path, of, attempt = false) {
       const mark = order.length;
-      if (taken(regime.paths[path], of)) {
+      if (taken(regime.paths[path], of, attempt)) {
         marks.push(mark);
         return true;
       }

@@ -50,9 +50,10 @@ export function swapoff(k: Kernel): Swapoff {
   }
 
   function unuseProcess(mm: Addr, slot: number, page: Addr): number {
-    if (sections.wants('unuse').mmap_sem === 'R' && !locks.rwsem.tryRead(mm + Mm.mmap_sem)) {
+    const waits = sections.wants('unuse').mmap_sem === 'R';
+    if (waits && !sections.enter('faultFind', { mm }, true)) {
       locks.page.release(page);
-      locks.rwsem.acquireRead(mm + Mm.mmap_sem);
+      sections.enter('faultFind', { mm });
       locks.page.acquire(page);
     }
     let found = 0;
@@ -62,6 +63,7 @@ export function swapoff(k: Kernel): Swapoff {
       found += unuseVma(mm, vma, slot, page);
     }
     sections.leave();
+    if (waits) sections.leave();
     return found;
   }
 

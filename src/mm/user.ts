@@ -8,8 +8,9 @@
  * What lies in a page is a Payload. Every write has an owner, whose number nobody else uses, and a version, which he counts up, so that an oracle can tell whose write a
  * frame holds, and which (O-TAG, O-LOST). Accesses are marked: that two CPUs write to one page is the users' business, and no race of the kernel's.
  */
-import { VM_FAULT_ERROR } from './fault.ts';
+
 import type { Addr } from '../arch/index.ts';
+import { VM_FAULT_ERROR } from './fault.ts';
 import type { Base } from './kernel.ts';
 import { pteNumber } from './pte.ts';
 import { Payload } from './structs.ts';

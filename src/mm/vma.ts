@@ -124,18 +124,21 @@ export function vmas(k: Kernel): Vmas {
       isa.read(next + vm_pgoff) === pgoff + pages(start, end);
     if (!atPrev && !atNext) return 0;
     const all = atPrev && atNext && rmap.mergeable(prev, next);
+    if (all && !rmap.merging(prev, next)) return 0;
     const vma = atPrev ? prev : next;
     sections.enter('vmaMerge', { mm, vma, mapping: file, anon: rmap.lockOf(vma) });
     if (all) {
       const to = isa.read(next + vm_end);
       dropFile(next);
       rebound(prev, isa.read(prev + vm_start), to, isa.read(prev + vm_pgoff));
-      rmap.merged(prev, next);
       vmaTree.vmaUnlink(mm, next);
     } else if (atPrev) rebound(prev, isa.read(prev + vm_start), end, isa.read(prev + vm_pgoff));
     else rebound(next, start, isa.read(next + vm_end), pgoff);
     sections.leave();
-    if (all) free(next);
+    if (all) {
+      rmap.unlinked(next);
+      free(next);
+    }
     return vma;
   }
 

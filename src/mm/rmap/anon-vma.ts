@@ -7,6 +7,7 @@
  * tree is needed: a vma that is on the anon_vma's list is not freed while the lock is held, since whoever frees it takes it off under that lock first. Bounds may move meanwhile, so what the entry says
  * under page_table_lock is what counts.
  */
+import type { Addr } from '../../arch/index.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SHIFT } from '../pte.ts';
 import { AnonVma, MAPPING_ANON, Page, Vma } from '../structs.ts';
@@ -17,23 +18,29 @@ export function anonByAnonVma(k: Kernel): AnonDesign {
   const { isa, anonVma, sections } = k;
   const { anon_vma, vm_mm, vm_start, vm_end, vm_pgoff } = Vma;
   const find = entryFor(k);
+
+  /** Lets a vma have the pages of another. */
+  function join(vma: Addr, other: Addr): boolean {
+    if (!anonVma.clone(vma, other)) return false;
+    isa.writeOnce(vma + anon_vma, isa.readOnce(other + anon_vma));
+    return true;
+  }
+
   return {
     prepare: (vma) => anonVma.prepare(vma),
     lockOf(vma) {
       const family = isa.readOnce(vma + anon_vma);
       return family === 0 ? 0 : isa.read(family + AnonVma.root) + AnonVma.lock;
     },
-    copied: (part, vma) => anonVma.clone(part, vma),
+    copied: join,
     forked: (child, parent) => anonVma.fork(child, parent),
     unlinked: (vma) => anonVma.unlink(vma),
     mergeable(vma, other) {
       const [one, two] = [isa.read(vma + anon_vma), isa.read(other + anon_vma)];
       return one === two || one === 0 || two === 0;
     },
-    merged(into, gone) {
-      if (isa.read(into + anon_vma) === 0 && isa.read(gone + anon_vma) !== 0) anonVma.clone(into, gone);
-      anonVma.unlink(gone);
-    },
+    // One that has none gets those of the other.
+    merging: (into, gone) => isa.read(into + anon_vma) !== 0 || join(into, gone),
     mmBorn: () => true,
     mmGone: () => {},
     added(page, vma, address) {

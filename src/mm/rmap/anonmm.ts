@@ -32,7 +32,7 @@ export function anonByAnonMm(k: Kernel): AnonDesign {
     forked: () => true,
     unlinked: () => {},
     mergeable: () => true,
-    merged: () => {},
+    merging: () => true,
     mmBorn(mm, parent) {
       const anonmm = slabs.anonMms.tryAlloc();
       if (anonmm === 0) return false;

@@ -35,8 +35,8 @@ export interface AnonDesign {
   unlinked(vma: Addr): void;
   /** Whether two neighbours may become one. */
   mergeable(vma: Addr, other: Addr): boolean;
-  /** `into` has taken over the range of `gone`, which is freed next. */
-  merged(into: Addr, gone: Addr): void;
+  /** `into` is about to take over the range of `gone`, which is unlinked then. @returns false: no memory */
+  merging(into: Addr, gone: Addr): boolean;
   /** An address space begins, its own or as a fork of `parent`. @returns false: no memory */
   mmBorn(mm: Addr, parent: Addr): boolean;
   mmGone(mm: Addr): void;
@@ -68,7 +68,7 @@ export interface Rmap
     | 'forked'
     | 'unlinked'
     | 'mergeable'
-    | 'merged'
+    | 'merging'
     | 'moved'
     | 'mmBorn'
     | 'mmGone'

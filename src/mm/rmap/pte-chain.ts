@@ -139,7 +139,7 @@ export function anonByPteChain(k: Kernel): AnonDesign {
     forked: () => true,
     unlinked: () => {},
     mergeable: () => true,
-    merged: () => {},
+    merging: () => true,
     mmBorn: () => true,
     mmGone: () => {},
     added(page, _vma, address, at) {
