@@ -11,7 +11,7 @@ import { createKernel, type KernelEnv } from './create.ts';
 import type { Kernel } from './kernel.ts';
 import { initModel, modelBytes } from './model.ts';
 import { mmNames } from './names.ts';
-import { type OracleName, quiescent } from './oracles/index.ts';
+import { quiescent } from './oracles/index.ts';
 import type { Regime } from './regime.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
 import type { SlabSpecs } from './world.ts';
@@ -35,7 +35,7 @@ export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpu
   /** @returns what is wrong, or nothing; the oracles are asked besides */
   check?(context: MmContext): string | undefined;
   /** Oracles that are not asked. */
-  readonly except?: readonly OracleName[];
+  readonly except?: readonly string[];
 }
 
 /** Words that a scenario has for itself, in front of the model. */
