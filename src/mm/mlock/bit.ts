@@ -1,8 +1,8 @@
 /**
- * PG_mlocked, a bit: some VM_LOCKED vma maps the page (Andrea Arcangeli, 3 March 2004: "another bitflag would be ok"; as try_to_munlock has it since Linux 2.6.28).
+ * PG_mlocked, a bit: some VM_LOCKED vma maps the page (agreed to by Andrea Arcangeli, 3 March 2004; as try_to_munlock has it since Linux 2.6.28).
  *
  * The page stays on its list, and reclaim passes over it before it looks up a vma. A bit cannot tell how many vmas there are, so whoever munlocks clears it and asks the reverse mapping
- * for another locked one; "I'm not sure if it's worth it".
+ * for another locked one. That is the price, and Arcangeli was not sure that it pays.
  *
  * clear, look, set again: the page lock keeps two munlocks apart. Otherwise one might see the other's vma still locked, and set the bit after the other has cleared it and seen nobody: then
  * nobody clears it. mlock takes the lock as in 2.6.28, though here a bit that is set at any time does no harm: whoever has just looked sets it, or nobody clears it any more.

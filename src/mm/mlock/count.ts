@@ -1,8 +1,8 @@
 /**
- * A word in each struct page that counts the VM_LOCKED vmas that map it (Dave McCracken, 3 March 2004: "a counter that represents all the VM_LOCKED regions a page is in").
+ * A word in each struct page that counts the VM_LOCKED vmas that map it (Dave McCracken, 3 March 2004).
  *
  * The page stays on its list. Reclaim reads the word and passes on before it looks up a vma, which is what McCracken wanted; the scan still meets the page. The word is an atomic
- * of its own ("another atomic_t", Christoph Hellwig), so no state of the page disturbs it, and it is exact.
+ * of its own, one word more in each struct page (Christoph Hellwig), so no state of the page disturbs it, and it is exact.
  *
  * What reclaim reads may be old by the time it unmaps. That is harmless, for the unmapping looks at VM_LOCKED under page_table_lock.
  */

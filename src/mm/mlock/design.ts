@@ -3,7 +3,7 @@
  *
  * A page that a VM_LOCKED vma maps must keep its entry; so much is settled by whoever unmaps, who looks at the vma. What is left open is whether reclaim finds that out
  * each time anew, by way of the vma, or beforehand from the page. For the latter somebody has to keep the page's state true at every mlock() and every unmapping
- * of a locked vma, "the main stumbling block" (Dave McCracken, 3 March 2004, in the thread "230-objrmap fixes for 2.6.3-mjb2"). The designs of that thread, and the one that was
+ * of a locked vma, which kept people from trying (Dave McCracken, 3 March 2004, in the thread "230-objrmap fixes for 2.6.3-mjb2"). The designs of that thread, and the one that was
  * merged in 2022, are the other files here, one a file.
  *
  * | asked                    | by                                                        | what is held                                    |

@@ -3,7 +3,7 @@
  *
  * Each time that a scan meets the page and finds the vma locked it marks the page as accessed: after two encounters the page is active, and reclaim, which works on inactive
  * ones, seldom comes by. Nothing has to be kept true; what it costs is that each scan looks up the vma again (Andrea Arcangeli, 3 March 2004, in "230-objrmap fixes
- * for 2.6.3-mjb2": it "works pretty well", and he doubts that more would pay).
+ * for 2.6.3-mjb2", who found it to work well, and doubts that more would pay).
  */
 import { PG } from '../structs.ts';
 import { judgePages, type Mlock, type MlockKernel } from './design.ts';

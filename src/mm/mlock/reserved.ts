@@ -1,5 +1,5 @@
 /**
- * PG_reserved for mlocked pages: what Andrea Arcangeli set aside on 3 March 2004, since it "would be too much": it "changes the semantics for cow and free_pages".
+ * PG_reserved for mlocked pages: what Andrea Arcangeli set aside on 3 March 2004, since it changes what copy-on-write and freeing do.
  *
  * As a mark it serves: reclaim leaves a reserved page alone, and no such page is on a list. As in the bit design whoever munlocks asks the reverse mapping for another locked vma, under the
  * page lock. What is too much is what others make of the bit. In Linux 2.6 the entries of a reserved page are not counted: fork takes no reference for its copy, unmapping drops none, and copy-on-write

@@ -4,7 +4,7 @@
  *   if the page had no PG_mlocked before: take it off the LRU, if it is there
  *   in any case: count in the union
  *
- * "Looks ok to me" was the answer, and nobody asked what the second comer does before the first is through. PG_mlocked is set before the page is off its list, so the second counts in a word that
+ * It was found good, and nobody asked what the second comer does before the first is through. PG_mlocked is set before the page is off its list, so the second counts in a word that
  * is still `lru.prev`: the next to walk or unlink there follows a pointer that is off by one. And the count starts from whatever the list has left in the word.
  *
  * `fromZero` is what a kind reader takes the sketch to mean: who takes the page off starts the count. Then the first half of the race remains, and a new one comes: a count made before the start is lost.

@@ -5,7 +5,7 @@
  *   1. CPU 0 mlocks; the design sets PG_locked.
  *   2. CPU 1 waits for the page lock, as a fault or a truncation does, and nobody will ever give it up.
  *
- * R0.8, mlock_page as Christoph Hellwig sketched it, "Looks ok to me":
+ * R0.8, mlock_page as Christoph Hellwig sketched it and Rik van Riel found it good:
  *   1. CPU 0 sets PG_mlocked, which was clear, and has the page not yet off its list.
  *   2. CPU 1 finds PG_mlocked set and counts, in the word that is still lru.prev.
  *   3. CPU 2, or CPU 0 itself, unlinks there: it follows a pointer that is off by one.
@@ -186,7 +186,7 @@ export const munmapKeepsMlock = classic<MappedKernel>({
   ...shared(2),
   name: 'mm/objrmap/munmap-keeps-mlock',
   wrong: 'a locked vma is unmapped without a munlock of its pages: they stay unevictable for ever',
-  source: `${THREAD}: Dave McCracken, 3 March ("every time a locked vma gets unmapped"); mm.md R0.9`,
+  source: `${THREAD}: Dave McCracken, 3 March; mm.md R0.9`,
   caughtBy: 'check',
   says: 'O-MLOCK',
   init: setUp((k) => k.mappings.mlock(A)),
