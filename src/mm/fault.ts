@@ -87,7 +87,7 @@ export function faults(k: Kernel): Faults {
 
   /** Maps a new anonymous page at an entry that is none; page_table_lock is held. @returns false: no memory for the reverse mapping */
   function mapAnon(mm: Addr, vma: Addr, address: number, at: Addr, page: Addr, pte: number): boolean {
-    if (!rmap.addAnon(page, vma, address & PAGE_MASK, at)) return false;
+    if (!rmap.addNewAnon(page, vma, address & PAGE_MASK, at)) return false;
     pages.set(page, PG.swapbacked.mask | PG.uptodate.mask);
     lru.cacheAdd(page);
     if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0) k.mlock.mlockVmaPage(page);

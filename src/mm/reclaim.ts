@@ -34,7 +34,7 @@ export interface Reclaim {
 const BATCH = 8;
 
 export function reclaim(k: Kernel): Reclaim {
-  const { locks, lru, pages, pageAlloc, pageCache, rmap, swap } = k;
+  const { locks, lru, mlock, pages, pageAlloc, pageCache, rmap, swap } = k;
 
   /** A page is not freed. */
   function keep(page: Addr, active: boolean): boolean {
@@ -45,7 +45,7 @@ export function reclaim(k: Kernel): Reclaim {
   }
 
   function reclaimPage(page: Addr): boolean {
-    if (!locks.page.tryAcquire(page)) {
+    if (mlock.skips(page) || !locks.page.tryAcquire(page)) {
       lru.putback(page);
       return false;
     }

@@ -51,7 +51,7 @@ export interface Swap extends SwapMap {
 /** What it is made of. */
 export type SwapKernel = Base & {
   readonly pages: Pages;
-  readonly pageAlloc: { allocPage(): Addr };
+  readonly reclaim: { allocPage(): Addr };
   readonly lru: Pick<Lru, 'cacheAdd' | 'release'>;
 };
 
@@ -134,7 +134,7 @@ export function swap(k: SwapKernel): Swap {
 
   /** A page of its own, locked before anybody can find it; 0: no memory. */
   function allocLocked(): Addr {
-    const page = k.pageAlloc.allocPage();
+    const page = k.reclaim.allocPage();
     if (page !== 0) locks.page.acquire(page);
     return page;
   }

@@ -14,8 +14,12 @@ export interface Unmappable {
   allows(page: Addr, vma: Addr): boolean;
 }
 
-export function unmappable({ isa }: Pick<Kernel, 'isa'>): Unmappable {
+export function unmappable({ isa, mlock }: Pick<Kernel, 'isa' | 'mlock'>): Unmappable {
   return {
-    allows: (_page, vma) => (isa.readOnce(vma + Vma.vm_flags) & (VM.LOCKED | VM.RESERVED)) === 0,
+    allows(page, vma) {
+      const flags = isa.readOnce(vma + Vma.vm_flags);
+      if ((flags & VM.LOCKED) !== 0) mlock.foundLocked(page);
+      return (flags & (VM.LOCKED | VM.RESERVED)) === 0;
+    },
   };
 }

@@ -3,6 +3,9 @@
  *
  *   page.mapping = anon_vma | 1, page.index = number of the virtual page     set by the first entry that maps it, and kept until the page is freed
  *
+ * A new page belongs to its vma's own anon_vma. One that comes from swap may be in the tables of parents and siblings, too, which know nothing of that: it belongs to the root (Linux 2.6.34, commit
+ * ea90002b0fa7; whoever maps it first would decide otherwise, and the others would not be found).
+ *
  * The walk takes the anon_vma's lock by page_lock_anon_vma (variants/page-lock-anon-vma) and goes over its vmas; a page may be anywhere in them where its index says, or nowhere. No look-up in a vma
  * tree is needed: a vma that is on the anon_vma's list is not freed while the lock is held, since whoever frees it takes it off under that lock first. Bounds may move meanwhile, so what the entry says
  * under page_table_lock is what counts.
@@ -43,13 +46,15 @@ export function anonByAnonVma(k: Kernel): AnonDesign {
     merging: (into, gone) => isa.read(into + anon_vma) !== 0 || join(into, gone),
     mmBorn: () => true,
     mmGone: () => {},
-    added(page, vma, address) {
+    added(page, vma, address, _at, _first, fresh) {
       if (isa.readOnce(page + Page.mapping) !== 0) return true;
+      const own = isa.read(vma + anon_vma);
+      const family = fresh ? own : isa.read(own + AnonVma.root);
       isa.writeOnce(
         page + Page.index,
         isa.read(vma + vm_pgoff) + ((address - isa.read(vma + vm_start)) >>> PAGE_SHIFT),
       );
-      isa.writeOnce(page + Page.mapping, isa.read(vma + anon_vma) | MAPPING_ANON);
+      isa.writeOnce(page + Page.mapping, family | MAPPING_ANON);
       return true;
     },
     moved: () => {},

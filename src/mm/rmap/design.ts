@@ -40,8 +40,13 @@ export interface AnonDesign {
   /** An address space begins, its own or as a fork of `parent`. @returns false: no memory */
   mmBorn(mm: Addr, parent: Addr): boolean;
   mmGone(mm: Addr): void;
-  /** An entry maps the page. @param first no other does @returns false: no memory */
-  added(page: Addr, vma: Addr, address: number, at: Addr, first: boolean): boolean;
+  /**
+   * An entry maps the page.
+   * @param first no other does
+   * @param fresh nobody but this vma has ever had it
+   * @returns false: no memory
+   */
+  added(page: Addr, vma: Addr, address: number, at: Addr, first: boolean, fresh: boolean): boolean;
   /** The only entry of the page is another one now. */
   moved(page: Addr, address: number): void;
   removed(page: Addr, at: Addr): void;
@@ -75,6 +80,8 @@ export interface Rmap
   > {
   /** An entry maps an anonymous page (page_add_anon_rmap). @returns false: no memory */
   addAnon(page: Addr, vma: Addr, address: number, at: Addr): boolean;
+  /** The first entry of a new page maps it (page_add_new_anon_rmap). @returns false: no memory */
+  addNewAnon(page: Addr, vma: Addr, address: number, at: Addr): boolean;
   /** An entry maps a page of a file (page_add_file_rmap). @returns false: no memory */
   addFile(page: Addr, at: Addr): boolean;
   /** An entry does not map the page any more (page_remove_rmap). */

@@ -57,6 +57,12 @@ export function rmap(k: Kernel): Rmap {
     isa.fetchAdd(page + _mapcount, -1);
   }
 
+  function addAnon(page: Addr, vma: Addr, address: number, at: Addr, fresh: boolean): boolean {
+    if (!anon.added(page, vma, address, at, !pages.mapped(page), fresh)) return false;
+    isa.fetchAdd(page + _mapcount, 1);
+    return true;
+  }
+
   /** What is left in the entry of a page that is unmapped. */
   function leftOver(page: Addr, vma: Addr): number {
     if (pages.anon(page)) {
@@ -91,11 +97,8 @@ export function rmap(k: Kernel): Rmap {
 
   return {
     ...anon,
-    addAnon(page, vma, address, at) {
-      if (!anon.added(page, vma, address, at, !pages.mapped(page))) return false;
-      isa.fetchAdd(page + _mapcount, 1);
-      return true;
-    },
+    addAnon: (page, vma, address, at) => addAnon(page, vma, address, at, false),
+    addNewAnon: (page, vma, address, at) => addAnon(page, vma, address, at, true),
     addFile(page, at) {
       if (!file.added(page, at)) return false;
       isa.fetchAdd(page + _mapcount, 1);
