@@ -232,7 +232,7 @@ for (const [broken, fixed] of [
     async () => {
       const silent = await hunt(own(fixed), { seed, executions: 60, models: ['sc', 'tso', 'weak'], url });
       assert.is(silent.verdict, 'clean', silent.failures[0]?.text);
-      const { failures } = await hunt(own(broken), { seed, executions: 5000, url });
+      const { failures } = await hunt(own(broken), { seed, executions: 20_000, url });
       assert.is(failures[0]?.oracle, caughtBy, failures[0]?.text);
       assert.ok(failures[0]!.text.includes(says!), failures[0]!.text);
     },
