@@ -67,6 +67,7 @@ export {
   slab,
   slabAt,
   slabBytes,
+  slabPlaces,
 } from './slab.ts';
 export {
   type BitField,

@@ -40,6 +40,8 @@ export interface MmuGather {
   current(mm: Addr): Gather;
   /** A page whose entry for `address` was present, and has been cleared: its reference goes at the flush, and it counts in rss. */
   tlbRemovePage(g: Gather, page: Addr, address: number): void;
+  /** An entry for `address` that was present and counted nowhere, the zero page's, has been cleared. */
+  tlbRemoveEntry(g: Gather, address: number): void;
   /** A table page to which nothing points any more, for `size` bytes from `address`. */
   tlbRemoveTable(g: Gather, page: Addr, address: number, size: number): void;
   /** Flushes what is left, frees it, and takes it off `mm->rss`. The caller holds page_table_lock. */
@@ -78,9 +80,13 @@ export function mmuGather(
     isa.write(g + gather_end, 0);
   }
 
-  function add(entry: number, start: number, end: number): void {
+  function span(start: number, end: number): void {
     if (start < isa.read(g + gather_start)) isa.write(g + gather_start, start);
     if (end > isa.read(g + gather_end)) isa.write(g + gather_end, end);
+  }
+
+  function add(entry: number, start: number, end: number): void {
+    span(start, end);
     const nr = isa.read(g + gather_nr);
     isa.write(g + gather_pages + 4 * nr, entry);
     isa.write(g + gather_nr, nr + 1);
@@ -102,6 +108,7 @@ export function mmuGather(
       isa.write(g + gather_freed, isa.read(g + gather_freed) + 1);
       add(page, address & PAGE_MASK, (address & PAGE_MASK) + PAGE_SIZE);
     },
+    tlbRemoveEntry: (_, address) => span(address & PAGE_MASK, (address & PAGE_MASK) + PAGE_SIZE),
     tlbRemoveTable(_, page, address, size) {
       add(page | TABLE, address, address + size);
     },

@@ -28,7 +28,7 @@ import type { MmuGather } from './mmu-gather.ts';
 import type { PageAlloc } from './page-alloc.ts';
 import type { Pages } from './pages.ts';
 import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, PTE_SHIFT } from './pte.ts';
-import { Mm, PG } from './structs.ts';
+import { Mm, Page, PG } from './structs.ts';
 import { FRAME_BYTES } from './world.ts';
 
 /** Entries of an upper table. */
@@ -162,23 +162,28 @@ function tablesWith(kernel: PageTablesKernel, install: Install): PageTables {
   /** Tables that the root of an mm points to. */
   const pgds = twoWords ? 2 : 0;
 
-  function newTable(): Addr {
+  /** @param address the first that it is for: with the mm it leads from an entry back to what it maps (pte_chain; Linux 2.5) */
+  function newTable(mm: Addr, address: number): Addr {
     const page = pageAlloc.allocPage();
     if (page === 0) return 0;
     const table = pages.contentOf(page);
     for (let word = 0; word < FRAME_BYTES; word += 4) isa.write(table + word, 0);
+    isa.writeOnce(page + Page.mapping, mm);
+    isa.writeOnce(page + Page.index, address);
     pages.set(page, PG.table.mask);
     return table;
   }
 
   function freeTable(page: Addr): void {
     pages.clear(page, PG.table.mask);
+    isa.writeOnce(page + Page.mapping, 0);
+    isa.writeOnce(page + Page.index, 0);
     if (pages.putTestzero(page)) pageAlloc.freePage(page);
   }
 
   /** Makes the table below an entry that was found empty. @param counter counts the tables that are installed, if not 0 */
-  function grow(entry: Addr, counter: Addr): Addr {
-    const table = newTable();
+  function grow(mm: Addr, address: number, entry: Addr, counter: Addr): Addr {
+    const table = newTable(mm, address);
     if (table === 0) return 0;
     const installed = install(isa, entry, table);
     if (installed !== table) freeTable(pages.pageOfContent(table));
@@ -197,11 +202,11 @@ function tablesWith(kernel: PageTablesKernel, install: Install): PageTables {
   }
 
   function pgdAlloc(mm: Addr): boolean {
-    const root = newTable();
+    const root = newTable(mm, 0);
     if (root === 0) return false;
     isa.write(mm + pgd, root);
     for (let at = 0; at < pgds; at += 1) {
-      const table = newTable();
+      const table = newTable(mm, at * UPPER * pgdSize);
       if (table === 0) {
         pgdFree(mm);
         return false;
@@ -213,10 +218,10 @@ function tablesWith(kernel: PageTablesKernel, install: Install): PageTables {
 
   function populate(mm: Addr, address: number): Addr {
     const above = pgdEntry(mm, address);
-    const pmd = isa.loadAcquire(above) || grow(above, 0);
+    const pmd = isa.loadAcquire(above) || grow(mm, address & -pgdSize, above, 0);
     if (pmd === 0) return 0;
     const below = pmdEntry(pmd, address);
-    const table = isa.loadAcquire(below) || grow(below, mm + nr_ptes);
+    const table = isa.loadAcquire(below) || grow(mm, address & -pmdSize, below, mm + nr_ptes);
     return table === 0 ? 0 : pteEntry(table, address);
   }
 

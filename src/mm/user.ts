@@ -8,7 +8,9 @@
  * What lies in a page is a Payload. Every write has an owner, whose number nobody else uses, and a version, which he counts up, so that an oracle can tell whose write a
  * frame holds, and which (O-TAG, O-LOST). Accesses are marked: that two CPUs write to one page is the users' business, and no race of the kernel's.
  */
+
 import type { Addr } from '../arch/index.ts';
+import { VM_FAULT_ERROR } from './fault.ts';
 import type { Base } from './kernel.ts';
 import { pteNumber } from './pte.ts';
 import { Payload } from './structs.ts';
@@ -37,7 +39,7 @@ export interface User {
 export function user(
   kernel: Base & {
     readonly tlb: Tlb;
-    /** @returns a VM_FAULT_* number, 0 when there is a translation now */
+    /** @returns VM_FAULT_*; without a bit of VM_FAULT_ERROR the access is tried again */
     readonly faults: { handleMmFault(mm: Addr, address: number, write: boolean): number };
   },
 ): User {
@@ -53,7 +55,7 @@ export function user(
       if (pte !== 0) return frames + FRAME_BYTES * pteNumber(pte);
       cpu.irqEnable();
       const fault = kernel.faults.handleMmFault(mm, address, write);
-      if (fault !== 0) return -fault;
+      if ((fault & VM_FAULT_ERROR) !== 0) return -(fault & VM_FAULT_ERROR);
     }
   }
 
