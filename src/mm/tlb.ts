@@ -32,7 +32,7 @@ import {
   PTE_ACCESSED,
   PTE_DIRTY,
   pteNumber,
-  ptePresent,
+  pteUsable,
   pteWrite,
   TASK_SIZE,
 } from './pte.ts';
@@ -141,7 +141,7 @@ export function tlb(kernel: Base & { readonly pages: Pages }): Tlb {
     const sets = write ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED;
     let pte = isa.loadAcquire(at);
     for (;;) {
-      if (!ptePresent(pte) || (write && !pteWrite(pte))) return 0;
+      if (!pteUsable(pte) || (write && !pteWrite(pte))) return 0;
       if ((pte & sets) === sets) return pte;
       const seen = isa.compareExchange(at, pte, pte | sets);
       if (seen === pte) return pte | sets;
@@ -174,7 +174,7 @@ export function tlb(kernel: Base & { readonly pages: Pages }): Tlb {
     if ((isa.readOnce(mm + cpu_vm_mask) & (1 << owner)) === 0) return `${what}, and is not in cpu_vm_mask`;
     const now = walk.entry(mm, address);
     const there = now === 0 ? 0 : isa.readOnce(now);
-    if (!ptePresent(there)) return `${what}, which is not mapped there`;
+    if (!pteUsable(there)) return `${what}, which is not mapped there`;
     if (pteNumber(there) !== pteNumber(pte)) return `${what}, but frame ${pteNumber(there)} is mapped there`;
     if (pteWrite(pte) && !pteWrite(there)) return `${what} for writing, which is mapped for reading only`;
     return undefined;
