@@ -68,6 +68,7 @@ export {
   slabAt,
   slabBytes,
 } from './slab.ts';
+export { isTypeStable, typeStable } from './stable.ts';
 export {
   type BitField,
   type BitsField,
