@@ -158,14 +158,21 @@ export async function loadLock(name: string): Promise<AnyLock | undefined> {
   return definitions.find((each) => each?.definition === 'lock' && each.name === name) ?? undefined;
 }
 
+/** Whether a name is that of a scenario of the mm model, which is loaded for such names only. */
+const ofMm = (name: string): boolean => /^(?:busted\/)?mm\//.test(name);
+
 /** Names of the scenarios that ship, the fixed and the broken ones. */
 export async function scenarioNames(): Promise<readonly string[]> {
   const { classics } = await import('./scenarios/index.ts');
-  return classics.flatMap(({ fixed, broken }) => [fixed.name, broken.name]);
+  const { mmControls, mmRaces } = await import('./scenarios/mm/index.ts');
+  return [
+    ...[...classics, ...mmRaces].flatMap(({ fixed, broken }) => [fixed.name, broken.name]),
+    ...mmControls.map(({ name }) => name),
+  ];
 }
 
 /** Loads a scenario that ships by its name; undefined when there is none of that name. */
 export async function loadScenario(name: string): Promise<ScenarioDefinition | undefined> {
-  const { scenarioByName } = await import('./scenarios/index.ts');
-  return scenarioByName(name);
+  if (ofMm(name)) return (await import('./scenarios/mm/index.ts')).mmScenarioByName(name);
+  return (await import('./scenarios/index.ts')).scenarioByName(name);
 }

@@ -2,6 +2,7 @@
 import type { CAC } from 'cac';
 import type { AnyLock } from '../../src/locking/define.ts';
 import type { Classic } from '../../src/scenarios/index.ts';
+import type { Control } from '../../src/scenarios/mm/index.ts';
 import { EXIT, UsageError } from './errors.ts';
 
 /** What can be listed for itself. */
@@ -33,6 +34,13 @@ const plainScenario = ({ name, broken, fixed }: Classic): object => ({
   mutant: broken.mutant,
 });
 
+const plainControl = ({ name, scenario, why, source }: Control): object => ({
+  name,
+  cpus: scenario.cpus,
+  bytes: scenario.bytes,
+  control: { why, source },
+});
+
 type Row = readonly string[];
 
 /** Columns as wide as what is in them; `first` is that of the names, the same in all tables. */
@@ -56,12 +64,16 @@ async function list(what: string | undefined, json: boolean): Promise<number> {
   const wanted = (part: (typeof PARTS)[number]): boolean => what === undefined || what === part;
   const { locks, mutants } = await import('../../src/locks.ts');
   const { classics } = await import('../../src/scenarios/index.ts');
+  const { mmControls, mmRaces } = await import('../../src/scenarios/mm/index.ts');
+  const races = [...classics, ...mmRaces];
   if (json) {
     const document = {
       schemaVersion: 1,
       ...(wanted('locks') ? { locks: locks.map(plainLock) } : {}),
       ...(wanted('mutants') ? { mutants: mutants.map(plainLock) } : {}),
-      ...(wanted('scenarios') ? { scenarios: classics.map(plainScenario) } : {}),
+      ...(wanted('scenarios')
+        ? { scenarios: [...races.map(plainScenario), ...mmControls.map(plainControl)] }
+        : {}),
     };
     process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
     return EXIT.clean;
@@ -69,7 +81,7 @@ async function list(what: string | undefined, json: boolean): Promise<number> {
   const names = [
     ...(wanted('locks') ? locks : []),
     ...(wanted('mutants') ? mutants : []),
-    ...(wanted('scenarios') ? classics.map(({ broken }) => broken) : []),
+    ...(wanted('scenarios') ? [...races.map(({ broken }) => broken), ...mmControls] : []),
   ];
   const wide = Math.max(...names.map(({ name }) => name.length)) + 2;
   const tables: string[] = [];
@@ -91,7 +103,7 @@ async function list(what: string | undefined, json: boolean): Promise<number> {
     tables.push(
       table(wide, [
         ['broken scenario', 'fixed twin', 'caught by', 'what is wrong'],
-        ...classics.map(
+        ...races.map(
           ({ fixed, broken: { name, mutant } }): Row => [
             name,
             fixed.name,
@@ -100,6 +112,7 @@ async function list(what: string | undefined, json: boolean): Promise<number> {
           ],
         ),
       ]),
+      table(wide, [['control', 'why it is correct'], ...mmControls.map(({ name, why }): Row => [name, why])]),
     );
   process.stdout.write(tables.join('\n'));
   return EXIT.clean;

@@ -16,7 +16,15 @@
  * counted, and the hunt says how many.
  */
 import type { Addr } from '../../src/arch/index.ts';
-import { CpuArea, layoutOf, type Machine, nameOf, regimesOf, sizeOf } from '../../src/memory/index.ts';
+import {
+  CpuArea,
+  isTypeStable,
+  layoutOf,
+  type Machine,
+  nameOf,
+  regimesOf,
+  sizeOf,
+} from '../../src/memory/index.ts';
 import { CPU_LOCAL_BYTES } from '../../src/memory/layout.ts';
 import { declaredLayouts, fieldAt } from '../../src/memory/struct.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
@@ -68,6 +76,8 @@ interface Slabbed {
   readonly object: Addr;
   readonly bytes: number;
   readonly layout: object | undefined;
+  /** All that it was in this trace: memory that is not type-stable changes. */
+  readonly layouts: readonly (object | undefined)[];
 }
 
 /** The passes of one thread. */
@@ -109,6 +119,7 @@ export class Watch {
       judged: subject.definition === 'lock',
       objects: {
         sizeOf: (object) => this.objects.get(object)?.bytes ?? 0,
+        stable: (addr) => this.stable(addr),
         objectName: (object) => {
           // As it is called in the name of its first word.
           const own = stated(object)?.replace(/\..*$/, '');
@@ -195,8 +206,16 @@ export class Watch {
       if (op !== ALLOC && op !== FREE) continue;
       const object = trace.addr(at);
       // Memory that is not type-stable: what it was last, and as large as it ever was.
-      const bytes = Math.max(trace.before(at), this.objects.get(object)?.bytes ?? 0);
-      this.objects.set(object, { object, bytes, layout: layoutOf(trace.value(at)) });
+      const before = this.objects.get(object);
+      const bytes = Math.max(trace.before(at), before?.bytes ?? 0);
+      const layout = layoutOf(trace.value(at));
+      const layouts = before?.layouts ?? [];
+      this.objects.set(object, {
+        object,
+        bytes,
+        layout,
+        layouts: layouts.includes(layout) ? layouts : [...layouts, layout],
+      });
     }
   }
 
@@ -217,7 +236,7 @@ export class Watch {
       for (const { object, kind } of left) {
         const layout = layoutOf(kind);
         if (layout && !this.objects.has(object))
-          this.objects.set(object, { object, bytes: sizeOf(layout), layout });
+          this.objects.set(object, { object, bytes: sizeOf(layout), layout, layouts: [layout] });
       }
       return left;
     };
@@ -227,6 +246,17 @@ export class Watch {
     for (const each of this.objects.values())
       if (addr >= each.object && addr < each.object + each.bytes) return each;
     return undefined;
+  }
+
+  /** Whether a word may be accessed while its object is free. */
+  private stable(addr: Addr): boolean {
+    const found = this.objectAt(addr);
+    return (
+      found?.layouts.some((layout) => {
+        const field = layout && fieldAt(layout, addr - found.object);
+        return field !== undefined && isTypeStable(layout!, field);
+      }) ?? false
+    );
   }
 
   private inObject(addr: Addr): string | undefined {

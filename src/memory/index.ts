@@ -69,6 +69,7 @@ export {
   slabBytes,
   slabPlaces,
 } from './slab.ts';
+export { isTypeStable, typeStable } from './stable.ts';
 export {
   type BitField,
   type BitsField,

@@ -1,0 +1,28 @@
+/** The races of the mm model, in the order in which they are listed: those that are broken on purpose with their fixed twins, and controls. */
+import type { ScenarioDefinition } from '../../scenario.ts';
+import type { Classic } from '../classic.ts';
+import * as anonVma from './anon-vma.ts';
+import * as anonVmaFree from './anon-vma-free.ts';
+import * as anonVmaIdentity from './anon-vma-identity.ts';
+import * as anonVmaSleep from './anon-vma-sleep.ts';
+import type { Control } from './control.ts';
+
+export type { Control } from './control.ts';
+
+const all: readonly (Classic | Control)[] = [anonVma, anonVmaFree, anonVmaIdentity, anonVmaSleep].flatMap(
+  (module): (Classic | Control)[] => Object.values(module),
+);
+
+/** Every race with its fixed twin. */
+export const mmRaces: readonly Classic[] = all.filter((each) => 'broken' in each);
+
+/** What looks wrong and is not. */
+export const mmControls: readonly Control[] = all.filter((each) => 'why' in each);
+
+/** Finds a scenario of the model by its name: `mm/…` or `busted/mm/…`. */
+export function mmScenarioByName(name: string): ScenarioDefinition | undefined {
+  return [
+    ...mmRaces.flatMap(({ fixed, broken }) => [fixed, broken]),
+    ...mmControls.map(({ scenario }) => scenario),
+  ].find((each) => each.name === name);
+}
