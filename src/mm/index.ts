@@ -17,9 +17,24 @@ export {
 export type { Base, BaseEnv, Kernel, MmLocks, Modules } from './kernel.ts';
 export { initModel, modelBytes, type PlacedModel, placeModel, useModel } from './model.ts';
 export { MREMAP_MAYMOVE } from './mremap.ts';
-export { MmViolation, ORACLES, observer, quiescent, type QuiescentOptions, UnknownOracle } from './oracles/index.ts';
+export {
+  MmViolation,
+  ORACLES,
+  observer,
+  type QuiescentOptions,
+  quiescent,
+  UnknownOracle,
+} from './oracles/index.ts';
 export * from './pte.ts';
-export { type AnonRmap, type FileRmap, type Path, REGIMES, type Regime, regimeByName, type Taking } from './regime.ts';
+export {
+  type AnonRmap,
+  type FileRmap,
+  type Path,
+  REGIMES,
+  type Regime,
+  regimeByName,
+  type Taking,
+} from './regime.ts';
 export { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS } from './rmap/index.ts';
 export { defineMmScenario, type MmContext, type MmScenarioSpec } from './scenario.ts';
 export { DEFAULT_SPEC, type MmSpec, MmSpecError, mmSpec } from './spec.ts';

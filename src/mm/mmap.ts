@@ -69,7 +69,7 @@ export interface Maps {
 
 export function maps(k: Kernel): Maps {
   const { isa, vmas, vmaTree, sections, gather: gathers, zap, pgtable, rmap } = k;
-  const { vm_start, vm_end, vm_next, vm_flags, vm_file, vm_pgoff } = Vma;
+  const { vm_start, vm_end, vm_next, vm_flags } = Vma;
   const startOf = (vma: Addr): number => isa.read(vma + vm_start);
   const endOf = (vma: Addr): number => isa.read(vma + vm_end);
 
