@@ -46,7 +46,11 @@ export async function loadSubjects(file: string | URL): Promise<LoadedSubject[]>
   const { defineScenario } = await import('../src/scenario.ts');
   const { fileURLToPath } = await import('node:url');
   const path = file instanceof URL || file.startsWith('file:') ? fileURLToPath(file) : file;
-  const plugin = await loadPlugin(path, { lockrigUrl: here('src/index'), harnessUrl: here('harness/index') });
+  const plugin = await loadPlugin(path, {
+    lockrigUrl: here('src/index'),
+    harnessUrl: here('harness/index'),
+    mmUrl: here('src/mm/index'),
+  });
   const { url, hash } = plugin;
   // Checks what a structural look cannot: kinds and sizes. A definition made by defineLock or defineScenario is frozen, and passes as it is.
   const made = (given: object, define: (spec: never) => unknown): LoadedSubject => ({

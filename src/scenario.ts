@@ -97,6 +97,13 @@ export interface ScenarioSpec<Tools = unknown> {
    * such object. `lockrig hunt` judges it; unless given, nobody does.
    */
   keeps?: 'nothing' | 'reachable';
+  /**
+   * Names the words of a state, where `state` is no struct or says too little: `page[3]._refcount`. Everything that shows an address asks it: interleavings, findings, wait-for
+   * graphs. It computes the name from the address alone, reads no memory, and takes part in no execution.
+   * @param state where the state begins that the address lies in
+   * @returns the name; undefined for an address that it knows nothing about
+   */
+  names?: (addr: Addr, state: Addr, cpus: number) => string | undefined;
   /** Names what came out, for a histogram. */
   outcome?: (context: ScenarioContext<Tools>) => string;
   /** Grades outcomes; one that is not listed is forbidden. Without it every outcome is acceptable. */
@@ -125,6 +132,8 @@ export interface ScenarioDefinition<Tools = unknown> {
   readonly model: ScenarioModel | undefined;
   /** What may be left of objects at the end; undefined: not judged. */
   readonly keeps: 'nothing' | 'reachable' | undefined;
+  /** Names the words of a state. */
+  readonly names: ((addr: Addr, state: Addr, cpus: number) => string | undefined) | undefined;
   /** Names what came out of one episode. */
   readonly outcome: ((context: ScenarioContext<Tools>) => string) | undefined;
   readonly grades: Readonly<Record<string, Grade | readonly [Grade, string]>> | undefined;
@@ -165,7 +174,7 @@ function isModel(model: unknown): boolean {
  * @throws ScenarioDefinitionError when a part is missing or makes no sense
  */
 export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): ScenarioDefinition<Tools> {
-  const { name, actors, state, stride = STRIDE, grades, outcome, check, model, keeps } = spec;
+  const { name, actors, state, stride = STRIDE, grades, outcome, check, model, keeps, names } = spec;
   if (typeof name !== 'string' || name === '')
     throw new ScenarioDefinitionError("a scenario needs a name: defineScenario({ name: 'lost-update', … })");
   const wrong = wrongName(name);
@@ -185,6 +194,7 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     init: [spec.init],
     check: [check],
     outcome: [outcome],
+    names: [names],
   };
   for (const [part, functions] of Object.entries(callbacks))
     if (functions.some(isAsync))
@@ -214,6 +224,8 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     );
   if (keeps !== undefined && keeps !== 'nothing' && keeps !== 'reachable')
     fail(`keeps ${String(keeps)}: 'nothing' or 'reachable' is expected`);
+  if (names !== undefined && typeof names !== 'function')
+    fail(`has ${typeof names} for names: a function from an address to the name of its word is expected`);
   if (grades && !outcome) fail('grades outcomes but has no outcome() that names them');
   return Object.freeze({
     definition: 'scenario' as const,
@@ -228,6 +240,7 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     check,
     model,
     keeps,
+    names,
     outcome,
     grades,
     mutant: spec.mutant && Object.freeze({ ...spec.mutant }),

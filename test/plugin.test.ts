@@ -226,6 +226,7 @@ test('the hash is of the content: not of the folder, the layout or the machine',
   const elsewhere = {
     lockrigUrl: 'file:///elsewhere/lockrig.mjs',
     harnessUrl: 'file:///elsewhere/harness.mjs',
+    mmUrl: 'file:///elsewhere/mm.mjs',
   };
   assert.is((await bundlePlugin(join(box.folder, 'hash/one/p/lock.ts'), elsewhere)).hash, first);
 });

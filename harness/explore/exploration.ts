@@ -215,7 +215,7 @@ export class Exploration {
       preemptions: gate.get(Head.preemptions),
       switches: gate.switches(),
       trace,
-      violations: readViolations(this.machine, this.setup, this.subject.layout, 0),
+      violations: readViolations(this.machine, this.setup, this.subject, 0),
       said: {
         thrown: said.flatMap(({ thrown }) => thrown),
         texts: said.flatMap(({ texts }) => texts),

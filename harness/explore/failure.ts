@@ -107,7 +107,7 @@ const TELLING = ['deadlock ', 'lost wake-up ', 'orphan '];
 
 function blocked(exploration: Exploration, execution: Execution): Failure {
   const { machine, setup, subject } = exploration;
-  const name = namer(machine, setup, subject.layout);
+  const name = namer(machine, setup, subject);
   const stuck = stuckCpus(execution, exploration.cpus);
   const each = stuck.map(
     ({ cpu, addr, value, asleep }) =>

@@ -147,6 +147,6 @@ export function columnsOf(
 export function columns(exploration: Exploration, execution: Execution, most = 15): string[] {
   const { machine, setup, subject, cpus } = exploration;
   const { trace } = execution;
-  const name = namer(machine, setup, subject.layout);
+  const name = namer(machine, setup, subject);
   return columnsOf({ trace, cpus, name }, matters(execution, most));
 }

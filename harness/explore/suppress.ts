@@ -60,12 +60,12 @@ export function suppressions(text: string): Suppression[] {
 }
 
 /**
- * The names that a pattern may have for a word: as it is shown, and by its struct in place of the subject; with the index of an array and without.
+ * The names that a pattern may have for a word: as it is shown, and by its struct in place of the subject; with the index of an array or the number of an object and without.
  * @param layout the struct of the subject's first word
  */
 export function wordNames(word: string, subject: string, layout: object | undefined): string[] {
   const byStruct = layout ? [word.replace(subject, nameOf(layout))] : [];
-  return [word, ...byStruct].flatMap((name) => [name, name.replace(/\[\d+\]/g, '')]);
+  return [word, ...byStruct].flatMap((name) => [name, name.replace(/\[\d+\]|#\d+| of state \d+/g, '')]);
 }
 
 /** Whether a pattern means this race. @param words the names of its word */

@@ -108,7 +108,7 @@ function namedWords(exploration: Exploration, trace: Trace, name: (addr: number)
 export function recordingOf(exploration: Exploration, execution: Execution, model: MemoryModel): Recording {
   const { trace, stacks } = execution;
   const { machine, setup, subject, cpus, gate } = exploration;
-  const name = namer(machine, setup, subject.layout);
+  const name = namer(machine, setup, subject);
   const failure = failureOf(exploration, execution);
   const fired = gate.get(Head.firedAt);
   return {

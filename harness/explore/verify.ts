@@ -212,7 +212,7 @@ class Verification {
     const at = lines.findIndex((line, place) => line !== oldTrace[place]);
     const place = at < 0 ? lines.length : at;
     if (place === oldTrace.length && place === lines.length) return undefined;
-    const name = namer(exploration.machine, exploration.setup, exploration.subject.layout);
+    const name = namer(exploration.machine, exploration.setup, exploration.subject);
     const show = (line: string | undefined): string => {
       const [cpu, op = '', addr, value] = line?.split(' ') ?? [];
       if (cpu === undefined) return 'the end';

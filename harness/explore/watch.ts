@@ -33,7 +33,7 @@ import { type Keeps, type Left, leftOvers } from '../detect/leaks.ts';
 import type { Gate } from '../engines/gated/gate.ts';
 import { Head, MAX_MUTED, TRACED } from '../engines/gated/layout.ts';
 import { OP, RECORD_WORDS, Trace } from '../engines/trace.ts';
-import { namer } from '../torture/result.ts';
+import { namer, stateNamer } from '../torture/result.ts';
 import type { Tortured, TortureSetup } from '../torture/setup.ts';
 
 /** Findings that a session keeps. */
@@ -53,7 +53,12 @@ export function muteHash(key: string): number {
 
 /** A finding's key without the numbers that another run may have otherwise: which CPU's, which of an array. */
 export function keyOf({ detector, key }: Finding): string {
-  return detector === 'lockorder' ? key : key.replace(/\[\d+\]/g, '[]').replace(/CPU \d+|\+\d+/g, '#');
+  return detector === 'lockorder'
+    ? key
+    : key
+        .replace(/\[\d+\]/g, '[]')
+        .replace(/ of state \d+/g, '')
+        .replace(/CPU \d+|[+#]\d+/g, '#');
 }
 
 /** What of an execution detectors of these names need. @returns one of TRACED, without and with a slab in the subject */
@@ -102,8 +107,9 @@ export class Watch {
     this.chosen = detectors(names);
     const at = gate.area.trace >>> 2;
     this.words = gate.w.subarray(at, at + gate.area.maxTrace * RECORD_WORDS);
-    const plain = namer(machine, setup, subject.layout);
-    const name = (addr: Addr): string => this.inObject(addr) ?? plain(addr);
+    const plain = namer(machine, setup, subject);
+    const stated = stateNamer(machine, setup, subject);
+    const name = (addr: Addr): string => stated(addr) ?? this.inObject(addr) ?? plain(addr);
     const { layout } = subject;
     const [regime] = layout ? regimesOf(layout) : [];
     this.watched = {
@@ -115,6 +121,9 @@ export class Watch {
         sizeOf: (object) => this.objects.get(object)?.bytes ?? 0,
         stable: (addr) => this.stable(addr),
         objectName: (object) => {
+          // As it is called in the name of its first word.
+          const own = stated(object)?.replace(/\..*$/, '');
+          if (own !== undefined) return own;
           const { layout } = this.objects.get(object) ?? {};
           return layout ? nameOf(layout) : plain(object);
         },

@@ -30,6 +30,8 @@ export interface BundleOptions {
   lockrigUrl: string;
   /** File URL of the running `lockrig/harness`. */
   harnessUrl: string;
+  /** File URL of the running `lockrig/mm`. */
+  mmUrl: string;
 }
 
 /** A bundled plugin. */
@@ -50,7 +52,7 @@ type Esbuild = typeof import('esbuild');
  * Bundles a user's lock or scenario.
  *
  * @param file - path of a .ts, .mts, .js or .mjs file
- * @param options - where `lockrig` and `lockrig/harness` lead
+ * @param options - where the entry points of lockrig lead
  * @returns the bundle on disk; it is removed when the process (or the worker that made it) exits
  * @throws PluginError if there is no such file, it does not compile, or it imports what is not there
  */
@@ -74,10 +76,9 @@ export async function bundlePlugin(file: string, options: BundleOptions): Promis
 }
 
 /** Everything by the place it has on this machine. */
-function local({ lockrigUrl, harnessUrl }: BundleOptions): Naming {
+function local({ lockrigUrl, harnessUrl, mmUrl }: BundleOptions): Naming {
   return {
-    lockrig: lockrigUrl,
-    harness: harnessUrl,
+    entries: { lockrig: lockrigUrl, 'lockrig/harness': harnessUrl, 'lockrig/mm': mmUrl },
     imported: (path) => pathToFileURL(path).href,
     required: (path) => path,
     source: (path) => ({ url: pathToFileURL(path).href, filename: path, dirname: dirname(path) }),
@@ -91,8 +92,7 @@ function portable(entry: string): Naming {
     return `/plugin/${steps.map((step) => (step === '..' ? 'up' : step)).join('/')}`;
   };
   return {
-    lockrig: 'lockrig',
-    harness: 'lockrig/harness',
+    entries: { lockrig: 'lockrig', 'lockrig/harness': 'lockrig/harness', 'lockrig/mm': 'lockrig/mm' },
     imported: portableName,
     required: portableName,
     source: (path) => ({

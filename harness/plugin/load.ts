@@ -29,7 +29,7 @@ const INTERRUPTED = 130;
  * Loads a user's lock or scenario file.
  *
  * @param file - path of a .ts, .mts, .js or .mjs file
- * @param urls - where `lockrig` and `lockrig/harness` lead
+ * @param urls - where the entry points of lockrig lead
  * @returns the bundle's URL and hash, and the definitions in it
  * @throws PluginError with one sentence about whatever is wrong with the file
  */
@@ -76,6 +76,7 @@ async function importBundle(bundle: PluginBundle, urls: LoadOptions): Promise<ob
     const ours = new Map([
       [urls.lockrigUrl, 'lockrig'],
       [urls.harnessUrl, 'lockrig/harness'],
+      [urls.mmUrl, 'lockrig/mm'],
     ]);
     await afterEcho();
     const entry = await realpath(file).catch(() => file);

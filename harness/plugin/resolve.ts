@@ -1,7 +1,7 @@
 /**
  * Where the imports of a user's file lead.
  *
- * `lockrig` and `lockrig/harness` are the copy that is running, by its URL: a second copy would have its own types and its own
+ * `lockrig` and its other entry points are the copy that is running, by its URL: a second copy would have its own types and its own
  * shared memory layouts. The user's own files are bundled. Other packages stay where they are installed, by absolute URL,
  * resolved as Node would from the importing file: a published library may start workers or read files beside itself, and
  * inside a bundle its `import.meta.url` would lie. Two sorts of package are bundled after all: those that depend on lockrig,
@@ -17,10 +17,8 @@ import { isForeign } from './packages.ts';
 
 /** How a bundle writes down what lies outside it: as places on this machine or, for the hash, as what they are. */
 export interface Naming {
-  /** URL of the running copy of `lockrig`. */
-  lockrig: string;
-  /** URL of the running copy of `lockrig/harness`. */
-  harness: string;
+  /** URLs of the running copy, by the entry points that are imported. */
+  entries: Readonly<Record<string, string>>;
   /** URL for an import of a package's file. */
   imported(path: string): string;
   /** Path for a `require` of a package's file. */
@@ -70,10 +68,9 @@ async function resolveImport(
   const { path: request, kind } = args;
   const again = (args.pluginData as { again?: boolean } | undefined)?.again === true;
   if (again || kind === 'entry-point') return undefined;
-  if (request === 'lockrig' || request === 'lockrig/harness') {
-    if (kind === 'require-call') return { path: request, namespace: OURS };
-    return { path: request === 'lockrig' ? naming.lockrig : naming.harness, external: true };
-  }
+  const running = Object.hasOwn(naming.entries, request) ? naming.entries[request] : undefined;
+  if (running !== undefined)
+    return kind === 'require-call' ? { path: request, namespace: OURS } : { path: running, external: true };
   if (isBuiltin(request))
     return { path: request.startsWith('node:') ? request : `node:${request}`, external: true };
   if (request.startsWith('file:')) return { path: fileURLToPath(request) };

@@ -13,7 +13,7 @@ import { framesOf, stackLines } from '../explore/stacks.ts';
 import { type Suppression, suppresses, wordNames } from '../explore/suppress.ts';
 import { isOwn, type Place, placeOf } from './places.ts';
 import { namer, type Violation } from './result.ts';
-import type { TortureSetup } from './setup.ts';
+import type { Tortured, TortureSetup } from './setup.ts';
 
 /** One race: a word, and two kinds of access to it. */
 export interface RaceReport {
@@ -31,7 +31,7 @@ export interface RaceWatchOptions {
   readonly machine: Machine;
   readonly setup: TortureSetup;
   readonly watched: HbHandle;
-  readonly layout: object | undefined;
+  readonly definition: Tortured;
   readonly suppress: readonly Suppression[];
 }
 
@@ -95,9 +95,9 @@ export class RaceWatch {
   }
 
   private report(note: RaceNote, startedAt: number): RaceReport | undefined {
-    const { machine, setup, layout, suppress } = this.options;
+    const { machine, setup, definition, suppress } = this.options;
     const addr = hbWord(this.options.watched, note.addr);
-    const word = namer(machine, setup, layout)(addr);
+    const word = namer(machine, setup, definition)(addr);
     const { cpu, other, kind, otherKind, before, value, clock, known } = note;
     const [mine, theirs] = [HB_KINDS[kind]!, HB_KINDS[otherKind]!];
     const stacks = new Map(
@@ -112,7 +112,7 @@ export class RaceWatch {
       { at: 1, cpu: other },
     ];
     const finding: Finding = { detector: 'races', key: word, text, details: [], at, addresses: [addr] };
-    const names = wordNames(word, setup.subject.name, layout);
+    const names = wordNames(word, setup.subject.name, definition.layout);
     const by = suppress.find((each) => suppresses(each, finding, names, stacks));
     if (by) {
       this.used.add(by);

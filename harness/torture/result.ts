@@ -25,7 +25,7 @@ import { detailAt, ORACLES } from './oracles.ts';
 import type { ScenarioOutcomes } from './outcomes.ts';
 import type { TortureParams } from './params.ts';
 import type { RaceReport } from './races.ts';
-import type { TortureSetup } from './setup.ts';
+import type { Tortured, TortureSetup } from './setup.ts';
 import type { TraceReport } from './traces.ts';
 
 /** How a run ended. */
@@ -160,13 +160,32 @@ export function environment(): Environment {
   };
 }
 
-/** Names the addresses of a run. */
-export function namer(
+/**
+ * The names that a scenario gives the words of its states.
+ * @returns undefined for an address that has none
+ */
+export function stateNamer(
   machine: Machine,
-  setup: TortureSetup,
-  layout: object | undefined,
-): (addr: number) => string {
+  { lock, stateStride }: TortureSetup,
+  subject: Tortured,
+): (addr: number) => string | undefined {
+  if (subject.definition !== 'scenario' || subject.names === undefined) return () => undefined;
+  const { names, bytes, stride } = subject;
+  return (addr) => {
+    const episode = Math.floor((addr - lock) / stateStride);
+    const state = lock + episode * stateStride;
+    if (!(episode >= 0 && episode < stride) || addr >= state + bytes) return undefined;
+    const name = names(addr, state, machine.cpus);
+    if (typeof name !== 'string' || name === '') return undefined;
+    return episode === 0 ? name : `${name} of state ${episode}`;
+  };
+}
+
+/** Names the addresses of a run. */
+export function namer(machine: Machine, setup: TortureSetup, definition: Tortured): (addr: number) => string {
   const { lock, nested, mutexAddr, area, subject } = setup;
+  const { layout } = definition;
+  const stated = stateNamer(machine, setup, definition);
   const inside = (addr: number, base: number, struct: object, label: string): string | undefined => {
     if (addr < base || addr >= base + sizeOf(struct)) return undefined;
     for (const { name, offset, field } of infoOf(struct).fields) {
@@ -180,6 +199,8 @@ export function namer(
     ...nested.map((addr, at): [number, string] => [addr, `${subject.name}[${at + 1}]`]),
   ];
   return (addr) => {
+    const name = stated(addr);
+    if (name !== undefined) return name;
     for (const [base, label] of locks) {
       // The first field of a scenario's state is a field like the others.
       if (addr === base && subject.definition === 'lock') return label;
@@ -227,11 +248,12 @@ export function decodeWords(layout: object | undefined, words: readonly number[]
 export function readViolations(
   machine: Machine,
   setup: TortureSetup,
-  layout: object | undefined,
+  definition: Tortured,
   startedAt: number,
 ): Violation[] {
   const { words } = machine;
-  const name = namer(machine, setup, layout);
+  const { layout } = definition;
+  const name = namer(machine, setup, definition);
   const found: Violation[] = [];
   const count = Math.min(MAX_RECORDS, Atomics.load(words, (setup.area.control + Control.violations) >>> 2));
   for (let index = 0; index < count; index += 1) {

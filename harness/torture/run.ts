@@ -81,7 +81,7 @@ function reportStall(
   definition: Tortured,
   stacks: Stacks,
 ): StallReport {
-  const name = namer(machine, setup, definition.layout);
+  const name = namer(machine, setup, definition);
   const edges = waitEdges(stall.cpus);
   const cycle = waitCycle(edges);
   const names: Record<number, string> = {};
@@ -108,7 +108,7 @@ function reportDeath(
   setup: TortureSetup,
   definition: Tortured,
 ): DeathReport {
-  const name = namer(machine, setup, definition.layout);
+  const name = namer(machine, setup, definition);
   if (death.cpu < 0) return { cpu: death.cpu, why: death.why, lastHeartbeat: 0, held: [] };
   const state = stateOf(machine, death.cpu);
   return {
@@ -180,7 +180,7 @@ async function start(
         machine,
         setup,
         watched,
-        layout: definition.layout,
+        definition,
         suppress,
       });
     return { params, machine, setup, pool, traces, races };
@@ -253,7 +253,7 @@ export async function torture(
       caughtAt = now;
     }
     if (violationCount() > 0 && detectedMs === undefined) {
-      detectedMs = readViolations(machine, setup, definition.layout, startedAt)[0]?.afterMs ?? now;
+      detectedMs = readViolations(machine, setup, definition, startedAt)[0]?.afterMs ?? now;
       caughtAt = now;
     }
     if (params.failFast && judgesSleep && detectedMs === undefined && sleepers()) detectedMs = caughtAt = now;
@@ -311,7 +311,7 @@ export async function torture(
     await pool.destroy();
   }
   const counts = allCounts(machine, setup);
-  const violations = readViolations(machine, setup, definition.layout, startedAt);
+  const violations = readViolations(machine, setup, definition, startedAt);
   const violationCounts = readOracleCounts(machine, setup);
   const raced = races?.look(startedAt, true) ?? [];
   for (const race of raced) violations.push(race.violation);
@@ -357,7 +357,7 @@ export async function torture(
     detectedMs: violations[0]?.afterMs ?? detectedMs,
     firstAcquisition: Atomics.load(machine.words, (control + Control.firstAcquisition) >>> 2),
     outcomes,
-    trace: failed ? traces?.report(machine, setup, definition.layout) : undefined,
+    trace: failed ? traces?.report(machine, setup, definition) : undefined,
     races: raced,
     notes: [...notesOn(params, counts), ...(races?.notes() ?? [])],
   };

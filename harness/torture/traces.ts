@@ -15,7 +15,7 @@ import { columnsOf, describe, matters } from '../explore/show.ts';
 import type { TortureParams } from './params.ts';
 import { isOwn, type Place, placeOf } from './places.ts';
 import { namer } from './result.ts';
-import type { TortureSetup } from './setup.ts';
+import type { Tortured, TortureSetup } from './setup.ts';
 
 /** A word that CPUs were in conflict about near the failure. */
 export interface ConflictReport {
@@ -79,8 +79,8 @@ export class Traces {
   }
 
   /** The evidence of a failure. */
-  report(machine: Machine, setup: TortureSetup, layout: object | undefined): TraceReport {
-    const name = namer(machine, setup, layout);
+  report(machine: Machine, setup: TortureSetup, definition: Tortured): TraceReport {
+    const name = namer(machine, setup, definition);
     const each = this.records(setup).map((records) => records.slice(-NEAR));
     const order = this.tracing.handle.ordered ? ordering(each) : undefined;
     const found = conflicts(each.flat()).slice(0, CONFLICTS);

@@ -67,6 +67,7 @@ export {
   slab,
   slabAt,
   slabBytes,
+  slabPlaces,
 } from './slab.ts';
 export { isTypeStable, typeStable } from './stable.ts';
 export {

@@ -126,6 +126,16 @@ export function slabBytes(spec: SlabSpec, cpus: number): number {
   return head + SLAB_PAGE + body;
 }
 
+/** Where the objects of a slab lie that is set up at `at`. @returns the first, bytes from one to the next, how many */
+export function slabPlaces(
+  at: Addr,
+  spec: SlabSpec,
+  cpus: number,
+): { readonly first: Addr; readonly stride: number; readonly objects: number } {
+  const { head, stride, objects } = plan(spec, cpus);
+  return { first: roundUp(at + head, SLAB_PAGE), stride, objects };
+}
+
 /** How a slab is set up. */
 export interface SlabSetup {
   readonly cpus: number;
@@ -213,8 +223,8 @@ export function slab(user: SlabUser, at: Addr, layout: SlabSpec['layout']): Slab
  * @param cpus CPUs that it was set up for
  */
 export function slabAt(user: SlabUser, at: Addr, spec: SlabSpec, cpus: number): Slab {
-  const { layouts, head, ...shape } = plan(spec, cpus);
-  return slabOf(user, at, layouts, { ...shape, first: roundUp(at + head, SLAB_PAGE) });
+  const { layouts, ...shape } = plan(spec, cpus);
+  return slabOf(user, at, layouts, { ...shape, first: slabPlaces(at, spec, cpus).first });
 }
 
 function slabOf({ isa, cpu }: SlabUser, at: Addr, kinds: readonly object[], shape: SlabShape): Slab {

@@ -16,15 +16,45 @@ import { tas } from '../locking/tas.ts';
 import { track } from '../locking/track.ts';
 import { type Cpu, type Lists, lists, type Slab, slabAt } from '../memory/index.ts';
 import { rcu } from '../rcu/index.ts';
+import type { AnonVmas } from './anon-vma.ts';
+import type { Faults } from './fault.ts';
+import type { Mms } from './fork.ts';
+import type { IMmap } from './i-mmap.ts';
+import type { Lru } from './lru.ts';
+import type { Mlock } from './mlock/design.ts';
+import type { Maps } from './mmap.ts';
+import type { MmuGather } from './mmu-gather.ts';
+import type { Mremap } from './mremap.ts';
+import type { PageAlloc } from './page-alloc.ts';
+import type { PageCache } from './page-cache.ts';
+import type { PageTables } from './page-table.ts';
+import type { Pages } from './pages.ts';
+import type { RbTree } from './rbtree.ts';
+import type { Reclaim } from './reclaim.ts';
+import type { Rmap } from './rmap/index.ts';
+import type { Sections } from './sections.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
+import type { Stack } from './stack.ts';
+import type { Swap } from './swap.ts';
+import type { Swapoff } from './swapoff.ts';
+import type { Tlb } from './tlb.ts';
+import type { Unmappable } from './unmappable.ts';
+import type { User } from './user.ts';
+import type { Vmas } from './vma.ts';
+import type { VmaTree } from './vma-tree.ts';
 import { planWorld, type SlabSpecs, slabSpecs, type World } from './world.ts';
+import type { Zap } from './zap.ts';
 
 /** The classes of locks that the model uses; each call takes the address of one. */
 export interface MmLocks {
   /** Spinlocks: page_table_lock, i_mmap_lock of its time, lru_lock, zone, swap, tree, mmlist. */
   readonly spin: Required<MutexOps>;
-  /** Sleeping locks with one holder: i_sem, anon_vma->lock since 2.6.39. */
+  /** Sleeping locks with one holder: i_sem. */
   readonly mutex: Required<MutexOps>;
+  /** anon_vma->lock, anonmm->lock: spinlocks in 2004, mutexes from Linux 3.0. */
+  readonly anon: Required<MutexOps>;
+  /** i_shared_sem, i_mmap_lock, i_mmap_mutex: likewise. */
+  readonly iMmap: Required<MutexOps>;
   /** mmap_sem. */
   readonly rwsem: Required<Omit<RwOps, 'tryUpgrade'>>;
   /** PG_locked of a page's flags. */
@@ -60,10 +90,46 @@ export interface BaseEnv {
   readonly slabs?: Partial<SlabSpecs>;
 }
 
+/** All modules of a kernel, in the order in which they are made; see the head of each file. */
+export interface Modules {
+  readonly sections: Sections;
+  readonly pages: Pages;
+  readonly pageAlloc: PageAlloc;
+  readonly lru: Lru;
+  readonly mlock: Mlock;
+  readonly tlb: Tlb;
+  readonly pgtable: PageTables;
+  readonly gather: MmuGather;
+  readonly rbtree: RbTree;
+  readonly vmaTree: VmaTree;
+  readonly iMmap: IMmap;
+  readonly anonVma: AnonVmas;
+  readonly swap: Swap;
+  readonly pageCache: PageCache;
+  readonly unmappable: Unmappable;
+  readonly rmap: Rmap;
+  readonly zap: Zap;
+  readonly vmas: Vmas;
+  readonly stack: Stack;
+  readonly maps: Maps;
+  readonly mremap: Mremap;
+  readonly mms: Mms;
+  readonly faults: Faults;
+  readonly user: User;
+  readonly reclaim: Reclaim;
+  readonly swapoff: Swapoff;
+}
+
+/** The model on one CPU. */
+export interface Kernel extends Base, Modules {}
+
 function defaultLocks(isa: Isa, cpu: Cpu, world: World): MmLocks {
   const areaOf = (other: number): Addr => world.pageWaits + other * world.pageWaitsStride;
+  const spin = track('mutex', cpu, tas.create(isa, cpu)) as MmLocks['spin'];
   return {
-    spin: track('mutex', cpu, tas.create(isa, cpu)) as MmLocks['spin'],
+    spin,
+    anon: spin,
+    iMmap: spin,
     mutex: track('mutex', cpu, mutex3.create(isa, cpu)) as MmLocks['mutex'],
     rwsem: track('rwsem', cpu, rwsem.create(isa, cpu)) as MmLocks['rwsem'],
     page: track('mutex', cpu, pageLock.create(isa, cpu, { area: areaOf(cpu.id), areaOf })) as MmLocks['page'],

@@ -10,7 +10,7 @@
  */
 import type { Addr } from '../arch/index.ts';
 import type { Base } from './kernel.ts';
-import { PAGE_STRUCT_BYTES, Page } from './structs.ts';
+import { MAPPING_ANON, PAGE_STRUCT_BYTES, Page } from './structs.ts';
 import { FRAME_BYTES } from './world.ts';
 
 /** Operations on struct pages. */
@@ -30,6 +30,11 @@ export interface Pages {
   getUnlessZero(page: Addr): boolean;
   /** Drops a reference. @returns whether it was the last: the caller frees the page */
   putTestzero(page: Addr): boolean;
+  /** Whose it is: an anon_vma or anonmm with {@link MAPPING_ANON}, an address_space, or 0. */
+  mappingOf(page: Addr): Addr;
+  indexOf(page: Addr): number;
+  /** Whether it is (or was last) anonymous. */
+  anon(page: Addr): boolean;
   /** Whether an entry maps it. */
   mapped(page: Addr): boolean;
   mapcount(page: Addr): number;
@@ -43,7 +48,7 @@ export interface Pages {
 }
 
 export function pages({ isa, spec, world }: Pick<Base, 'isa' | 'spec' | 'world'>): Pages {
-  const { flags, _refcount, _mapcount } = Page;
+  const { flags, _refcount, _mapcount, mapping, index } = Page;
   const { memMap, frames } = world;
   const end = memMap + PAGE_STRUCT_BYTES * (spec.frames + 1);
   const pfnOf = (page: Addr): number => (page - memMap) / PAGE_STRUCT_BYTES;
@@ -68,6 +73,9 @@ export function pages({ isa, spec, world }: Pick<Base, 'isa' | 'spec' | 'world'>
       return false;
     },
     putTestzero: (page) => isa.fetchAdd(page + _refcount, -1) === 1,
+    mappingOf: (page) => isa.readOnce(page + mapping),
+    indexOf: (page) => isa.readOnce(page + index),
+    anon: (page) => (isa.readOnce(page + mapping) & MAPPING_ANON) !== 0,
     mapped: (page) => isa.readOnce(page + _mapcount) >= 0,
     mapcount: (page) => isa.readOnce(page + _mapcount) + 1,
     has: (page, flag) => (isa.readOnce(page + flags) & flag) !== 0,

@@ -1,7 +1,7 @@
 /**
  * The format of page-table entries, and of virtual addresses.
  *
- *   present   1 | RW 2 | ACCESSED 4 | DIRTY 8 | frame number << 8
+ *   present   1 | RW 2 | ACCESSED 4 | DIRTY 8 | frame number << 8      PROTNONE 16 instead of 1: mapped, but nobody may use it
  *   swap      SWAP 32 | slot << 8
  *   file      FILE 64 | page of the file << 8      of a nonlinear vma, where the page was unmapped
  *   none      0
@@ -25,6 +25,8 @@ export const PTE_RW = 2;
 export const PTE_ACCESSED = 4;
 /** The processor sets it when it writes through the entry. */
 export const PTE_DIRTY = 8;
+/** Stands for PTE_PRESENT in an entry without any right: present for the kernel, not for the processor. */
+export const PTE_PROTNONE = 16;
 export const PTE_SWAP = 32;
 export const PTE_FILE = 64;
 /** Where the number begins. */
@@ -37,10 +39,13 @@ export const swpPte = (slot: number): number => (slot << PTE_SHIFT) | PTE_SWAP;
 /** The entry of a page of a nonlinear vma that is not mapped now. */
 export const filePte = (index: number): number => (index << PTE_SHIFT) | PTE_FILE;
 
-export const ptePresent = (pte: number): boolean => (pte & PTE_PRESENT) !== 0;
+/** Whether it maps a page. */
+export const ptePresent = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_PROTNONE)) !== 0;
+/** Whether the processor may use it to read. */
+export const pteUsable = (pte: number): boolean => (pte & PTE_PRESENT) !== 0;
 export const pteNone = (pte: number): boolean => pte === 0;
-export const pteSwap = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_SWAP)) === PTE_SWAP;
-export const pteFile = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_FILE)) === PTE_FILE;
+export const pteSwap = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_PROTNONE | PTE_SWAP)) === PTE_SWAP;
+export const pteFile = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_PROTNONE | PTE_FILE)) === PTE_FILE;
 export const pteWrite = (pte: number): boolean => (pte & PTE_RW) !== 0;
 export const pteDirty = (pte: number): boolean => (pte & PTE_DIRTY) !== 0;
 export const pteYoung = (pte: number): boolean => (pte & PTE_ACCESSED) !== 0;

@@ -234,6 +234,8 @@ export const PAGEVEC = 4;
 export const TLB_ENTRIES = 4;
 /** A translation: the virtual page with {@link TLB_VALID}, the address space, the entry as it was read. */
 export const TlbEntry = struct('tlb_entry', { page: u32, mm: ptr('mm_struct'), pte: u32 });
+/** Pages that a CPU gathers before it flushes. */
+export const GATHER_PAGES = 16;
 /** What each CPU has of the mm. */
 export const MmCpu = struct('mm_cpu', {
   active_mm: ptr('mm_struct').ownLine(),
@@ -244,6 +246,21 @@ export const MmCpu = struct('mm_cpu', {
   lru_add_count: i32,
   lru_add: ptr('page', PAGEVEC),
   tlb: words((TLB_ENTRIES * sizeOf(TlbEntry)) / 4).ownLine(),
+  /** Nobody's code runs in `active_mm` any more, and its translations may still be there (TLBSTATE_LAZY). */
+  tlb_lazy: u32.ownLine(),
+  /** Of each translation `debug_generation` of its frame when it was read. */
+  debug_tlb: words(TLB_ENTRIES),
+  /** What has been unmapped and waits for the flush of the TLBs (struct mmu_gather): of which mm, from where to where. */
+  gather_mm: ptr('mm_struct').ownLine(),
+  gather_start: u32,
+  gather_end: u32,
+  /** The mm is torn down. */
+  gather_fullmm: u32,
+  /** Entries that counted in `mm->rss`. */
+  gather_freed: i32,
+  gather_nr: i32,
+  /** Pages, table pages with the low bit set. */
+  gather_pages: ptr('page', GATHER_PAGES),
 });
 
 /** Sixteen entries of a page table, the content of a frame. */

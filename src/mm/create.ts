@@ -1,0 +1,108 @@
+/**
+ * A kernel is put together, and a model is set up.
+ *
+ * The order of the factories is that of the dependencies which are taken out once; a module that calls one behind it in the list does so by way of the kernel (`k.lru.release`).
+ */
+
+import { anonVma } from './anon-vma.ts';
+import { faults } from './fault.ts';
+import { mms } from './fork.ts';
+import { iMmap } from './i-mmap.ts';
+import { type BaseEnv, createBase, type Kernel, type Modules } from './kernel.ts';
+import { lru } from './lru.ts';
+import { lruCount } from './mlock/lru-count.ts';
+import { maps } from './mmap.ts';
+import { mmuGather } from './mmu-gather.ts';
+import { mremap } from './mremap.ts';
+import { pageAlloc } from './page-alloc.ts';
+import { pageCache } from './page-cache.ts';
+import { pageTables } from './page-table.ts';
+import { pages } from './pages.ts';
+import { rbtree } from './rbtree.ts';
+import { reclaim } from './reclaim.ts';
+import { type Regime, regimeByName } from './regime.ts';
+import { rmap } from './rmap/index.ts';
+import { sections } from './sections.ts';
+import { stack } from './stack.ts';
+import { swap } from './swap.ts';
+import { swapoff } from './swapoff.ts';
+import { tlb } from './tlb.ts';
+import { unmappable } from './unmappable.ts';
+import { user } from './user.ts';
+import { spinlockRecheckedForm } from './variants/page-lock-anon-vma/spinlock-under-rcu.ts';
+import { vmas } from './vma.ts';
+import { vmaTree } from './vma-tree.ts';
+import { zap } from './zap.ts';
+
+/** Makes a module for a kernel that has those before it. */
+export type Factory<Name extends keyof Modules> = (k: Kernel) => Modules[Name];
+
+/** Makes a module in place of another. @param original makes the one that it replaces */
+export type Replacement<Name extends keyof Modules> = (k: Kernel, original: Factory<Name>) => Modules[Name];
+
+/** Which kernel. */
+export interface KernelEnv extends BaseEnv {
+  /** Who takes which lock; `L`, Linus's tree of March 2004, unless given. */
+  readonly regime?: Regime;
+  /** Modules that are made differently: a design of one's own, or a variant. */
+  readonly modules?: { readonly [Name in keyof Modules]?: Replacement<Name> };
+}
+
+const FACTORIES: { readonly [Name in keyof Modules]: Factory<Name> } = {
+  sections: () => {
+    throw new Error('made from the regime');
+  },
+  pages,
+  pageAlloc,
+  lru,
+  mlock: lruCount,
+  pgtable: pageTables,
+  tlb,
+  gather: mmuGather,
+  rbtree,
+  vmaTree,
+  iMmap,
+  anonVma: (k) => anonVma(k, spinlockRecheckedForm),
+  swap,
+  pageCache,
+  unmappable,
+  rmap,
+  zap,
+  vmas,
+  stack,
+  maps,
+  mremap,
+  mms,
+  faults,
+  user,
+  reclaim,
+  swapoff,
+};
+
+/** Names a module that there is none of. */
+export class MmModuleError extends TypeError {
+  readonly code = 'EMMMODULE';
+  constructor(name: string) {
+    super(`the model has no module '${name}': it has ${Object.keys(FACTORIES).join(', ')}`);
+    this.name = 'MmModuleError';
+  }
+}
+
+/**
+ * The operations of the model on one CPU. No shared memory is accessed.
+ * @throws MmModuleError, MmSpecError
+ */
+export function createKernel({ regime = regimeByName('L')!, modules = {}, ...env }: KernelEnv): Kernel {
+  for (const name of Object.keys(modules)) if (!(name in FACTORIES)) throw new MmModuleError(name);
+  const k = { ...createBase(env) } as { -readonly [Key in keyof Kernel]: Kernel[Key] };
+  const make = <Name extends keyof Modules>(name: Name): void => {
+    const original =
+      name === 'sections'
+        ? (((kernel: Kernel) => sections(kernel, regime)) as Factory<Name>)
+        : FACTORIES[name];
+    const replacement = modules[name] as Replacement<Name> | undefined;
+    k[name] = (replacement ? replacement(k, original) : original(k)) as never;
+  };
+  for (const name of Object.keys(FACTORIES) as (keyof Modules)[]) make(name);
+  return k;
+}

@@ -1,0 +1,174 @@
+/**
+ * mremap: a mapping shrinks, grows, or moves (mm/mremap.c, Linux 2.6.5).
+ *
+ * Moving makes a new vma (copy_vma), moves the entries from the old tables to the new ones, and unmaps the old range, in which nothing is left then. The entries of a page are moved under
+ * page_table_lock; each is in exactly one place at every moment, so reclaim, which looks for the page under that lock, finds it at the one or the other address.
+ *
+ * Where pages are found by their address in an address space (anonmm), a moved page would not be found: such a page is given the new index if nobody else maps it, and is copied otherwise.
+ */
+import type { Addr } from '../arch/index.ts';
+import { EFAULT, EINVAL, ENOMEM } from './errno.ts';
+import { VM_FAULT_ERROR } from './fault.ts';
+import type { Kernel } from './kernel.ts';
+import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, pageAlign, pteNumber, ptePresent, TASK_SIZE } from './pte.ts';
+import { Mm, PG, VM, Vma } from './structs.ts';
+
+/** mremap may choose another address. */
+export const MREMAP_MAYMOVE = 1;
+
+/** Mappings change size or place. */
+export interface Mremap {
+  /**
+   * @param to where it is moved, whatever is there; 0: it stays if it can
+   * @returns the address; -EINVAL, -EFAULT when it is not one mapping, -ENOMEM when there is no room where it may go
+   */
+  mremap(mm: Addr, from: number, oldLength: number, newLength: number, flags?: number, to?: number): number;
+}
+
+export function mremap(k: Kernel): Mremap {
+  const { isa, vmas, vmaTree, pages, pgtable, sections, rmap, tlb, maps } = k;
+  const { vm_start, vm_end, vm_next, vm_flags, vm_file, vm_pgoff } = Vma;
+
+  /** Moves the entries of a range. @returns false: no memory for tables */
+  function moveTables(mm: Addr, vma: Addr, from: number, to: number, length: number): boolean {
+    for (let offset = 0; offset < length; offset += PAGE_SIZE) {
+      sections.enter('populate', { mm, vma });
+      const source = pgtable.lookup(mm, from + offset);
+      const wanted = source !== 0 && pgtable.read(source) !== 0;
+      const target = wanted ? pgtable.populate(mm, to + offset) : 0;
+      sections.leave();
+      if (!wanted) continue;
+      if (target === 0) return false;
+      sections.enter('pteChange', { mm, vma });
+      moveOne(mm, vma, source, target, from + offset, to + offset);
+      sections.leave();
+    }
+    return true;
+  }
+
+  function moveOne(mm: Addr, vma: Addr, source: Addr, target: Addr, from: number, to: number): void {
+    const pte = pgtable.getAndClear(source);
+    if (pte === 0) return;
+    tlb.flushPage(mm, from);
+    if (ptePresent(pte)) {
+      const page = pages.pageAt(pteNumber(pte));
+      if (!pages.has(page, PG.reserved.mask)) {
+        rmap.remove(page, source);
+        if (pages.anon(page)) {
+          rmap.addAnon(page, vma, to, target);
+          rmap.moved(page, to);
+        } else rmap.addFile(page, target);
+      }
+    }
+    pgtable.set(target, pte);
+  }
+
+  /** Whether the pages of a vma may be found elsewhere than at their index: an anonmm has no other way to find them. */
+  function movable(mm: Addr, vma: Addr, from: number, length: number): boolean {
+    if (sections.regime.anonRmap !== 'anonmm') return true;
+    for (let offset = 0; offset < length; offset += PAGE_SIZE) {
+      const at = pgtable.lookup(mm, from + offset);
+      const pte = at === 0 ? 0 : pgtable.read(at);
+      if (!ptePresent(pte)) continue;
+      const page = pages.pageAt(pteNumber(pte));
+      if (!pages.anon(page) || pages.has(page, PG.reserved.mask)) continue;
+      // A write fault gives it a page of its own if others have it, too.
+      if (
+        pages.mapcount(page) > 1 &&
+        (k.faults.handlePteFault(mm, vma, from + offset, true) & VM_FAULT_ERROR) !== 0
+      )
+        return false;
+    }
+    return true;
+  }
+
+  function move(mm: Addr, vma: Addr, from: number, oldLength: number, newLength: number, to: number): number {
+    const shift = (from - isa.read(vma + vm_start)) >>> PAGE_SHIFT;
+    const part = vmas.make(mm, {
+      start: to,
+      end: to + newLength,
+      flags: isa.read(vma + vm_flags),
+      file: isa.read(vma + vm_file),
+      pgoff: isa.read(vma + vm_pgoff) + shift,
+    });
+    if (part === 0) return -ENOMEM;
+    if (!rmap.copied(part, vma) || !movable(mm, vma, from, oldLength)) {
+      rmap.unlinked(part);
+      vmas.free(part);
+      return -ENOMEM;
+    }
+    vmas.link(part);
+    isa.write(mm + Mm.total_vm, isa.read(mm + Mm.total_vm) + (newLength >>> PAGE_SHIFT));
+    if ((isa.read(part + vm_flags) & VM.LOCKED) !== 0)
+      isa.write(mm + Mm.locked_vm, isa.read(mm + Mm.locked_vm) + (newLength >>> PAGE_SHIFT));
+    const moved = Math.min(oldLength, newLength);
+    if (!moveTables(mm, part, from, to, moved)) {
+      // What has been moved goes back to where there are tables for it.
+      moveTables(mm, vma, to, from, moved);
+      maps.munmap(mm, to, newLength);
+      return -ENOMEM;
+    }
+    maps.munmap(mm, from, oldLength);
+    return to;
+  }
+
+  /** What a mapping that grows by can grow by where it is: the gap behind it. */
+  function roomBehind(vma: Addr): number {
+    const next = isa.read(vma + vm_next);
+    return (next === 0 ? TASK_SIZE : isa.read(next + vm_start)) - isa.read(vma + vm_end);
+  }
+
+  function remap(
+    mm: Addr,
+    from: number,
+    oldLength: number,
+    newLength: number,
+    flags: number,
+    to: number,
+  ): number {
+    if (to === 0 && newLength <= oldLength) {
+      if (newLength < oldLength) {
+        const error = maps.munmap(mm, from + newLength, oldLength - newLength);
+        if (error !== 0) return error;
+      }
+      return from;
+    }
+    const vma = vmaTree.findVma(mm, from);
+    if (vma === 0 || isa.read(vma + vm_start) > from || isa.read(vma + vm_end) < from + oldLength)
+      return -EFAULT;
+    const spec = {
+      start: from + oldLength,
+      end: from + newLength,
+      flags: isa.read(vma + vm_flags),
+      file: isa.read(vma + vm_file),
+      pgoff: isa.read(vma + vm_pgoff) + ((from + oldLength - isa.read(vma + vm_start)) >>> PAGE_SHIFT),
+    };
+    if (to === 0 && isa.read(vma + vm_end) === spec.start && roomBehind(vma) >= newLength - oldLength)
+      return maps.mapAt(mm, spec) < 0 ? -ENOMEM : from;
+    if (to === 0 && (flags & MREMAP_MAYMOVE) === 0) return -ENOMEM;
+    if (to !== 0) {
+      const error = maps.munmap(mm, to, newLength);
+      if (error !== 0) return error;
+    }
+    const target = to === 0 ? maps.unmappedArea(mm, newLength) : to;
+    if (target < 0) return target;
+    // What was unmapped may have parted the vma.
+    const now = vmaTree.findVma(mm, from);
+    return move(mm, now, from, oldLength, newLength, target);
+  }
+
+  return {
+    mremap(mm, from, oldLength, newLength, flags = 0, to = 0) {
+      const [old, size] = [pageAlign(oldLength), pageAlign(newLength)];
+      const bad = [from, to].some(
+        (address) => address < 0 || (address & ~PAGE_MASK) !== 0 || address + size > TASK_SIZE,
+      );
+      if (bad || oldLength <= 0 || newLength <= 0 || from + old > TASK_SIZE) return -EINVAL;
+      if (to !== 0 && to < from + old && from < to + size) return -EINVAL;
+      sections.enter('syscall', { mm });
+      const result = remap(mm, from, old, size, flags, to);
+      sections.leave();
+      return result;
+    },
+  };
+}

@@ -1,0 +1,316 @@
+/**
+ * A census: what a model consists of while all its CPUs are at rest, counted once for all oracles.
+ *
+ * It reads memory and nothing else, by plain reads, so any thread can take one, on the machine or on a copy of its memory, with no more than a plan and a way to read. It trusts nothing that
+ * it reads: a pointer is followed only where it can lead to what it should, a list to where it is damaged, a page table once.
+ *
+ * What it finds is as it stands there, not as it should be; what should be is what the oracles say, one a file.
+ */
+import type { Addr, Isa } from '../../arch/index.ts';
+import type { Base } from '../kernel.ts';
+import { cpusOf, nameOfWord } from '../names.ts';
+import { pteNumber, ptePresent, pteSwap } from '../pte.ts';
+import {
+  AddressSpace,
+  AnonMm,
+  AnonVma,
+  AnonVmaChain,
+  Globals,
+  Mm,
+  MmCpu,
+  PAGE_STRUCT_BYTES,
+  PAGEVEC,
+  Page,
+  PG,
+  PteChain,
+  Vma,
+  Zone,
+} from '../structs.ts';
+import { FRAME_BYTES, type SlabSpecs } from '../world.ts';
+import { type Chain, walkChain } from './chains.ts';
+import { entryBytes, type RawEntry, spanOf, type Table, walkTables } from './tables.ts';
+import { readThings, type Thing, type Things } from './things.ts';
+
+/** What a census is taken of: a kernel, or what a thread that is no CPU has in its place. */
+export interface Observed extends Pick<Base, 'spec' | 'world'> {
+  readonly isa: Pick<Isa, 'read'>;
+}
+
+/** A page frame. Number 0 is the zero page. */
+export interface Frame {
+  readonly pfn: number;
+  /** Its struct page. */
+  readonly at: Addr;
+  readonly name: string;
+  readonly flags: number;
+  readonly refs: number;
+  /** `_mapcount`, as a number of entries. */
+  readonly maps: number;
+  readonly mapping: number;
+  readonly index: number;
+  readonly private: number;
+  /** Present entries that map it. */
+  readonly entries: Entry[];
+  /** Lists of pages that it is on. */
+  readonly lists: Chain[];
+  /** Where caches have it. */
+  readonly caches: Cached[];
+  /** References of batches on their way to the LRU. */
+  batched: number;
+  /** A walk of page tables has come through it. */
+  walked: boolean;
+  /** Nobody has ever set it up: a model need not have an allocator. */
+  readonly untouched: boolean;
+}
+
+/** A place of a cache that has a page. */
+export interface Cached {
+  /** As in `page 3 of address_space#0`, `swap entry 2`. */
+  readonly name: string;
+  /** The file; undefined: it is the swap cache. */
+  readonly file: Thing | undefined;
+  /** In the file; in the swap cache the entry. */
+  readonly index: number;
+}
+
+/** An entry of a page table that is not none. */
+export interface Entry extends RawEntry {
+  readonly mm: Thing;
+  /** As in `0x3000 of mm_struct#0`. */
+  readonly name: string;
+  /** The vma that has the address; undefined when none does. */
+  readonly vma: Thing | undefined;
+  /** Of a present entry its page; undefined when that is no page. */
+  readonly page: Frame | undefined;
+  readonly present: boolean;
+  /** Of a swap entry the entry, slot + 1; 0: it is none. */
+  readonly swap: number;
+}
+
+/** A table, and the address space that it was reached from. */
+export interface Reached extends Table {
+  readonly mm: Thing;
+}
+
+/** What is there. */
+export interface Census extends Observed {
+  readonly cpus: number;
+  read(addr: Addr): number;
+  /** An address in words. */
+  called(addr: Addr): string;
+  /** By number. */
+  readonly frames: readonly Frame[];
+  frameOf(page: Addr): Frame | undefined;
+  /** The frame whose content an address lies in. */
+  frameOfContent(addr: Addr): Frame | undefined;
+  readonly mms: Things;
+  readonly vmas: Things;
+  readonly anonVmas: Things;
+  readonly chains: Things;
+  readonly anonMms: Things;
+  readonly pteChains: Things;
+  readonly files: Things;
+  /** Live vmas that say they are an address space's, by address. */
+  vmasOf(mm: Addr): readonly Thing[];
+  readonly entries: readonly Entry[];
+  /** The word of the entry for an address; 0 where there is no table for it. */
+  entryAt(mm: Addr, address: number): Addr;
+  /** Tables in the order in which they were reached; one that was reached twice is there twice. */
+  readonly tables: readonly Reached[];
+  /** Upper entries that lead nowhere. */
+  readonly wild: readonly string[];
+  /** Lists of pages: free ones, those of each CPU, active and inactive ones. */
+  readonly pageLists: { readonly free: readonly Chain[]; readonly active: Chain; readonly inactive: Chain };
+  /** All other lists. */
+  readonly otherLists: readonly Chain[];
+  /** The list of an anon_vma: its `head`; of a vma: its `anon_vma_chain`; of a file: `i_mmap_nonlinear`. */
+  listAt(head: Addr): Chain | undefined;
+  readonly mmlist: Chain;
+}
+
+/** Takes one. */
+export function takeCensus({ isa, spec, world }: Observed): Census {
+  const read = (addr: Addr): number => isa.read(addr);
+  const cpus = cpusOf(world);
+  const things = (name: keyof SlabSpecs, layout: object): Things =>
+    readThings(isa, world.slabs[name], layout);
+  const mms = things('mms', Mm);
+  const vmas = things('vmas', Vma);
+  const anonVmas = things('anonVmas', AnonVma);
+  const chains = things('chains', AnonVmaChain);
+  const anonMms = things('anonMms', AnonMm);
+  const pteChains = things('pteChains', PteChain);
+  const files = things('files', AddressSpace);
+  const called = (addr: Addr): string => nameOfWord(world, spec, addr) ?? `0x${(addr >>> 0).toString(16)}`;
+
+  const frames = Array.from({ length: spec.frames + 1 }, (_, pfn): Frame => {
+    const at = world.memMap + PAGE_STRUCT_BYTES * pfn;
+    const [flags, refs, maps] = [read(at + Page.flags), read(at + Page._refcount), read(at + Page._mapcount)];
+    const mapping = read(at + Page.mapping);
+    return {
+      pfn,
+      at,
+      name: `page[${pfn}]`,
+      flags,
+      refs,
+      maps: maps + 1,
+      mapping,
+      index: read(at + Page.index),
+      private: read(at + Page.private),
+      entries: [],
+      lists: [],
+      caches: [],
+      batched: 0,
+      walked: false,
+      untouched: (flags | refs | maps | mapping | read(at + Page.lru)) === 0,
+    };
+  });
+  const frameOf = (page: Addr): Frame | undefined => frames[(page - world.memMap) / PAGE_STRUCT_BYTES];
+  const frameOfContent = (addr: Addr): Frame | undefined =>
+    frames[Math.floor((addr - world.frames) / FRAME_BYTES)];
+
+  const byMm = new Map<Addr, Thing[]>();
+  for (const vma of vmas.live) {
+    const mm = read(vma.at + Vma.vm_mm);
+    const list = byMm.get(mm);
+    if (list) list.push(vma);
+    else byMm.set(mm, [vma]);
+  }
+  const startOf = ({ at }: Thing): number => read(at + Vma.vm_start);
+  for (const list of byMm.values()) list.sort((one, other) => startOf(one) - startOf(other));
+  const vmasOf = (mm: Addr): readonly Thing[] => byMm.get(mm) ?? [];
+
+  // Page tables.
+  const entries: Entry[] = [];
+  const tables: Reached[] = [];
+  const wild: string[] = [];
+  const seen = new Set<Addr>();
+  const lowest = new Map<string, Addr>();
+  const span = spanOf(spec);
+  const slot = (mm: Addr, address: number): string => `${mm} ${Math.floor(address / span)}`;
+  for (const mm of mms.live) {
+    const own = vmasOf(mm.at);
+    let at = 0;
+    walkTables(isa, spec, world, read(mm.at + Mm.pgd), seen, {
+      table(table) {
+        tables.push({ ...table, mm });
+        frames[table.pfn]!.walked = true;
+        if (table.lowest) lowest.set(slot(mm.at, table.address), table.at);
+        at = 0;
+      },
+      entry(raw) {
+        const { address, pte } = raw;
+        // Entries come by address, and so do vmas.
+        while (at < own.length && read(own[at]!.at + Vma.vm_end) <= address) at += 1;
+        const vma = own[at] && startOf(own[at]!) <= address ? own[at] : undefined;
+        const present = ptePresent(pte);
+        const page = present ? frames[pteNumber(pte)] : undefined;
+        const entry = {
+          ...raw,
+          mm,
+          name: `0x${address.toString(16)} of ${mm.name}`,
+          vma,
+          page,
+          present,
+          swap: pteSwap(pte) ? pteNumber(pte) : 0,
+        };
+        entries.push(entry);
+        page?.entries.push(entry);
+      },
+      wild(where, points) {
+        const from = where === 0 ? `${mm.name}.pgd` : called(where);
+        wild.push(`${from} is 0x${(points >>> 0).toString(16)}, which is no table`);
+      },
+    });
+  }
+
+  // Caches.
+  for (let slot = 0; slot < spec.swapPages; slot += 1) {
+    const page = read(world.swapCache + 4 * slot);
+    if (page !== 0)
+      frameOf(page)?.caches.push({ name: `swap entry ${slot + 1}`, file: undefined, index: slot + 1 });
+  }
+  for (const file of files.all)
+    for (let index = 0; index < spec.filePages; index += 1) {
+      const page = read(world.pageTrees + 4 * (file.index * spec.filePages + index));
+      if (page !== 0) frameOf(page)?.caches.push({ name: `page ${index} of ${file.name}`, file, index });
+    }
+
+  // Lists.
+  const inPage = (entry: Addr): boolean => frameOf(entry - Page.lru)?.pfn !== undefined;
+  const pageList = (name: string, head: Addr): Chain => {
+    const chain = walkChain(isa, name, head, inPage, (entry) => frameOf(entry - Page.lru)!.name);
+    for (const entry of chain.entries) frameOf(entry - Page.lru)!.lists.push(chain);
+    return chain;
+  };
+  const byHead = new Map<Addr, Chain>();
+  const listOf = (name: string, head: Addr, of: Things, link: Addr): Chain => {
+    const within = (entry: Addr): boolean => of.at(entry - link) !== undefined;
+    const chain = walkChain(isa, name, head, within, (entry) => of.called(entry - link));
+    byHead.set(head, chain);
+    return chain;
+  };
+  const { zone, globals, perCpu, perCpuStride } = world;
+  const free = [pageList('zone.free_list', zone + Zone.free_list)];
+  for (let cpu = 0; cpu < cpus; cpu += 1) {
+    const mine = perCpu + perCpuStride * cpu;
+    free.push(pageList(`mm_cpu[${cpu}].pcp`, mine + MmCpu.pcp));
+    const batched = Math.min(read(mine + MmCpu.lru_add_count), PAGEVEC);
+    for (let at = 0; at < batched; at += 1) {
+      const frame = frameOf(read(mine + MmCpu.lru_add + 4 * at));
+      if (frame) frame.batched += 1;
+    }
+  }
+  const pageLists = {
+    free,
+    active: pageList('zone.active_list', zone + Zone.active_list),
+    inactive: pageList('zone.inactive_list', zone + Zone.inactive_list),
+  };
+  const mmlist = listOf('init_mmlist', globals + Globals.init_mmlist, mms, Mm.mmlist);
+  const otherLists = [
+    mmlist,
+    ...anonVmas.live.map(({ name, at }) =>
+      listOf(`${name}.head`, at + AnonVma.head, chains, AnonVmaChain.same_anon_vma),
+    ),
+    ...vmas.live.map(({ name, at }) =>
+      listOf(`${name}.anon_vma_chain`, at + Vma.anon_vma_chain, chains, AnonVmaChain.same_vma),
+    ),
+    ...files.live.map(({ name, at }) =>
+      listOf(`${name}.i_mmap_nonlinear`, at + AddressSpace.i_mmap_nonlinear, vmas, Vma.nonlinear),
+    ),
+  ];
+
+  return {
+    isa,
+    spec,
+    world,
+    cpus,
+    read,
+    called,
+    frames,
+    frameOf,
+    frameOfContent,
+    mms,
+    vmas,
+    anonVmas,
+    chains,
+    anonMms,
+    pteChains,
+    files,
+    vmasOf,
+    entries,
+    entryAt(mm, address) {
+      const table = lowest.get(slot(mm, address)) ?? 0;
+      return table === 0 ? 0 : table + ((address % span) >>> 12) * entryBytes(spec);
+    },
+    tables,
+    wild,
+    pageLists,
+    otherLists,
+    listAt: (head) => byHead.get(head),
+    mmlist,
+  };
+}
+
+/** Whether entries that map a page count: not those of the zero page, not those of a reserved one. */
+export const counts = ({ pfn, flags }: Frame): boolean => pfn !== 0 && (flags & PG.reserved.mask) === 0;

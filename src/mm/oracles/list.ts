@@ -1,0 +1,15 @@
+/**
+ * O-LIST: doubly linked lists are whole (mm.md C.5).
+ *
+ * An entry has one pair of words, so it points back to one neighbour: what is on two lists, or on one twice, is damage of one of them, and shows there.
+ */
+import type { Oracle } from './oracle.ts';
+
+export const list: Oracle = {
+  name: 'O-LIST',
+  says: 'doubly linked lists are whole, so nothing is on two of them',
+  check({ pageLists: { free, active, inactive }, otherLists }) {
+    const broken = [...free, active, inactive, ...otherLists].find(({ wrong }) => wrong !== undefined);
+    return broken && `${broken.name}: ${broken.wrong}`;
+  },
+};

@@ -1,0 +1,44 @@
+/**
+ * O-MAP: a page's `_mapcount` is the number of entries that map it, and reverse mapping finds them all (mm.md C.5).
+ *
+ * Which entries a page has comes from the page tables of all address spaces, read from end to end; what reverse mapping finds from the design at hand. A design that keeps the
+ * entries themselves must not have others, either. An anonymous page of which the anon_vma has no vma that maps it is O-AV's.
+ */
+import { type Census, counts, type Frame } from './census.ts';
+import { first, type Oracle } from './oracle.ts';
+import { isAnon, type Mappers, pointerOf, vmasOfAnonVma } from './rmap.ts';
+
+const MAP = [() => 'no entry maps it', () => '1 entry maps it', (count: number) => `${count} entries map it`];
+const where = ({ entries }: Frame): string =>
+  entries.length === 0 ? '' : `: ${entries.map(({ name }) => name).join(', ')}`;
+
+/** Whether none of the vmas that map an anonymous page is on the list of its anon_vma: what O-AV is about. */
+export function isLost(census: Census, frame: Frame, { exact }: Mappers): boolean {
+  const pointer = pointerOf(frame.mapping);
+  if (exact || !isAnon(frame) || census.anonMms.at(pointer)) return false;
+  const known = vmasOfAnonVma(census, pointer);
+  return !frame.entries.some(({ vma }) => vma && known.includes(vma));
+}
+
+export const map: Oracle = {
+  name: 'O-MAP',
+  says: 'a mapcount is the number of entries that map the page, and reverse mapping finds each of them',
+  check(census, { rmapOf }) {
+    const { frames, called } = census;
+    return first(frames, (frame) => {
+      const { at, name, maps, entries, untouched } = frame;
+      if (untouched || !counts(frame)) return undefined;
+      if (maps !== entries.length)
+        return `${name}._mapcount says ${maps}, and ${MAP[Math.min(entries.length, 2)]!(entries.length)}${where(frame)}`;
+      const found = rmapOf(at, census);
+      if (entries.length > 0 && isLost(census, frame, found)) return undefined;
+      const missed = entries.find((entry) => !found.entries.has(entry.at));
+      if (missed) return `${name} is mapped at ${missed.name}, and reverse mapping does not find it there`;
+      if (!found.exact) return undefined;
+      const other = [...found.entries].find((entry) => !entries.some((each) => each.at === entry));
+      return other === undefined
+        ? undefined
+        : `reverse mapping of ${name} leads to ${called(other)}, which does not map it`;
+    });
+  },
+};

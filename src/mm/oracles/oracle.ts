@@ -1,0 +1,41 @@
+/** What a quiescent oracle is: a law that holds whenever all CPUs are at rest, checked over a {@link Census}. */
+import type { Addr } from '../../arch/index.ts';
+import type { Census } from './census.ts';
+import type { Ledger } from './ledger.ts';
+import type { RmapOf } from './rmap.ts';
+
+/** What only the one who asks knows. */
+export interface Asked {
+  /** From a page to the entries that map it, as the kernel at hand would find them. */
+  readonly rmapOf: RmapOf;
+  /** References that the asker holds himself, by the address of the struct page or anon_vma. */
+  readonly held: ReadonlyMap<Addr, number>;
+  /** Pages that isolators have. */
+  readonly isolated: number;
+  /** What users have written, and been told that it is written. */
+  readonly ledger: Ledger | undefined;
+}
+
+/** A law. */
+export interface Oracle {
+  /** As in mm.md C.5: `O-REF`. */
+  readonly name: string;
+  /** What it says, in a line. */
+  readonly says: string;
+  /** Not asked unless it is named: it holds for some designs only. */
+  readonly optional?: true;
+  /** @returns what is wrong, without the name; undefined: nothing */
+  readonly check: (census: Census, asked: Asked) => string | undefined;
+}
+
+/** The first sentence that `judge` has about one of them. */
+export function first<T>(all: Iterable<T>, judge: (each: T) => string | undefined): string | undefined {
+  for (const each of all) {
+    const wrong = judge(each);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
+
+/** `1 reference`, `2 references`. */
+export const times = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;

@@ -1,0 +1,52 @@
+/**
+ * The objects of a model's slabs as an oracle finds them: all that there are, free ones too, each with its name.
+ *
+ * Where they lie is read from the head of the slab, so a slab that is made differently is read as it is. An object of a slab for several layouts counts as a thing of its kind only while
+ * its tag says so. A slab that nobody has set up has no objects.
+ */
+import type { Addr, Isa } from '../../arch/index.ts';
+import { nameOf } from '../../memory/index.ts';
+import { SLAB_HEADER_BYTES, SlabHead, SlabHeader, tagOf } from '../../memory/objects.ts';
+
+/** An object of a slab. */
+export interface Thing {
+  readonly at: Addr;
+  /** Its number in the slab. */
+  readonly index: number;
+  /** As in `vm_area_struct#2`. */
+  readonly name: string;
+  readonly live: boolean;
+  /** Odd while it is live. */
+  readonly generation: number;
+}
+
+/** All objects of one kind. */
+export interface Things {
+  readonly all: readonly Thing[];
+  readonly live: readonly Thing[];
+  /** The object that begins at an address, free or not; undefined when none does. */
+  at(addr: Addr): Thing | undefined;
+  /** An address in words: the object's name, `NULL`, or the number. */
+  called(addr: Addr): string;
+}
+
+/** An address in words, where no name is known. */
+export const hex = (addr: number): string => (addr === 0 ? 'NULL' : `0x${(addr >>> 0).toString(16)}`);
+
+/** Reads the slab at an address. */
+export function readThings(isa: Pick<Isa, 'read'>, slab: Addr, layout: object): Things {
+  const stride = isa.read(slab + SlabHead.stride);
+  const objects = stride === 0 ? 0 : isa.read(slab + SlabHead.objects);
+  const first = isa.read(slab + SlabHead.first);
+  const [name, tag] = [nameOf(layout), tagOf(layout) | 0];
+  const slots = Array.from({ length: objects }, (_, index): Thing | undefined => {
+    const at = first + index * stride;
+    const header = at + stride - SLAB_HEADER_BYTES;
+    const generation = isa.read(header + SlabHeader.state);
+    if (isa.read(header + SlabHeader.kind) !== tag) return undefined;
+    return { at, index, name: `${name}#${index}`, live: (generation & 1) === 1, generation };
+  });
+  const all = slots.filter((each) => each !== undefined);
+  const at = (addr: Addr): Thing | undefined => slots[(addr - first) / stride];
+  return { all, live: all.filter((each) => each.live), at, called: (addr) => at(addr)?.name ?? hex(addr) };
+}

@@ -1,0 +1,103 @@
+/**
+ * Scenarios over the model: an address space or several, what each CPU does to them, and the laws that must hold when all are done.
+ *
+ * `defineMmScenario` is `defineScenario` with a kernel for tools: `init` gets one that has just been set up, each actor that of its CPU, and after the check the oracles of
+ * the model are asked. A user's scenario replaces modules as the shipped ones do.
+ */
+import type { Addr, Isa } from '../arch/index.ts';
+import type { Cpu } from '../memory/index.ts';
+import { defineScenario, type ScenarioDefinition, type ScenarioSpec } from '../scenario.ts';
+import { createKernel, type KernelEnv } from './create.ts';
+import type { Kernel } from './kernel.ts';
+import { initModel, modelBytes } from './model.ts';
+import { mmNames } from './names.ts';
+import { quiescent } from './oracles/index.ts';
+import type { Regime } from './regime.ts';
+import { type MmSpec, mmSpec } from './spec.ts';
+import type { SlabSpecs } from './world.ts';
+
+/** What an actor, init and check get. */
+export interface MmContext {
+  readonly k: Kernel;
+  /** The first of sixteen words of the scenario's own. */
+  readonly note: Addr;
+  /** What `init` has returned: an address space. It stands in the first word. */
+  readonly mm: Addr;
+}
+
+/** What a scenario over the model states; what it leaves out is as in `ScenarioSpec`. */
+export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpus' | 'mutant' | 'keeps'> {
+  readonly spec?: Partial<MmSpec>;
+  readonly regime?: Regime;
+  readonly modules?: KernelEnv['modules'];
+  readonly locks?: (isa: Isa, cpu: Cpu) => KernelEnv['locks'];
+  readonly slabs?: Partial<SlabSpecs>;
+  /** Sets the scene, on a model that has just been set up. @returns what the others get as `mm` */
+  init?(context: MmContext): unknown;
+  actors: ((context: MmContext) => void) | readonly ((context: MmContext) => void)[];
+  /** @returns what is wrong, or nothing; the oracles are asked besides */
+  check?(context: MmContext): string | undefined;
+  /** Oracles that are not asked. */
+  readonly except?: readonly string[];
+}
+
+/** Words that a scenario has for itself, in front of the model. */
+const NOTE_BYTES = 64;
+
+/** Defines a scenario over the model. @throws ScenarioDefinitionError, MmSpecError */
+export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kernel> {
+  const {
+    name,
+    spec,
+    regime,
+    modules,
+    locks,
+    slabs = {},
+    init,
+    actors,
+    check,
+    except,
+    mutant,
+    keeps,
+  } = given;
+  const each = typeof actors === 'function' ? undefined : actors;
+  const cpus = given.cpus ?? each?.length ?? 2;
+  const whole = mmSpec(spec);
+  const names = mmNames(whole, slabs);
+  const run = (actor: (context: MmContext) => void) => {
+    return ({ state, tools }: { state: Addr; tools: Kernel }): void =>
+      actor({ k: tools, note: state, mm: tools.isa.read(state) });
+  };
+  return defineScenario<Kernel>({
+    name,
+    cpus,
+    stride: 1,
+    state: NOTE_BYTES + modelBytes(whole, cpus, slabs),
+    create: (isa, cpu, state) =>
+      createKernel({
+        isa,
+        cpu,
+        at: state + NOTE_BYTES,
+        cpus,
+        spec: whole,
+        slabs,
+        ...(regime ? { regime } : {}),
+        ...(modules ? { modules } : {}),
+        ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
+      }),
+    names: (addr, state, of) => names(addr, state + NOTE_BYTES, of),
+    init({ state, tools }) {
+      initModel(tools, slabs, cpus);
+      const mm = init?.({ k: tools, note: state, mm: 0 });
+      if (typeof mm === 'number') tools.isa.write(state, mm);
+    },
+    actors: typeof actors === 'function' ? run(actors) : actors.map(run),
+    check({ state, tools, fail }) {
+      const own = check?.({ k: tools, note: state, mm: tools.isa.read(state) });
+      if (own !== undefined) fail(own);
+      for (const sentence of quiescent(tools, except ? { except } : {})) fail(sentence);
+    },
+    ...(mutant ? { mutant } : {}),
+    ...(keeps ? { keeps } : {}),
+  });
+}

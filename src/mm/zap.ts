@@ -1,0 +1,79 @@
+/**
+ * Zapping: takes entries out of page tables and drops what they stood for (unmap_vmas, zap_pte_range; Linux 2.6.5 to 2.6.12).
+ *
+ *   present   entry -> none, out of the reverse mapping, the page to the gather: freed, and off rss, when no TLB knows it any more
+ *   swap      entry -> none, one use of the slot less
+ *   file      entry -> none
+ *
+ * The caller holds the page_table_lock of the vma's tables.
+ */
+import type { Addr } from '../arch/index.ts';
+import type { Kernel } from './kernel.ts';
+import type { Gather } from './mmu-gather.ts';
+import { pteDirty, pteNumber, ptePresent, pteSwap, pteYoung } from './pte.ts';
+import { PG, VM, Vma } from './structs.ts';
+
+/** What zapping leaves alone. */
+export interface ZapDetails {
+  /** Only pages of this file, not private copies of them. */
+  readonly mapping?: Addr;
+  /** Only pages of the file from here ... */
+  readonly firstIndex?: number;
+  /** ... to here. */
+  readonly lastIndex?: number;
+}
+
+/** Takes entries out. */
+export interface Zap {
+  /** Zaps the entries of a vma in a range. @returns how many were present */
+  range(gather: Gather, vma: Addr, start: number, end: number, details?: ZapDetails): number;
+  /** Whether the page of an entry is one that counts: not the zero page, not a reserved one. */
+  counted(page: Addr): boolean;
+}
+
+export function zap(k: Kernel): Zap {
+  const { isa, pages, pgtable, gather: gathers, rmap, swap, mlock } = k;
+
+  const counted = (page: Addr): boolean => !pages.has(page, PG.reserved.mask);
+
+  function drop(gather: Gather, vma: Addr, at: Addr, address: number): boolean {
+    const pte = pgtable.getAndClear(at);
+    const page = pages.pageAt(pteNumber(pte));
+    if (!counted(page)) {
+      gathers.tlbRemoveEntry(gather, address);
+      return false;
+    }
+    // A write that is already in the TLB of another CPU may still come: the page is not free before the flush.
+    if (pteDirty(pte)) pages.set(page, PG.dirty.mask);
+    if (pteYoung(pte) && !pages.anon(page)) k.lru.markPageAccessed(page);
+    if ((isa.read(vma + Vma.vm_flags) & VM.LOCKED) !== 0) mlock.unmapLocked(page);
+    rmap.remove(page, at);
+    gathers.tlbRemovePage(gather, page, address);
+    return true;
+  }
+
+  function range(gather: Gather, vma: Addr, start: number, end: number, details: ZapDetails = {}): number {
+    const mm = isa.read(vma + Vma.vm_mm);
+    const { mapping, firstIndex = 0, lastIndex = 2 ** 31 } = details;
+    let present = 0;
+    pgtable.forEach(mm, start, end, (at, address) => {
+      const pte = pgtable.read(at);
+      if (pte === 0) return;
+      if (ptePresent(pte)) {
+        if (mapping !== undefined) {
+          const page = pages.pageAt(pteNumber(pte));
+          const index = pages.indexOf(page);
+          if (pages.mappingOf(page) !== mapping || index < firstIndex || index > lastIndex) return;
+        }
+        if (drop(gather, vma, at, address)) present += 1;
+        return;
+      }
+      if (mapping !== undefined) return;
+      pgtable.set(at, 0);
+      if (pteSwap(pte)) swap.freeSwapAndCache(pteNumber(pte));
+    });
+    return present;
+  }
+
+  return { range, counted };
+}
