@@ -13,9 +13,10 @@ import type { Addr, Isa } from '../../arch/index.ts';
 import { defineLock } from '../../locking/define.ts';
 import { CONTENDED, FREE, HELD, Mutex3 } from '../../locking/mutex3.ts';
 import { track } from '../../locking/track.ts';
-import { type Cpu, initSlab, LINE, roundUp, sizeOf } from '../../memory/index.ts';
+import { type Cpu, fieldAt, initSlab, LINE, roundUp, sizeOf } from '../../memory/index.ts';
 import { type AnonVmaForm, type AnonVmas, anonVma, constructAnonVma } from '../../mm/anon-vma.ts';
 import { type Base, createBase, type MmLocks } from '../../mm/kernel.ts';
+import { mmNames } from '../../mm/names.ts';
 import { type Pages, pages } from '../../mm/pages.ts';
 import { type MmSpec, mmSpec } from '../../mm/spec.ts';
 import { MAPPING_ANON, MAPPING_FLAGS, Page, Vma } from '../../mm/structs.ts';
@@ -96,6 +97,16 @@ const worldEnd = (slabs: Partial<SlabSpecs> | undefined, cpus: number, at: Addr)
 /** Bytes of a scene. */
 export const sceneBytes = (cpus: number, slabs?: Partial<SlabSpecs>): number =>
   worldEnd(slabs, cpus, 0) + roundUp(sizeOf(Notes), LINE);
+
+/** `names` of a scenario. */
+function namesOf(slabs: SceneOptions['slabs']) {
+  const model = mmNames(SCENE, slabs);
+  return (addr: Addr, state: Addr, cpus: number): string | undefined => {
+    const name = model(addr, state, cpus);
+    const field = name ?? fieldAt(Notes, addr - worldEnd(slabs, cpus, state));
+    return name ?? (field === undefined ? undefined : `anon_vma_notes.${field}`);
+  };
+}
 
 /** `create` of a scenario: a scene over a form of anon_vmas. */
 export const sceneOf =
@@ -258,6 +269,7 @@ export function race({
     create: sceneOf(form, about),
     init: ({ tools }: { tools: AnonVmaScene }) => begin(tools, about.slabs),
     check: atRest(about),
+    names: namesOf(about.slabs),
     actors: played(actors),
   });
   return classic<AnonVmaScene>({
@@ -296,6 +308,7 @@ export function control({
     stride: 1,
     state: sceneBytes(cpus, options.slabs),
     check: atRest(options),
+    names: namesOf(options.slabs),
     create: sceneOf(form, options),
     init: ({ tools }) => begin(tools, options.slabs),
     actors: played(actors),
