@@ -28,6 +28,7 @@ import {
 } from '../structs.ts';
 import { FRAME_BYTES, type SlabSpecs } from '../world.ts';
 import { type Chain, walkChain } from './chains.ts';
+import { unobserved } from './observe-isa.ts';
 import { entryBytes, type RawEntry, spanOf, type Table, walkTables } from './tables.ts';
 import { readThings, type Thing, type Things } from './things.ts';
 
@@ -129,7 +130,8 @@ export interface Census extends Observed {
 }
 
 /** Takes one. */
-export function takeCensus({ isa, spec, world }: Observed): Census {
+export function takeCensus({ isa: given, spec, world }: Observed): Census {
+  const isa = unobserved(given);
   const read = (addr: Addr): number => isa.read(addr);
   const cpus = cpusOf(world);
   const things = (name: keyof SlabSpecs, layout: object): Things =>
@@ -275,6 +277,9 @@ export function takeCensus({ isa, spec, world }: Observed): Census {
     ...vmas.live.map(({ name, at }) =>
       listOf(`${name}.anon_vma_chain`, at + Vma.anon_vma_chain, chains, AnonVmaChain.same_vma),
     ),
+    ...anonMms.live
+      .filter(({ at }) => read(at + AnonMm.head) === at)
+      .map(({ name, at }) => listOf(`${name}.list`, at + AnonMm.list, anonMms, AnonMm.list)),
     ...files.live.map(({ name, at }) =>
       listOf(`${name}.i_mmap_nonlinear`, at + AddressSpace.i_mmap_nonlinear, vmas, Vma.nonlinear),
     ),

@@ -3,8 +3,9 @@
  *
  *   page       an entry that maps it each, a place in a cache each, a batch on its way to the LRU, being a page table, and what the asker holds
  *   anon_vma   1 while a vma is on its list, 1 for each child below it, and what the asker holds
+ *   anonmm     its address space, and each of the family that it is the head of
  */
-import { AnonVma, PG } from '../structs.ts';
+import { AnonMm, AnonVma, PG } from '../structs.ts';
 import { type Census, counts, type Frame } from './census.ts';
 import type { Asked } from './oracle.ts';
 import { times } from './oracle.ts';
@@ -50,5 +51,14 @@ export function owedToAnonVma(
     [list.entries.length === 0 ? 0 : 1, 'list'],
     [children.length, 'child'],
     [held.get(at) ?? 0, 'holder'],
+  ]);
+}
+
+/** The references that an anonmm should have. */
+export function owedToAnonMm({ anonMms, mms, read }: Census, { at }: Thing): Owed {
+  const family = anonMms.live.filter((each) => each.at !== at && read(each.at + AnonMm.head) === at);
+  return sum([
+    [mms.at(read(at + AnonMm.mm))?.live ? 1 : 0, 'address space'],
+    [family.length, 'member'],
   ]);
 }
