@@ -9,7 +9,7 @@
 import type { Addr, Isa } from '../../arch/index.ts';
 import type { Base } from '../kernel.ts';
 import { cpusOf, nameOfWord } from '../names.ts';
-import { pteNumber, ptePresent, pteSwap } from '../pte.ts';
+import { PAGE_SHIFT, pteNumber, ptePresent, pteSwap, TASK_SIZE } from '../pte.ts';
 import {
   AddressSpace,
   AnonMm,
@@ -114,6 +114,8 @@ export interface Census extends Observed {
   /** Live vmas that say they are an address space's, by address. */
   vmasOf(mm: Addr): readonly Thing[];
   readonly entries: readonly Entry[];
+  /** Vmas on the list of an anon_vma, up to where it is damaged. */
+  familyOf(anonVma: Addr): readonly Thing[];
   /** The word of the entry for an address; 0 where there is no table for it. */
   entryAt(mm: Addr, address: number): Addr;
   /** Tables in the order in which they were reached; one that was reached twice is there twice. */
@@ -187,28 +189,32 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
   const tables: Reached[] = [];
   const wild: string[] = [];
   const seen = new Set<Addr>();
-  const lowest = new Map<string, Addr>();
+  const lowest = new Map<number, Addr>();
   const span = spanOf(spec);
-  const slot = (mm: Addr, address: number): string => `${mm} ${Math.floor(address / span)}`;
+  const slot = ({ index }: Thing, address: number): number =>
+    index * (TASK_SIZE / span) + Math.floor(address / span);
   for (const mm of mms.live) {
     const own = vmasOf(mm.at);
     let at = 0;
     walkTables(isa, spec, world, read(mm.at + Mm.pgd), seen, {
       table(table) {
-        tables.push({ ...table, mm });
-        frames[table.pfn]!.walked = true;
-        if (table.lowest) lowest.set(slot(mm.at, table.address), table.at);
+        const { pfn, address, lowest: isLowest } = table;
+        tables.push({ at: table.at, pfn, address, lowest: isLowest, mm });
+        frames[pfn]!.walked = true;
+        if (isLowest) lowest.set(slot(mm, address), table.at);
         at = 0;
       },
-      entry(raw) {
-        const { address, pte } = raw;
+      entry({ at: word, address, pte, torn }) {
         // Entries come by address, and so do vmas.
         while (at < own.length && read(own[at]!.at + Vma.vm_end) <= address) at += 1;
         const vma = own[at] && startOf(own[at]!) <= address ? own[at] : undefined;
         const present = ptePresent(pte);
         const page = present ? frames[pteNumber(pte)] : undefined;
-        const entry = {
-          ...raw,
+        const entry: Entry = {
+          at: word,
+          address,
+          pte,
+          torn,
           mm,
           name: `0x${address.toString(16)} of ${mm.name}`,
           vma,
@@ -246,6 +252,7 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
     return chain;
   };
   const byHead = new Map<Addr, Chain>();
+  const families = new Map<Addr, readonly Thing[]>();
   const listOf = (name: string, head: Addr, of: Things, link: Addr): Chain => {
     const within = (entry: Addr): boolean => of.at(entry - link) !== undefined;
     const chain = walkChain(isa, name, head, within, (entry) => of.called(entry - link));
@@ -305,14 +312,26 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
     vmasOf,
     entries,
     entryAt(mm, address) {
-      const table = lowest.get(slot(mm, address)) ?? 0;
-      return table === 0 ? 0 : table + ((address % span) >>> 12) * entryBytes(spec);
+      const thing = mms.at(mm);
+      const table = thing && lowest.get(slot(thing, address));
+      return table === undefined ? 0 : table + ((address % span) >>> PAGE_SHIFT) * entryBytes(spec);
     },
     tables,
     wild,
     pageLists,
     otherLists,
     listAt: (head) => byHead.get(head),
+    familyOf(anonVma) {
+      const known = families.get(anonVma);
+      if (known) return known;
+      const family: Thing[] = [];
+      for (const entry of byHead.get(anonVma + AnonVma.head)?.entries ?? []) {
+        const vma = vmas.at(read(entry - AnonVmaChain.same_anon_vma + AnonVmaChain.vma));
+        if (vma) family.push(vma);
+      }
+      families.set(anonVma, family);
+      return family;
+    },
     mmlist,
   };
 }

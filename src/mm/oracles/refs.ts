@@ -22,20 +22,20 @@ export const refs: Oracle = {
         if (frame.refs === owed.refs || (owed.refs === 0 && !free)) return undefined;
         return free && owed.refs === 0
           ? `${name} is on ${free.name} with ${times(frame.refs, 'reference')}`
-          : `${name}._refcount is ${frame.refs}, and ${owed.refs} is right: ${owed.made}`;
+          : `${name}._refcount is ${frame.refs}, and ${owed.refs} is right: ${owed.made()}`;
       }) ??
       first(anonVmas.live, (anonVma) => {
         const owed = owedToAnonVma(census, anonVma, asked);
         const has = read(anonVma.at + AnonVma.ref);
         return owed && owed.refs !== 0 && owed.refs !== has
-          ? `${anonVma.name}.ref is ${has}, and ${owed.refs} is right: ${owed.made}`
+          ? `${anonVma.name}.ref is ${has}, and ${owed.refs} is right: ${owed.made()}`
           : undefined;
       }) ??
       first(anonMms.live, (anonMm) => {
         const owed = owedToAnonMm(census, anonMm);
         const has = read(anonMm.at + AnonMm.count);
         return owed.refs !== 0 && owed.refs !== has
-          ? `${anonMm.name}.count is ${has}, and ${owed.refs} is right: ${owed.made}`
+          ? `${anonMm.name}.count is ${has}, and ${owed.refs} is right: ${owed.made()}`
           : undefined;
       })
     );
