@@ -30,7 +30,7 @@ import { FRAME_BYTES, type SlabSpecs } from '../world.ts';
 import { type Chain, walkChain } from './chains.ts';
 import { unobserved } from './observe-isa.ts';
 import { entryBytes, type RawEntry, spanOf, type Table, walkTables } from './tables.ts';
-import { readThings, type Thing, type Things } from './things.ts';
+import { label, readThings, type Thing, type Things } from './things.ts';
 
 /** What a census is taken of: a kernel, or what a thread that is no CPU has in its place. */
 export interface Observed extends Pick<Base, 'spec' | 'world'> {
@@ -78,7 +78,7 @@ export interface Cached {
 export interface Entry extends RawEntry {
   readonly mm: Thing;
   /** As in `0x3000 of mm_struct#0`. */
-  readonly name: string;
+  name(): string;
   /** The vma that has the address; undefined when none does. */
   readonly vma: Thing | undefined;
   /** Of a present entry its page; undefined when that is no page. */
@@ -114,6 +114,8 @@ export interface Census extends Observed {
   /** Live vmas that say they are an address space's, by address. */
   vmasOf(mm: Addr): readonly Thing[];
   readonly entries: readonly Entry[];
+  /** How many live anon_vmas have this one for a root. */
+  childrenOf(anonVma: Addr): number;
   /** Vmas on the list of an anon_vma, up to where it is damaged. */
   familyOf(anonVma: Addr): readonly Thing[];
   /** The word of the entry for an address; 0 where there is no table for it. */
@@ -154,7 +156,7 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
     return {
       pfn,
       at,
-      name: `page[${pfn}]`,
+      name: label('page[', pfn, ']'),
       flags,
       refs,
       maps: maps + 1,
@@ -169,9 +171,12 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
       untouched: (flags | refs | maps | mapping | read(at + Page.lru)) === 0,
     };
   });
-  const frameOf = (page: Addr): Frame | undefined => frames[(page - world.memMap) / PAGE_STRUCT_BYTES];
+  const frameOf = (page: Addr): Frame | undefined => {
+    const pfn = (page - world.memMap) / PAGE_STRUCT_BYTES;
+    return pfn >= 0 && pfn <= spec.frames && (pfn | 0) === pfn ? frames[pfn] : undefined;
+  };
   const frameOfContent = (addr: Addr): Frame | undefined =>
-    frames[Math.floor((addr - world.frames) / FRAME_BYTES)];
+    frameOf(world.memMap + PAGE_STRUCT_BYTES * Math.floor((addr - world.frames) / FRAME_BYTES));
 
   const byMm = new Map<Addr, Thing[]>();
   for (const vma of vmas.live) {
@@ -216,7 +221,7 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
           pte,
           torn,
           mm,
-          name: `0x${address.toString(16)} of ${mm.name}`,
+          name: () => `0x${address.toString(16)} of ${mm.name}`,
           vma,
           page,
           present,
@@ -236,7 +241,7 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
   for (let slot = 0; slot < spec.swapPages; slot += 1) {
     const page = read(world.swapCache + 4 * slot);
     if (page !== 0)
-      frameOf(page)?.caches.push({ name: `swap entry ${slot + 1}`, file: undefined, index: slot + 1 });
+      frameOf(page)?.caches.push({ name: label('swap entry ', slot + 1), file: undefined, index: slot + 1 });
   }
   for (const file of files.all)
     for (let index = 0; index < spec.filePages; index += 1) {
@@ -246,24 +251,29 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
 
   // Lists.
   const inPage = (entry: Addr): boolean => frameOf(entry - Page.lru)?.pfn !== undefined;
-  const pageList = (name: string, head: Addr): Chain => {
+  const pageList = (name: () => string, head: Addr): Chain => {
     const chain = walkChain(isa, name, head, inPage, (entry) => frameOf(entry - Page.lru)!.name);
     for (const entry of chain.entries) frameOf(entry - Page.lru)!.lists.push(chain);
     return chain;
   };
   const byHead = new Map<Addr, Chain>();
   const families = new Map<Addr, readonly Thing[]>();
-  const listOf = (name: string, head: Addr, of: Things, link: Addr): Chain => {
+  const children = new Map<Addr, number>();
+  for (const { at } of anonVmas.live) {
+    const root = read(at + AnonVma.root);
+    if (root !== at) children.set(root, (children.get(root) ?? 0) + 1);
+  }
+  const listOf = (name: () => string, head: Addr, of: Things, link: Addr): Chain => {
     const within = (entry: Addr): boolean => of.at(entry - link) !== undefined;
     const chain = walkChain(isa, name, head, within, (entry) => of.called(entry - link));
     byHead.set(head, chain);
     return chain;
   };
   const { zone, globals, perCpu, perCpuStride } = world;
-  const free = [pageList('zone.free_list', zone + Zone.free_list)];
+  const free = [pageList(() => 'zone.free_list', zone + Zone.free_list)];
   for (let cpu = 0; cpu < cpus; cpu += 1) {
     const mine = perCpu + perCpuStride * cpu;
-    free.push(pageList(`mm_cpu[${cpu}].pcp`, mine + MmCpu.pcp));
+    free.push(pageList(() => `mm_cpu[${cpu}].pcp`, mine + MmCpu.pcp));
     const batched = Math.min(read(mine + MmCpu.lru_add_count), PAGEVEC);
     for (let at = 0; at < batched; at += 1) {
       const frame = frameOf(read(mine + MmCpu.lru_add + 4 * at));
@@ -272,23 +282,23 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
   }
   const pageLists = {
     free,
-    active: pageList('zone.active_list', zone + Zone.active_list),
-    inactive: pageList('zone.inactive_list', zone + Zone.inactive_list),
+    active: pageList(() => 'zone.active_list', zone + Zone.active_list),
+    inactive: pageList(() => 'zone.inactive_list', zone + Zone.inactive_list),
   };
-  const mmlist = listOf('init_mmlist', globals + Globals.init_mmlist, mms, Mm.mmlist);
+  const mmlist = listOf(() => 'init_mmlist', globals + Globals.init_mmlist, mms, Mm.mmlist);
   const otherLists = [
     mmlist,
     ...anonVmas.live.map(({ name, at }) =>
-      listOf(`${name}.head`, at + AnonVma.head, chains, AnonVmaChain.same_anon_vma),
+      listOf(() => `${name}.head`, at + AnonVma.head, chains, AnonVmaChain.same_anon_vma),
     ),
     ...vmas.live.map(({ name, at }) =>
-      listOf(`${name}.anon_vma_chain`, at + Vma.anon_vma_chain, chains, AnonVmaChain.same_vma),
+      listOf(() => `${name}.anon_vma_chain`, at + Vma.anon_vma_chain, chains, AnonVmaChain.same_vma),
     ),
     ...anonMms.live
       .filter(({ at }) => read(at + AnonMm.head) === at)
-      .map(({ name, at }) => listOf(`${name}.list`, at + AnonMm.list, anonMms, AnonMm.list)),
+      .map(({ name, at }) => listOf(() => `${name}.list`, at + AnonMm.list, anonMms, AnonMm.list)),
     ...files.live.map(({ name, at }) =>
-      listOf(`${name}.i_mmap_nonlinear`, at + AddressSpace.i_mmap_nonlinear, vmas, Vma.nonlinear),
+      listOf(() => `${name}.i_mmap_nonlinear`, at + AddressSpace.i_mmap_nonlinear, vmas, Vma.nonlinear),
     ),
   ];
 
@@ -321,6 +331,7 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
     pageLists,
     otherLists,
     listAt: (head) => byHead.get(head),
+    childrenOf: (anonVma) => children.get(anonVma) ?? 0,
     familyOf(anonVma) {
       const known = families.get(anonVma);
       if (known) return known;

@@ -29,7 +29,7 @@ function frames({ frames, pageLists: { free }, read }: Census, asked: Asked): st
     const on = lists.find((each) => free.includes(each));
     if (on) {
       if (mapping !== 0 || (flags & ~OTHERS) !== 0)
-        return `${name} is on ${on.name}, and has flags 0x${(flags >>> 0).toString(16)} and mapping 0x${mapping.toString(16)}`;
+        return `${name} is on ${on.name()}, and has flags 0x${(flags >>> 0).toString(16)} and mapping 0x${mapping.toString(16)}`;
       return undefined;
     }
     if ((flags & PG.table.mask) !== 0 || owedTo(frame, asked).refs !== 0) return undefined;
@@ -45,7 +45,7 @@ function counters({ pageLists: { free }, read, world }: Census): string | undefi
     const word = cpu < 0 ? zone + Zone.free_pages : perCpu + perCpuStride * cpu + MmCpu.pcp_count;
     const counted = read(word);
     if (wrong !== undefined || counted === entries.length) return undefined;
-    return `${name} has ${times(entries.length, 'page')}, and ${counted} are counted`;
+    return `${name()} has ${times(entries.length, 'page')}, and ${counted} are counted`;
   });
 }
 

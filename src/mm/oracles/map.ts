@@ -10,7 +10,7 @@ import { isAnon, type Mappers, pointerOf } from './rmap.ts';
 
 const MAP = [() => 'no entry maps it', () => '1 entry maps it', (count: number) => `${count} entries map it`];
 const where = ({ entries }: Frame): string =>
-  entries.length === 0 ? '' : `: ${entries.map(({ name }) => name).join(', ')}`;
+  entries.length === 0 ? '' : `: ${entries.map((each) => each.name()).join(', ')}`;
 
 /** Whether none of the vmas that map an anonymous page is on the list of its anon_vma: what O-AV is about. */
 export function isLost(census: Census, frame: Frame, { exact }: Mappers): boolean {
@@ -33,7 +33,7 @@ export const map: Oracle = {
       const found = rmapOf(at, census);
       if (entries.length > 0 && isLost(census, frame, found)) return undefined;
       const missed = entries.find((entry) => !found.entries.includes(entry.at));
-      if (missed) return `${name} is mapped at ${missed.name}, and reverse mapping does not find it there`;
+      if (missed) return `${name} is mapped at ${missed.name()}, and reverse mapping does not find it there`;
       if (!found.exact) return undefined;
       const other = found.entries.find((entry) => entry !== 0 && !entries.some((each) => each.at === entry));
       return other === undefined

@@ -26,11 +26,11 @@ export const pageTable: Oracle = {
           : undefined,
       ) ??
       first(entries, ({ name, at, pte, torn, present, page }) => {
-        if (torn) return `the entry for ${name}, ${called(at)}, has words from different stores`;
+        if (torn) return `the entry for ${name()}, ${called(at)}, has words from different stores`;
         if (present && !page)
-          return `the entry for ${name} is 0x${pte.toString(16)}, which leads to no frame`;
+          return `the entry for ${name()} is 0x${pte.toString(16)}, which leads to no frame`;
         return page && (page.flags & PG.table.mask) !== 0
-          ? `${name} maps ${page.name}, a page table`
+          ? `${name()} maps ${page.name}, a page table`
           : undefined;
       })
     );

@@ -52,17 +52,15 @@ export function owedTo(frame: Frame, { held }: Pick<Asked, 'held'>): Owed {
 
 /** The references that an anon_vma should have; undefined while its list is damaged. */
 export function owedToAnonVma(
-  { listAt, anonVmas, read }: Census,
+  { listAt, childrenOf }: Census,
   { at }: Thing,
   { held }: Pick<Asked, 'held'>,
 ): Owed | undefined {
   const list = listAt(at + AnonVma.head);
   if (!list || list.wrong !== undefined) return undefined;
-  let children = 0;
-  for (const each of anonVmas.live) if (each.at !== at && read(each.at + AnonVma.root) === at) children += 1;
   return owed([
     [list.entries.length === 0 ? 0 : 1, 'list'],
-    [children, 'child'],
+    [childrenOf(at), 'child'],
     [held.get(at) ?? 0, 'holder'],
   ]);
 }

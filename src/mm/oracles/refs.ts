@@ -21,7 +21,7 @@ export const refs: Oracle = {
         const free = lists.find((each) => pageLists.free.includes(each));
         if (frame.refs === owed.refs || (owed.refs === 0 && !free)) return undefined;
         return free && owed.refs === 0
-          ? `${name} is on ${free.name} with ${times(frame.refs, 'reference')}`
+          ? `${name} is on ${free.name()} with ${times(frame.refs, 'reference')}`
           : `${name}._refcount is ${frame.refs}, and ${owed.refs} is right: ${owed.made()}`;
       }) ??
       first(anonVmas.live, (anonVma) => {
