@@ -5,15 +5,7 @@
 import * as assert from 'uvu/assert';
 import { lists, slabPlaces } from '../../src/memory/index.ts';
 import { SLAB_HEADER_BYTES, SlabHeader } from '../../src/memory/objects.ts';
-import {
-  chosen,
-  MmViolation,
-  ORACLES,
-  observer,
-  quiescent,
-  takeCensus,
-  UnknownOracle,
-} from '../../src/mm/oracles/index.ts';
+import { ORACLES, quiescent } from '../../src/mm/oracles/index.ts';
 import { mkPte, PTE_RW } from '../../src/mm/pte.ts';
 import {
   AnonVma,
