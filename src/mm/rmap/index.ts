@@ -90,7 +90,7 @@ export function rmap(k: Kernel): Rmap {
     if (pteDirty(old)) pages.set(page, PG.dirty.mask);
     pgtable.set(at, left);
     remove(page, at);
-    isa.write(mm + Mm.rss, isa.read(mm + Mm.rss) - 1);
+    isa.fetchAddRelaxed(mm + Mm.rss, -1);
     // Not the last: the caller has one.
     pages.putTestzero(page);
     return SWAP_SUCCESS;
