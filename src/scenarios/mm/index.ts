@@ -7,8 +7,10 @@ import * as anonVmaIdentity from './anon-vma-identity.ts';
 import * as anonVmaSleep from './anon-vma-sleep.ts';
 import type { Control } from './control.ts';
 import { mlockClassics } from './mlock.ts';
+import * as objrmapControls from './objrmap-controls.ts';
 import * as objrmapFaults from './objrmap-faults.ts';
 import * as objrmapLocks from './objrmap-locks.ts';
+import * as objrmapReserved from './objrmap-reserved.ts';
 import * as objrmapVmas from './objrmap-vmas.ts';
 
 export type { Control } from './control.ts';
@@ -20,8 +22,10 @@ const all: readonly (Classic | Control)[] = [
   anonVmaSleep,
   mlockClassics,
   objrmapVmas,
+  objrmapReserved,
   objrmapLocks,
   objrmapFaults,
+  objrmapControls,
 ].flatMap((module): (Classic | Control)[] => Object.values(module));
 
 /** Every race with its fixed twin. */
