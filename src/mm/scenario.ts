@@ -30,10 +30,12 @@ export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpu
   readonly spec?: Partial<MmSpec>;
   readonly regime?: Regime;
   readonly modules?: KernelEnv['modules'];
+  /** Locks of other classes. */
   readonly locks?: (isa: Isa, cpu: Cpu) => KernelEnv['locks'];
   readonly slabs?: Partial<SlabSpecs>;
   /** Sets the scene, on a model that has just been set up. @returns what the others get as `mm` */
   init?(context: MmContext): unknown;
+  /** What each CPU does: one function for all, or one a CPU. */
   actors: ((context: MmContext) => void) | readonly ((context: MmContext) => void)[];
   /** @returns what is wrong, or nothing; the oracles are asked besides */
   check?(context: MmContext): string | undefined;
