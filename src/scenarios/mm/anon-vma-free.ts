@@ -26,6 +26,9 @@
  * rmb-redundant (a control, C1.a)
  *   as is-locked-none, but anon_vma_free always takes the lock: CPU 1 waits in step 3, so no barrier is needed in step 2
  *
+ * is-locked-full-lock (a control)
+ *   as is-locked-none, with a lock that is taken by a fully ordered operation: who has seen the reference has been seen to hold the lock
+ *
  * is-locked-page-mapped (a control)
  *   as is-locked-none, but CPU 0 looks at the page instead of the reference. Where it is mapped the vma has not been taken off the list, which needs the lock: nothing depends on what is seen of it
  *
@@ -137,6 +140,15 @@ export const rmbRedundant = control({
   actors: walkers,
   options: LINGERING,
   form: { ...shortcut(LOOKS.none), retire: lockAndUnlock },
+});
+
+/** R1.3 takes a machine whose locks are no full barriers. */
+export const isLockedFullLock = control({
+  name: 'mm/anon-vma/is-locked-full-lock',
+  why: 'taking the lock is a fully ordered operation: who sees the reference after it is seen to hold the lock by whoever drops the reference later',
+  source: BARRIERS,
+  actors: walkers,
+  form: { ...refcountTestForm, retire: unlessFree, pageLock: refcountTest({ look: LOOKS.none }) },
 });
 
 /** The repair makes R1.3 void. */

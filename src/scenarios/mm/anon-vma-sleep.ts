@@ -50,7 +50,8 @@ export const mutexUnderRcu = race({
     'the spinlock of anon_vma is made a mutex and still taken in an RCU read section: who sleeps there holds up grace periods, and those who wait for one',
   source:
     'Peter Zijlstra in "[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010, on what the reference of the slow path is for',
-  caughtBy: 'lock-order',
+  // Where nobody waits for a grace period yet, the detector of locks says that somebody sleeps in a section.
+  caughtBy: 'progress',
   actors: [walk, synchronizeUnderMutex],
   options: { gracePeriods: true },
   broken: mutexUnderRcuForm,
