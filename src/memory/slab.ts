@@ -189,7 +189,7 @@ export function createSlab(machine: Machine, spec: SlabSpec, setup: Omit<SlabSet
 }
 
 /** Whose slab: a CPU's, or a thread's that is none. */
-interface SlabUser {
+export interface SlabUser {
   readonly isa: Isa;
   readonly cpu?: Cpu | undefined;
 }

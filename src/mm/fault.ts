@@ -247,9 +247,8 @@ export function faults(k: Kernel): Faults {
   function handlePteFault(mm: Addr, vma: Addr, address: number, write: boolean): number {
     sections.enter('populate', { mm, vma });
     const at = pgtable.populate(mm, address);
-    sections.leave();
-    if (at === 0) return VM_FAULT_OOM;
-    sections.enter('pteChange', { mm, vma });
+    if (at === 0) return done(VM_FAULT_OOM);
+    sections.turn('populate', 'pteChange', { mm, vma });
     const pte = pgtable.read(at);
     if (ptePresent(pte)) {
       if (write && !pteWrite(pte)) return doWpPage(mm, vma, address, at, pte);

@@ -96,11 +96,13 @@ export interface Reached extends Table {
 /** What is there. */
 export interface Census extends Observed {
   readonly cpus: number;
+  /** Reads a word. */
   read(addr: Addr): number;
   /** An address in words. */
   called(addr: Addr): string;
   /** By number. */
   readonly frames: readonly Frame[];
+  /** The frame of a struct page. */
   frameOf(page: Addr): Frame | undefined;
   /** The frame whose content an address lies in. */
   frameOfContent(addr: Addr): Frame | undefined;
