@@ -30,14 +30,14 @@ export interface Things {
   called(addr: Addr): string;
 }
 
-const labels = new Map<string, string[]>();
+const known = new Map<string, string[]>();
 
-/** `vm_area_struct#2` and the like, made once for each, as each census needs them. */
-export function label(before: string, index: number, after = ''): string {
-  const known = labels.get(before) ?? [];
-  if (known.length === 0) labels.set(before, known);
-  known[index] ??= `${before}${index}${after}`;
-  return known[index];
+/** `vm_area_struct#0` and the like: the same for each census, so they are made once. */
+export function labels(before: string, count: number, after = ''): readonly string[] {
+  const all = known.get(before) ?? [];
+  known.set(before, all);
+  for (let index = all.length; index < count; index += 1) all.push(`${before}${index}${after}`);
+  return all;
 }
 
 /** An address in words, where no name is known. */
@@ -49,12 +49,13 @@ export function readThings(isa: Pick<Isa, 'read'>, slab: Addr, layout: object): 
   const objects = stride === 0 ? 0 : isa.read(slab + SlabHead.objects);
   const first = isa.read(slab + SlabHead.first);
   const [name, tag] = [nameOf(layout), tagOf(layout) | 0];
+  const names = labels(`${name}#`, objects);
   const slots = Array.from({ length: objects }, (_, index): Thing | undefined => {
     const at = first + index * stride;
     const header = at + stride - SLAB_HEADER_BYTES;
     const generation = isa.read(header + SlabHeader.state);
     if (isa.read(header + SlabHeader.kind) !== tag) return undefined;
-    return { at, index, name: label(`${name}#`, index), live: (generation & 1) === 1, generation };
+    return { at, index, name: names[index]!, live: (generation & 1) === 1, generation };
   });
   const all = slots.filter((each) => each !== undefined);
   const at = (addr: Addr): Thing | undefined => {
