@@ -4,6 +4,9 @@
  * `_mapcount` and the design's own record change together, under the entry's page_table_lock.
  *
  *   try_to_unmap of one entry   its vma forbids it (mlock, reserved), or there is none: SWAP_FAIL. Used since the last look: SWAP_FAIL. Else entry -> swap entry (anonymous; the slot has one more user
+=======
+ *   try_to_unmap of one entry   no vma is found for it, or its vma forbids it (mlock, reserved): SWAP_FAIL. Used since the last look: SWAP_FAIL. Else entry -> swap entry (anonymous; the slot has one more user
+>>>>>>> mm-regimes
  *                               before the entry shows it), file entry (nonlinear) or none
  *
  * A page of the swap cache that somebody holds besides the cache, the entries and the caller is not unmapped: he may write to it unseen (Linux 2.6.12).
@@ -74,6 +77,7 @@ export function rmap(k: Kernel): Rmap {
   }
 
   function unmapOne(page: Addr, at: Addr, mm: Addr, vma: Addr, address: number): number {
+<<<<<<< HEAD
     // While mremap moves entries a page can be outside of all vmas: nobody says that it may go.
     if (vma === 0 || !k.unmappable.allows(page, vma)) return SWAP_FAIL;
     const pte = pgtable.read(at);
