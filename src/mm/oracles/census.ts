@@ -141,7 +141,7 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
   const read = (addr: Addr): number => isa.read(addr);
   const cpus = cpusOf(world);
   const things = (name: keyof SlabSpecs, layout: object): Things =>
-    readThings(isa, world.slabs[name], layout);
+    readThings(isa, world.slabs[name], world.end, layout);
   const mms = things('mms', Mm);
   const vmas = things('vmas', Vma);
   const anonVmas = things('anonVmas', AnonVma);

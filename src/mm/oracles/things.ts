@@ -2,7 +2,7 @@
  * The objects of a model's slabs as an oracle finds them: all that there are, free ones too, each with its name.
  *
  * Where they lie is read from the head of the slab, so a slab that is made differently is read as it is. An object of a slab for several layouts counts as a thing of its kind only while
- * its tag says so. A slab that nobody has set up has no objects.
+ * its tag says so. A slab that nobody has set up, or whose head makes no sense, has none.
  */
 import type { Addr, Isa } from '../../arch/index.ts';
 import { nameOf } from '../../memory/index.ts';
@@ -43,11 +43,13 @@ export function labels(before: string, count: number, after = ''): readonly stri
 /** An address in words, where no name is known. */
 export const hex = (addr: number): string => (addr === 0 ? 'NULL' : `0x${(addr >>> 0).toString(16)}`);
 
-/** Reads the slab at an address. */
-export function readThings(isa: Pick<Isa, 'read'>, slab: Addr, layout: object): Things {
+/** Reads the slab at an address. @param end where its memory ends, at the latest */
+export function readThings(isa: Pick<Isa, 'read'>, slab: Addr, end: Addr, layout: object): Things {
   const stride = isa.read(slab + SlabHead.stride);
-  const objects = stride === 0 ? 0 : isa.read(slab + SlabHead.objects);
   const first = isa.read(slab + SlabHead.first);
+  const stated = isa.read(slab + SlabHead.objects);
+  const room = stride > 0 && stride % 4 === 0 && first > slab ? (end - first) / stride : 0;
+  const objects = stated > 0 && stated <= room ? stated : 0;
   const [name, tag] = [nameOf(layout), tagOf(layout) | 0];
   const names = labels(`${name}#`, objects);
   const slots = Array.from({ length: objects }, (_, index): Thing | undefined => {

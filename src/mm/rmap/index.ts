@@ -77,7 +77,6 @@ export function rmap(k: Kernel): Rmap {
   }
 
   function unmapOne(page: Addr, at: Addr, mm: Addr, vma: Addr, address: number): number {
-<<<<<<< HEAD
     // While mremap moves entries a page can be outside of all vmas: nobody says that it may go.
     if (vma === 0 || !k.unmappable.allows(page, vma)) return SWAP_FAIL;
     const pte = pgtable.read(at);
