@@ -4,9 +4,6 @@
  * `_mapcount` and the design's own record change together, under the entry's page_table_lock.
  *
  *   try_to_unmap of one entry   its vma forbids it (mlock, reserved), or there is none: SWAP_FAIL. Used since the last look: SWAP_FAIL. Else entry -> swap entry (anonymous; the slot has one more user
-=======
- *   try_to_unmap of one entry   no vma is found for it, or its vma forbids it (mlock, reserved): SWAP_FAIL. Used since the last look: SWAP_FAIL. Else entry -> swap entry (anonymous; the slot has one more user
->>>>>>> mm-regimes
  *                               before the entry shows it), file entry (nonlinear) or none
  *
  * A page of the swap cache that somebody holds besides the cache, the entries and the caller is not unmapped: he may write to it unseen (Linux 2.6.12).
