@@ -106,7 +106,7 @@ export function mms(k: Kernel): Mms {
         if (pages.putTestzero(page)) k.lru.release(page);
         return false;
       }
-      isa.write(child + Mm.rss, isa.read(child + Mm.rss) + 1);
+      isa.fetchAddRelaxed(child + Mm.rss, 1);
     }
     pgtable.set(to, pte & ~PTE_ACCESSED);
     return true;

@@ -35,6 +35,8 @@ export type { Gather, MmuGather } from './mmu-gather.ts';
 export { initModel, modelBytes, type PlacedModel, placeModel, useModel } from './model.ts';
 export type { Mremap } from './mremap.ts';
 export { MREMAP_MAYMOVE } from './mremap.ts';
+export type { Cached, Entry, Frame, Reached } from './oracles/census.ts';
+export type { Chain } from './oracles/chains.ts';
 export type { Asked, Census, Ledger, Observed, Oracle, RmapOf, Subject } from './oracles/index.ts';
 export {
   MmViolation,
@@ -44,16 +46,15 @@ export {
   quiescent,
   UnknownOracle,
 } from './oracles/index.ts';
+export type { Written } from './oracles/ledger.ts';
+export type { OracleName } from './oracles/oracle.ts';
+export type { Mappers, RmapDesigns } from './oracles/rmap.ts';
+export type { Thing, Things } from './oracles/things.ts';
 export type { PageAlloc } from './page-alloc.ts';
 export type { PageCache } from './page-cache.ts';
 export type { PageTables, TableLevel } from './page-table.ts';
 export type { Pages } from './pages.ts';
 export * from './pte.ts';
-export type { Entry, Frame, Reached } from './oracles/census.ts';
-export type { Chain } from './oracles/chains.ts';
-export type { Written } from './oracles/ledger.ts';
-export type { Mappers, RmapDesigns } from './oracles/rmap.ts';
-export type { Thing, Things } from './oracles/things.ts';
 export type { RbLook } from './rb-check.ts';
 export type { RbAugment, RbTree } from './rbtree.ts';
 export type { Reclaim } from './reclaim.ts';

@@ -46,7 +46,7 @@ export interface Oracle {
   readonly says: string;
   /** Not asked unless it is named: it holds for some designs only. */
   readonly optional?: true;
-  /** @returns what is wrong, without the name; undefined: nothing */
+  /** Judges a census. @returns what is wrong, without the name; undefined: nothing */
   readonly check: (census: Census, asked: Asked) => string | undefined;
 }
 
