@@ -326,7 +326,6 @@ test('a page that a parent writes to during fork is in the child what it was at 
     k.isa.write(content(0x4000) + 4, version);
     return quiescent(k, { ledger: book, only: ['O-LOST'] }).filter((each) => /mm_struct#1/.test(each)).length;
   };
-  k.user.userRead(mm, 0x4000);
   book.forgot(mm, 4, 5);
   assert.equal([4, 5, 6, 7].map(lost), [1, 0, 0, 1]);
 });
