@@ -6,6 +6,8 @@
  *
  * The search goes round until that is so: an entry that a pass misses because vmas changed under it is found by the next. A search that trusts its first pass is a variant (mm.md, R0.3).
  *
+ * It goes over the slots until none is used: a fault that saw an entry before its search was over counts the slot once more, and may put a page of its own into the cache when the search's is out of it.
+ *
  * A regime whose `unuse` waits for mmap_sem does so with the page locked, against the order of faults, which hold mmap_sem and wait for pages (R0.6). The form here tries, and
  * gives the page lock up while it waits (Linux 2.6.12); what that cannot spoil is the page: its slot, the cache and this reference keep it from being swapped out again.
  */
@@ -29,7 +31,7 @@ export interface Swapoff {
 const PASSES = 100;
 
 export function swapoff(k: Kernel): Swapoff {
-  const { isa, spec, world, locks, pages, pgtable, rmap, sections, swap, mms } = k;
+  const { isa, world, locks, pages, pgtable, rmap, sections, swap, mms } = k;
   const { vm_start, vm_end, vm_next } = Vma;
   const mmlistLock = world.globals + Globals.mmlist_lock;
   const mmlist = world.globals + Globals.init_mmlist;
@@ -116,8 +118,7 @@ export function swapoff(k: Kernel): Swapoff {
     swapon: () => offline(true),
     swapoff(passes = PASSES) {
       offline(false);
-      for (let slot = 1; slot <= spec.swapPages; slot += 1) {
-        if (swap.count(slot) === 0) continue;
+      for (let slot = swap.nextUsed(0); slot !== 0; slot = swap.nextUsed(slot) || swap.nextUsed(0)) {
         const error = tryToUnuse(slot, passes);
         if (error !== 0) {
           offline(true);
