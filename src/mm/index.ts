@@ -39,3 +39,5 @@ export { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS } from './rmap/index.ts';
 export { defineMmScenario, type MmContext, type MmScenarioSpec } from './scenario.ts';
 export { DEFAULT_SPEC, type MmSpec, MmSpecError, mmSpec } from './spec.ts';
 export * from './structs.ts';
+export { defineMmWorkload, type MmMember, type MmWorkloadSpec } from './workload.ts';
+export { MORE, type Operation, T0, T1 } from './workloads/operations.ts';

@@ -45,6 +45,8 @@ export interface Written {
 export interface Ledger {
   /** A write of `by` to a place has been made: his `version`. @throws RangeError when there is no room for the place */
   wrote(owner: Addr, page: number, generation: number, by: number, version: number): void;
+  /** Promises this about a place. @throws RangeError when there is no room for the place */
+  promise(written: Written): void;
   /** Nothing is promised about these pages any more. */
   forgot(owner: Addr, from: number, to: number): void;
   /**
@@ -135,9 +137,14 @@ export function ledger(
       if (page >= from && page < to) isa.writeOnce(placeOf(owner, page, false) + GENERATION, 0);
   }
 
+  function promise({ owner, page, generation, by, version, most: latest }: Written): void {
+    note(placeOf(owner, page, true), generation, by, version, latest);
+  }
+
   return {
     wrote: (owner, page, generation, by, version) =>
-      note(placeOf(owner, page, true), generation, by, version, version),
+      promise({ owner, page, generation, by, version, most: version }),
+    promise,
     forgot,
     forked(child, generation, parent, before) {
       forgot(child, 0, 2 ** 31);
