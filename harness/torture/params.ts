@@ -59,7 +59,7 @@ export interface TortureParams {
   weights: Readonly<Record<string, number>>;
   /** Of a workload: sizes that are not as stated. */
   sizes: Readonly<Record<string, number>>;
-  /** Of a workload: milliseconds from one check to the next; 0: 20. */
+  /** Of a workload: milliseconds from one check to the next; 0: 50. */
   checkEvery: number;
 }
 

@@ -10,7 +10,7 @@ import type { WorkloadDefinition, WorkloadSettings } from '../../src/workload.ts
 import { ParameterError, type TortureParams } from './params.ts';
 
 /** Milliseconds between two checks, unless told otherwise. */
-const CHECK_EVERY = 20;
+const CHECK_EVERY = 50;
 
 /** The part of the parameters that is about workloads. */
 export type WorkloadParams = Pick<TortureParams, 'regime' | 'weights' | 'sizes' | 'checkEvery'>;
