@@ -211,7 +211,9 @@ export function faults(k: Kernel): Faults {
     const shared = (isa.read(vma + vm_flags) & VM.SHARED) !== 0;
     if (counted && (shared || canReuse(old))) {
       // Only rights are added: a stale translation faults once more and finds them.
-      pgtable.set(at, pgtable.getAndClear(at) | PTE_RW | PTE_DIRTY | PTE_ACCESSED);
+      // A copy may be forced where nobody may write.
+      const right = (isa.read(vma + vm_flags) & VM.WRITE) === 0 ? 0 : PTE_RW | PTE_DIRTY;
+      pgtable.set(at, pgtable.getAndClear(at) | right | PTE_ACCESSED);
       tlb.flushPage(mm, address & PAGE_MASK);
       return done(VM_FAULT_MINOR);
     }
@@ -247,9 +249,8 @@ export function faults(k: Kernel): Faults {
   function handlePteFault(mm: Addr, vma: Addr, address: number, write: boolean): number {
     sections.enter('populate', { mm, vma });
     const at = pgtable.populate(mm, address);
-    sections.leave();
-    if (at === 0) return VM_FAULT_OOM;
-    sections.enter('pteChange', { mm, vma });
+    if (at === 0) return done(VM_FAULT_OOM);
+    sections.turn('populate', 'pteChange', { mm, vma });
     const pte = pgtable.read(at);
     if (ptePresent(pte)) {
       if (write && !pteWrite(pte)) return doWpPage(mm, vma, address, at, pte);

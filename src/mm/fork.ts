@@ -24,6 +24,7 @@ export interface Mms {
   put(mm: Addr): void;
   /** Keeps the struct itself (mm_count). */
   grab(mm: Addr): void;
+  /** One reference less to the struct; the last frees it (mmdrop). */
   drop(mm: Addr): void;
 }
 

@@ -56,6 +56,7 @@ export interface Maps {
   brk(mm: Addr, end: number): number;
   /** @returns 0, -EINVAL, -ENOMEM */
   mlock(mm: Addr, start: number, length: number): number;
+  /** Ends it. @returns 0, -EINVAL, -ENOMEM */
   munlock(mm: Addr, start: number, length: number): number;
   /** Drops the pages of a range; they are zeroes, or the file's, when touched again. @returns 0, -EINVAL, -ENOMEM */
   madviseDontneed(mm: Addr, start: number, length: number): number;

@@ -232,7 +232,7 @@ export const Globals = struct('mm_globals', { mmlist_lock: u32.ownLine(), init_m
 export const PAGEVEC = 4;
 /** Translations that a CPU keeps. */
 export const TLB_ENTRIES = 4;
-/** A translation: the virtual page with {@link TLB_VALID}, the address space, the entry as it was read. */
+/** A translation: the virtual page with TLB_VALID, the address space, the entry as it was read. */
 export const TlbEntry = struct('tlb_entry', { page: u32, mm: ptr('mm_struct'), pte: u32 });
 /** Pages that a CPU gathers before it flushes. */
 export const GATHER_PAGES = 16;

@@ -2,7 +2,8 @@
  * Workloads over the model: CPUs that run free and do to shared address spaces what comes up, for as long as one likes, and all laws of conservation whenever they rest.
  *
  * `defineMmWorkload` is `defineWorkload` with a kernel: it sets up the model, a table of address spaces (workloads/party.ts) and a ledger of what users have written (workloads/users.ts), and asks every oracle at
- * each rest. While CPUs run, two laws are asked at the use: no translation of a frame that was freed since (O-TLB), and no read of another's or an older write than was acknowledged (O-TAG, O-LOST).
+ * each rest. While CPUs run the oracles of the access are asked (oracles/observe.ts), and besides them two laws of user code: no translation of a frame that was freed since (O-TLB), no read of
+ * another's or an older write than was acknowledged (O-TAG, O-LOST).
  *
  * A workload of one's own takes operations of these mixes, adds others, or replaces modules.
  */
@@ -21,6 +22,7 @@ import { initModel, modelBytes } from './model.ts';
 import { mmNames } from './names.ts';
 import { quiescent } from './oracles/index.ts';
 import { type Ledger, ledger, ledgerBytes } from './oracles/ledger.ts';
+import { observed, type Replacements } from './oracles/observe.ts';
 import { MmViolation } from './oracles/violation.ts';
 import { REGIMES, regimeByName } from './regime.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
@@ -80,7 +82,7 @@ const sizesOf = (spec: MmSpec): Record<string, WorkloadSize> =>
   );
 
 /** Asks O-TLB of each translation that is about to be used; interrupts are off until it has been. */
-const askedTlb: NonNullable<NonNullable<KernelEnv['modules']>['tlb']> = (k, original) => {
+const askedTlb: NonNullable<Replacements['tlb']> = (k, original) => {
   const tlb = original(k);
   return {
     ...tlb,
@@ -92,6 +94,22 @@ const askedTlb: NonNullable<NonNullable<KernelEnv['modules']>['tlb']> = (k, orig
     },
   };
 };
+
+/** The oracles of the access around whatever the modules are. */
+function asked(modules: Replacements): Replacements {
+  const around = Object.entries({ ...observed, tlb: askedTlb }).map(([name, ask]) => {
+    const mine = modules[name as keyof Replacements] as
+      | ((k: Kernel, original: unknown) => unknown)
+      | undefined;
+    const asking = ask as (k: Kernel, original: (kernel: Kernel) => unknown) => unknown;
+    return [
+      name,
+      (k: Kernel, original: (kernel: Kernel) => unknown) =>
+        asking(k, mine ? (kernel) => mine(kernel, original) : original),
+    ];
+  });
+  return { ...modules, ...(Object.fromEntries(around) as Replacements) };
+}
 
 interface Plan {
   readonly spec: MmSpec;
@@ -130,7 +148,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
       at: state + model,
       spec,
       regime: regimeByName(settings.regime)!,
-      modules: { tlb: askedTlb, ...modules },
+      modules: asked(modules),
       ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
     });
     const written = ledger(isa, state + book, places);

@@ -32,6 +32,13 @@ const SPEC = mmSpec({ frames: 96, vmas: 32, mms: 4, chains: 96, anonVmas: 32, sw
 const BASE = 0x400000;
 const RW = VM.READ | VM.WRITE;
 const PAGES = 24;
+const ACCESSES = [
+  ...['read', 'write', 'readOnce', 'writeOnce', 'load', 'store', 'loadAcquire', 'storeRelease'],
+  ...['storeWake', 'storeWakeOne', 'wake', 'mb', 'rmb', 'wmb'],
+  ...['fetchAdd', 'fetchAnd', 'fetchOr', 'fetchXor', 'exchange', 'compareExchange'].flatMap((op) =>
+    ['', 'Acquire', 'Release', 'Relaxed'].map((order) => `${op}${order}`),
+  ),
+];
 
 function fresh(how: Pick<KernelEnv, 'regime' | 'modules'> = {}, random = seed): Kernel {
   const machine = createMachine({ cpus: 1 });
@@ -189,6 +196,29 @@ test('a module that forgets something is found out by its law', () => {
       quiescent(k).some((sentence) => sentence.startsWith(oracle)),
       `${oracle}: ${quiescent(k).join('; ')}`,
     );
+  }
+});
+
+test('a write fault in anonymous memory takes at most 80 accesses, the sixteen that clear the page among them', () => {
+  for (const name of ['A4', 'HU']) {
+    const k = fresh({ regime: regimeByName(name)! });
+    const mm = k.mms.create();
+    k.tlb.load(mm);
+    k.maps.mmap(mm, { address: BASE, length: 4 * PAGE_SIZE, flags: RW });
+    // What is there once for many: tables, an anon_vma.
+    k.user.userWrite(mm, BASE, 1, 1);
+    let accesses = 0;
+    const isa = k.isa as unknown as Record<string, unknown>;
+    const counted = ACCESSES.map((op) => [op, isa[op]] as const);
+    for (const [op, own] of counted)
+      isa[op] = (...args: unknown[]) => {
+        accesses += 1;
+        return (own as (...args: unknown[]) => unknown).apply(isa, args);
+      };
+    k.faults.handleMmFault(mm, BASE + PAGE_SIZE, true);
+    for (const [op, own] of counted) isa[op] = own;
+    assert.ok(accesses > 40 && accesses <= 80, `${name}: ${accesses} accesses`);
+    assert.is(k.isa.read(mm + Mm.rss), 2);
   }
 });
 

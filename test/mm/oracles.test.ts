@@ -14,9 +14,8 @@ import {
   takeCensus,
   UnknownOracle,
 } from '../../src/mm/oracles/index.ts';
-import { mkPte, PTE_RW, swpPte } from '../../src/mm/pte.ts';
+import { mkPte, PTE_RW } from '../../src/mm/pte.ts';
 import {
-  AddressSpace,
   AnonVma,
   AnonVmaChain,
   Globals,

@@ -3,11 +3,14 @@ import { PAGE_SHIFT } from '../pte.ts';
 import { Mm, VM, Vma } from '../structs.ts';
 import { counts } from './census.ts';
 import { first, type Oracle } from './oracle.ts';
+import type { Thing } from './things.ts';
 
 export const rss: Oracle = {
   name: 'O-RSS',
   says: 'rss, nr_ptes, total_vm and locked_vm of an address space are what it has',
   check({ mms, vmasOf, entries, tables, read }) {
+    const present = new Map<Thing, number>();
+    for (const { mm, page } of entries) if (page && counts(page)) present.set(mm, (present.get(mm) ?? 0) + 1);
     return first(mms.live, (mm) => {
       const pages = (flag: number): number =>
         vmasOf(mm.at)
@@ -17,7 +20,7 @@ export const rss: Oracle = {
             0,
           );
       const should = {
-        rss: entries.filter((each) => each.mm === mm && each.page && counts(each.page)).length,
+        rss: present.get(mm) ?? 0,
         // One that is reached twice is one.
         nr_ptes: new Set(tables.flatMap((each) => (each.mm === mm && each.lowest ? each.pfn : []))).size,
         total_vm: pages(0),

@@ -30,6 +30,16 @@ export interface Things {
   called(addr: Addr): string;
 }
 
+const labels = new Map<string, string[]>();
+
+/** `vm_area_struct#2` and the like, made once for each, as each census needs them. */
+export function label(before: string, index: number, after = ''): string {
+  const known = labels.get(before) ?? [];
+  if (known.length === 0) labels.set(before, known);
+  known[index] ??= `${before}${index}${after}`;
+  return known[index];
+}
+
 /** An address in words, where no name is known. */
 export const hex = (addr: number): string => (addr === 0 ? 'NULL' : `0x${(addr >>> 0).toString(16)}`);
 
@@ -44,9 +54,13 @@ export function readThings(isa: Pick<Isa, 'read'>, slab: Addr, layout: object): 
     const header = at + stride - SLAB_HEADER_BYTES;
     const generation = isa.read(header + SlabHeader.state);
     if (isa.read(header + SlabHeader.kind) !== tag) return undefined;
-    return { at, index, name: `${name}#${index}`, live: (generation & 1) === 1, generation };
+    return { at, index, name: label(`${name}#`, index), live: (generation & 1) === 1, generation };
   });
   const all = slots.filter((each) => each !== undefined);
-  const at = (addr: Addr): Thing | undefined => slots[(addr - first) / stride];
+  const at = (addr: Addr): Thing | undefined => {
+    const index = (addr - first) / stride;
+    // An index that is no whole number would be looked up as a name.
+    return index >= 0 && index < objects && (index | 0) === index ? slots[index] : undefined;
+  };
   return { all, live: all.filter((each) => each.live), at, called: (addr) => at(addr)?.name ?? hex(addr) };
 }

@@ -8,9 +8,9 @@ import type { Addr } from '../../arch/index.ts';
 import type { Cpu } from '../../memory/index.ts';
 import type { Kernel } from '../kernel.ts';
 import { MREMAP_MAYMOVE } from '../mremap.ts';
+import { accesses } from '../oracles/access.ts';
 import { PAGE_SHIFT, PAGE_SIZE } from '../pte.ts';
 import { Mm, PG, VM } from '../structs.ts';
-import { slabLive } from './live.ts';
 import { type Area, HEAP, type Party } from './party.ts';
 import type { Users } from './users.ts';
 
@@ -178,8 +178,10 @@ function lookAtVmas({ k }: Member, page: Addr): boolean {
   const { anonVma } = k;
   const family = anonVma.pageLockAnonVma(page);
   if (family === 0) return false;
-  slabLive(k, 'anonVmas', family);
-  anonVma.forEachVma(family, (vma) => slabLive(k, 'vmas', vma));
+  // Locked, so it stays, and so do the vmas on its list.
+  const { live } = accesses(k);
+  live(family);
+  anonVma.forEachVma(family, (vma) => live(vma));
   anonVma.pageUnlockAnonVma(family);
   return true;
 }
@@ -255,9 +257,10 @@ export const T1 = {
 const mremap: Operation = ({ k, party }) => {
   const { cpu } = k;
   const mm = party.enter();
-  const { address, length } = rangeIn(cpu, party.common);
-  const to = rangeIn(cpu, party.common).address;
-  return k.mremap.mremap(mm, address, length, length, MREMAP_MAYMOVE, cpu.below(2) === 0 ? 0 : to) > 0;
+  const { first, pages: size } = party.common;
+  const { address, length, pages } = rangeIn(cpu, party.common);
+  const to = (first + cpu.below(size - pages + 1)) << PAGE_SHIFT;
+  return k.mremap.mremap(mm, address, length, length, MREMAP_MAYMOVE, to) > 0;
 };
 
 const madvise: Operation = ({ k, party, users }) => {

@@ -87,6 +87,7 @@ export const expedited = race({
   source: `Paul McKenney and Peter Zijlstra in ${THREAD}: there is no RCU read side that covers the full usage of the anon_vma`,
   caughtBy: 'lifetime',
   actors: walkers,
+  options: { gracePeriods: true },
   broken: { ...refcountTestForm, retire: afterGracePeriod },
   fixed: refcountTestForm,
 });

@@ -70,7 +70,7 @@ function firstPage(scene: AnonVmaScene): void {
   const { isa, page } = scene;
   touch(scene, 1);
   own(scene, 1);
-  isa.storeRelease(page + Page._mapcount, 0);
+  isa.fetchAdd(page + Page._mapcount, 1);
 }
 
 /** R1.4. */

@@ -13,10 +13,11 @@
  *   4. freeing X takes its mutex, which may sleep
  *
  * put-under-mutex
- *   1. CPU 1: process 0 exits, and has the mutex of X to take its vma off the list
- *   2. CPU 0 does not get the mutex, takes a reference, leaves its section, and sleeps
- *   3. CPU 1 releases the mutex and drops the reference of the list
- *   4. CPU 0 has the mutex, and drops its reference by the ordinary put: it was the last one, and freeing X takes the mutex that CPU 0 holds
+ *   1. CPU 0 decodes X
+ *   2. CPU 1: process 0 exits, and has the mutex of X to take its vma off the list
+ *   3. CPU 0 does not get the mutex, takes a reference, leaves its section, and sleeps
+ *   4. CPU 1 releases the mutex and drops the reference of the list
+ *   5. CPU 0 has the mutex, and drops its reference by the ordinary put: it was the last one, and freeing X takes the mutex that CPU 0 holds
  */
 
 import { Vma } from '../../mm/structs.ts';
@@ -51,6 +52,7 @@ export const mutexUnderRcu = race({
     'Peter Zijlstra in "[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010: we cannot wait for the mutex acquisition inside the RCU read lock',
   caughtBy: 'lock-order',
   actors: [walk, synchronizeUnderMutex],
+  options: { gracePeriods: true },
   broken: mutexUnderRcuForm,
   fixed: getAndLockForm,
 });
