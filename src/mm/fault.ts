@@ -26,7 +26,8 @@ import {
   ptePresent,
   pteWrite,
 } from './pte.ts';
-import { AddressSpace, Mm, PG, VM, Vma } from './structs.ts';
+import { counting } from './rss.ts';
+import { AddressSpace, PG, VM, Vma } from './structs.ts';
 
 /** handle_mm_fault: done, without input or output. */
 export const VM_FAULT_MINOR = 0;
@@ -81,9 +82,7 @@ export function faults(k: Kernel): Faults {
     return mkPte(pages.pfnOf(page), PTE_ACCESSED | (write && writable ? PTE_RW | PTE_DIRTY : 0));
   }
 
-  function addRss(mm: Addr, by: number): void {
-    isa.write(mm + Mm.rss, isa.read(mm + Mm.rss) + by);
-  }
+  const addRss = counting(k);
 
   /** Maps a new anonymous page at an entry that is none; page_table_lock is held. @returns false: no memory for the reverse mapping */
   function mapAnon(mm: Addr, vma: Addr, address: number, at: Addr, page: Addr, pte: number): boolean {

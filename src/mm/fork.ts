@@ -10,6 +10,7 @@
 import type { Addr } from '../arch/index.ts';
 import type { Kernel } from './kernel.ts';
 import { PAGE_SHIFT, PTE_ACCESSED, PTE_RW, pteNumber, ptePresent, pteSwap, pteWrite } from './pte.ts';
+import { counting } from './rss.ts';
 import { Globals, Mm, PG, VM, Vma } from './structs.ts';
 
 /** Address spaces from beginning to end. */
@@ -32,6 +33,7 @@ export function mms(k: Kernel): Mms {
   const { isa, locks, lists, slabs, world, pages, pgtable, vmas, vmaTree, iMmap, rmap, sections, swap, tlb } =
     k;
   const { vm_next, vm_flags, vm_start, vm_end, vm_file, vm_pgoff } = Vma;
+  const addRss = counting(k);
   const mmlistLock = world.globals + Globals.mmlist_lock;
   const mmlist = world.globals + Globals.init_mmlist;
 
@@ -79,6 +81,8 @@ export function mms(k: Kernel): Mms {
   function put(mm: Addr): void {
     if (isa.fetchAdd(mm + Mm.mm_users, -1) !== 1) return;
     k.maps.exitMmap(mm);
+    // A CPU may still have it loaded, though nobody's code runs there: the struct may be another's soon.
+    tlb.leave(mm);
     locks.spin.acquire(mmlistLock);
     lists.del(mm + Mm.mmlist);
     locks.spin.release(mmlistLock);
@@ -106,7 +110,7 @@ export function mms(k: Kernel): Mms {
         if (pages.putTestzero(page)) k.lru.release(page);
         return false;
       }
-      isa.write(child + Mm.rss, isa.read(child + Mm.rss) + 1);
+      addRss(child, 1);
     }
     pgtable.set(to, pte & ~PTE_ACCESSED);
     return true;

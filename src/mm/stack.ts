@@ -9,6 +9,7 @@ import type { Addr } from '../arch/index.ts';
 import { ENOMEM } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import { PAGE_MASK, PAGE_SHIFT } from './pte.ts';
+import { counting } from './rss.ts';
 import { Mm, Vma } from './structs.ts';
 
 /** Stacks. */
@@ -19,6 +20,7 @@ export interface Stack {
 
 /** Grows as Linux 2.6.11 does: looks again under the lock that the regime gives growers. */
 export function stack({ isa, sections, rmap }: Kernel): Stack {
+  const addTotal = counting({ isa, sections }, Mm.total_vm);
   const { vm_mm, vm_start, vm_end, vm_prev, vm_pgoff } = Vma;
   return {
     expandStack(vma, address) {
@@ -34,7 +36,7 @@ export function stack({ isa, sections, rmap }: Kernel): Stack {
         else {
           isa.writeOnce(vma + vm_start, to);
           isa.writeOnce(vma + vm_pgoff, isa.readOnce(vma + vm_pgoff) - pages);
-          isa.write(mm + Mm.total_vm, isa.read(mm + Mm.total_vm) + pages);
+          addTotal(mm, pages);
         }
       }
       sections.leave();

@@ -12,7 +12,8 @@ import type { Addr } from '../../arch/index.ts';
 import type { Kernel } from '../kernel.ts';
 import { filePte, PTE_ACCESSED, pteDirty, pteYoung, swpPte } from '../pte.ts';
 import type { AnonRmap, FileRmap } from '../regime.ts';
-import { Mm, Page, PG, VM, Vma } from '../structs.ts';
+import { counting } from '../rss.ts';
+import { Page, PG, VM, Vma } from '../structs.ts';
 import { anonByAnonVma } from './anon-vma.ts';
 import { anonByAnonMm } from './anonmm.ts';
 import {
@@ -46,6 +47,7 @@ export function rmap(k: Kernel): Rmap {
   const anon = ANON[regime.anonRmap](k);
   const file = FILE[regime.fileRmap](k);
   const { _mapcount } = Page;
+  const addRss = counting(k);
 
   function walk(page: Addr, visit: Visit): boolean {
     return pages.anon(page) ? anon.walk(page, visit) : file.walk(page, visit);
@@ -89,7 +91,7 @@ export function rmap(k: Kernel): Rmap {
     if (pteDirty(old)) pages.set(page, PG.dirty.mask);
     pgtable.set(at, left);
     remove(page, at);
-    isa.write(mm + Mm.rss, isa.read(mm + Mm.rss) - 1);
+    addRss(mm, -1);
     // Not the last: the caller has one.
     pages.putTestzero(page);
     return SWAP_SUCCESS;
