@@ -26,8 +26,7 @@ import {
   ptePresent,
   pteWrite,
 } from './pte.ts';
-import { counting } from './rss.ts';
-import { AddressSpace, PG, VM, Vma } from './structs.ts';
+import { AddressSpace, Mm, PG, VM, Vma } from './structs.ts';
 
 /** handle_mm_fault: done, without input or output. */
 export const VM_FAULT_MINOR = 0;
@@ -82,7 +81,9 @@ export function faults(k: Kernel): Faults {
     return mkPte(pages.pfnOf(page), PTE_ACCESSED | (write && writable ? PTE_RW | PTE_DIRTY : 0));
   }
 
-  const addRss = counting(k);
+  function addRss(mm: Addr, by: number): void {
+    isa.fetchAddRelaxed(mm + Mm.rss, by);
+  }
 
   /** Maps a new anonymous page at an entry that is none; page_table_lock is held. @returns false: no memory for the reverse mapping */
   function mapAnon(mm: Addr, vma: Addr, address: number, at: Addr, page: Addr, pte: number): boolean {
@@ -275,7 +276,8 @@ export function faults(k: Kernel): Faults {
   function serve(mm: Addr, vma: Addr, address: number, write: boolean): number {
     if (vma === 0) return VM_FAULT_SIGSEGV;
     const flags = isa.read(vma + vm_flags);
-    if (isa.read(vma + vm_start) > address) {
+    // Another fault may be growing it.
+    if (isa.readOnce(vma + vm_start) > address) {
       if ((flags & VM.GROWSDOWN) === 0 || k.stack.expandStack(vma, address) !== 0) return VM_FAULT_SIGSEGV;
     }
     const wanted = write ? VM.WRITE : VM.READ | VM.WRITE | VM.EXEC;

@@ -10,7 +10,6 @@
 import type { Addr } from '../arch/index.ts';
 import type { Kernel } from './kernel.ts';
 import { PAGE_SHIFT, PTE_ACCESSED, PTE_RW, pteNumber, ptePresent, pteSwap, pteWrite } from './pte.ts';
-import { counting } from './rss.ts';
 import { Globals, Mm, PG, VM, Vma } from './structs.ts';
 
 /** Address spaces from beginning to end. */
@@ -33,7 +32,6 @@ export function mms(k: Kernel): Mms {
   const { isa, locks, lists, slabs, world, pages, pgtable, vmas, vmaTree, iMmap, rmap, sections, swap, tlb } =
     k;
   const { vm_next, vm_flags, vm_start, vm_end, vm_file, vm_pgoff } = Vma;
-  const addRss = counting(k);
   const mmlistLock = world.globals + Globals.mmlist_lock;
   const mmlist = world.globals + Globals.init_mmlist;
 
@@ -110,7 +108,7 @@ export function mms(k: Kernel): Mms {
         if (pages.putTestzero(page)) k.lru.release(page);
         return false;
       }
-      addRss(child, 1);
+      isa.fetchAddRelaxed(child + Mm.rss, 1);
     }
     pgtable.set(to, pte & ~PTE_ACCESSED);
     return true;

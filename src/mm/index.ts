@@ -35,7 +35,7 @@ export type { Gather, MmuGather } from './mmu-gather.ts';
 export { initModel, modelBytes, type PlacedModel, placeModel, useModel } from './model.ts';
 export type { Mremap } from './mremap.ts';
 export { MREMAP_MAYMOVE } from './mremap.ts';
-export type { Entry, Frame, Reached } from './oracles/census.ts';
+export type { Cached, Entry, Frame, Reached } from './oracles/census.ts';
 export type { Chain } from './oracles/chains.ts';
 export type { Asked, Census, Ledger, Observed, Oracle, RmapOf, Subject } from './oracles/index.ts';
 export {
@@ -47,6 +47,7 @@ export {
   UnknownOracle,
 } from './oracles/index.ts';
 export type { Written } from './oracles/ledger.ts';
+export type { OracleName } from './oracles/oracle.ts';
 export type { Mappers, RmapDesigns } from './oracles/rmap.ts';
 export type { Thing, Things } from './oracles/things.ts';
 export type { PageAlloc } from './page-alloc.ts';

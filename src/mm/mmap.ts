@@ -216,7 +216,8 @@ export function maps(k: Kernel): Maps {
         const flags = flagsOf(vma);
         if (flags === isa.read(vma + vm_flags)) continue;
         sections.enter('flagsChange', { mm, vma });
-        isa.write(vma + vm_flags, flags);
+        // Marked: where the regime has no page_table_lock here, reclaim reads it meanwhile (mm.md, C0.a).
+        isa.writeOnce(vma + vm_flags, flags);
         changed(vma);
         sections.leave();
       }

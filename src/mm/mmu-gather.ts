@@ -19,9 +19,7 @@ import type { PageTables } from './page-table.ts';
 import type { Pages } from './pages.ts';
 import { mmCpuOf } from './per-cpu.ts';
 import { PAGE_MASK, PAGE_SIZE, TASK_SIZE } from './pte.ts';
-import type { Regime } from './regime.ts';
-import { counting } from './rss.ts';
-import { GATHER_PAGES, MmCpu } from './structs.ts';
+import { GATHER_PAGES, Mm, MmCpu } from './structs.ts';
 import type { Tlb } from './tlb.ts';
 
 /** A CPU's gather, while it is one. */
@@ -56,13 +54,11 @@ export function mmuGather(
     readonly tlb: Tlb;
     readonly pgtable: PageTables;
     readonly lru: { release(page: Addr): void };
-    readonly sections?: { readonly regime: Pick<Regime, 'ptl'> };
   },
 ): MmuGather {
   const { isa, cpu, world, pages } = kernel;
   const { gather_mm, gather_start, gather_end, gather_fullmm, gather_freed, gather_nr, gather_pages } = MmCpu;
   const g = mmCpuOf(world, cpu.id);
-  const addRss = counting(kernel);
 
   /** Flushes the TLBs, then frees (tlb_flush_mmu). */
   function flush(): void {
@@ -119,7 +115,7 @@ export function mmuGather(
     finish() {
       const mm = isa.read(g + gather_mm);
       const freed = isa.read(g + gather_freed);
-      if (freed !== 0) addRss(mm, -freed);
+      if (freed !== 0) isa.fetchAddRelaxed(mm + Mm.rss, -freed);
       // Before pages and tables are freed, too: nobody walks through them on this mm's behalf any more.
       if (isa.read(g + gather_fullmm) !== 0) kernel.tlb.leave(mm);
       flush();

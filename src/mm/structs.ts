@@ -146,7 +146,7 @@ export const Mm = struct('mm_struct', {
   mmlist: listHead,
   mmap_sem: ptr('rwsem', RWSEM_WORDS).ownLine(),
   page_table_lock: u32.ownLine(),
-  /** Present ptes, not counting reserved and zero pages; table pages. */
+  /** Present ptes, not counting reserved and zero pages; table pages. Counted by atomic additions: where each vma has its page_table_lock, no lock is held by all who count (Linux since 2.6.15). */
   rss: i32,
   nr_ptes: i32,
 });

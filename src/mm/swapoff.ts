@@ -13,7 +13,6 @@ import type { Addr } from '../arch/index.ts';
 import { EBUSY, EINVAL, ENOMEM } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import { mkPte, pteNumber, pteSwap } from './pte.ts';
-import { counting } from './rss.ts';
 import { Globals, Mm, PG, Vma } from './structs.ts';
 
 /** The swap device goes. */
@@ -32,7 +31,6 @@ const PASSES = 100;
 export function swapoff(k: Kernel): Swapoff {
   const { isa, spec, world, locks, pages, pgtable, rmap, sections, swap, mms } = k;
   const { vm_start, vm_end, vm_next } = Vma;
-  const addRss = counting(k);
   const mmlistLock = world.globals + Globals.mmlist_lock;
   const mmlist = world.globals + Globals.init_mmlist;
 
@@ -43,7 +41,7 @@ export function swapoff(k: Kernel): Swapoff {
       if (!pteSwap(pte) || pteNumber(pte) !== slot) return;
       if (!rmap.addAnon(page, vma, address, at)) return;
       pages.get(page);
-      addRss(mm, 1);
+      isa.fetchAddRelaxed(mm + Mm.rss, 1);
       pgtable.set(at, mkPte(pages.pfnOf(page), 0));
       swap.free(slot);
       found += 1;

@@ -10,7 +10,7 @@ import { loadScenario, scenarioNames } from '../../src/catalog.ts';
 import { createMachine, isTypeStable, OutOfObjects } from '../../src/memory/index.ts';
 import type { AnonVmaForm } from '../../src/mm/anon-vma.ts';
 import { AnonVma, MAPPING_FLAGS, Page, Vma } from '../../src/mm/structs.ts';
-import { ANON_VMA_FORMS } from '../../src/mm/variants/page-lock-anon-vma/forms.ts';
+import { ANON_VMA_FORMS, type AnonVmaFormName } from '../../src/mm/variants/page-lock-anon-vma/forms.ts';
 import {
   type AnonVmaScene,
   empty,
@@ -25,6 +25,8 @@ import {
 } from '../../src/scenarios/mm/anon-vma-scene.ts';
 import { mmControls, mmRaces } from '../../src/scenarios/mm/index.ts';
 import { fastPaths, url } from '../fixtures/mm/anon-vma-forms.ts';
+import { read } from '../project.ts';
+import { tableOf } from '../scenarios/table.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('anon_vma');
@@ -142,6 +144,7 @@ test('where memory runs out nothing is left behind', () => {
   chains.free(taken.pop()!);
   assert.is(s.anonVma.fork(s.vmaOf(2), s.vmaOf(1)), false);
   assert.is(chains.freeObjects(), 2);
+  assert.is(anonVmas.freeObjects(), SCENE.anonVmas - 2);
   for (const chain of taken) chains.free(chain);
   for (let last = anonVmas.tryAlloc(); last !== 0; last = anonVmas.tryAlloc());
   assert.is(s.anonVma.prepare(s.vmaOf(2)), false);
@@ -211,6 +214,18 @@ for (const [name, form] of FORMS)
     allFree(s);
   });
 
+/** Locked instructions to enter and to leave where nobody is in the way. */
+const LOCKED: Readonly<Record<AnonVmaFormName, readonly number[]>> = {
+  spinlock: [1, 0],
+  'spinlock-rechecked': [1, 0],
+  'get-and-lock': [2, 2],
+  'get-recheck-and-lock': [2, 2],
+  'refcount-test': [1, 1],
+  'refcount-test-is-locked': [1, 1],
+  'expedited-rcu': [1, 1],
+  'page-mapped': [1, 1],
+};
+
 /** Read-modify-writes that succeeded, between one mark and the next. */
 function locked(trace: Trace): number[] {
   const counts: number[] = [];
@@ -230,18 +245,29 @@ test('locked instructions to enter and to leave, counted by the engine', async (
     const counts = locked(trace);
     assert.is(counts.length, 3 * FORMS.length);
     const each = Object.fromEntries(FORMS.map(([name], at) => [name, [counts[3 * at], counts[3 * at + 1]]]));
-    assert.equal(each, {
-      spinlock: [1, 0],
-      'spinlock-rechecked': [1, 0],
-      'get-and-lock': [2, 2],
-      'get-recheck-and-lock': [2, 2],
-      'refcount-test': [1, 1],
-      'refcount-test-is-locked': [1, 1],
-      'expedited-rcu': [1, 1],
-      'page-mapped': [1, 1],
-    });
+    assert.equal(each, LOCKED);
   } finally {
     await exploration.close();
+  }
+});
+
+test('docs/mm.md has the races and controls as their definitions say them', () => {
+  const rows = read('docs/mm.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| `mm/anon-vma/'))
+    .map((line) => line.replace(/ +/g, ' '));
+  const group = ({ name }: { name: string }): boolean => name.startsWith('mm/anon-vma/');
+  assert.equal(rows, [
+    ...tableOf(mmRaces.filter(group)).slice(2),
+    ...mmControls.filter(group).map(({ name, why, source }) => `| \`${name}\` | ${why} | ${source} |`),
+  ]);
+});
+
+test('docs/mm.md has the forms, with their locked instructions', () => {
+  const lines = read('docs/mm.md').split('\n');
+  for (const [name, counts] of Object.entries(LOCKED)) {
+    const row = lines.find((line) => line.startsWith(`| \`${name}\``));
+    assert.is(row?.split('|')[3]?.trim(), counts.join(', '), name);
   }
 });
 

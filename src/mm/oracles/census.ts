@@ -30,7 +30,7 @@ import { FRAME_BYTES, type SlabSpecs } from '../world.ts';
 import { type Chain, walkChain } from './chains.ts';
 import { unobserved } from './observe-isa.ts';
 import { entryBytes, type RawEntry, spanOf, type Table, walkTables } from './tables.ts';
-import { label, readThings, type Thing, type Things } from './things.ts';
+import { labels, readThings, type Thing, type Things } from './things.ts';
 
 /** What a census is taken of: a kernel, or what a thread that is no CPU has in its place. */
 export interface Observed extends Pick<Base, 'spec' | 'world'> {
@@ -141,7 +141,7 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
   const read = (addr: Addr): number => isa.read(addr);
   const cpus = cpusOf(world);
   const things = (name: keyof SlabSpecs, layout: object): Things =>
-    readThings(isa, world.slabs[name], layout);
+    readThings(isa, world.slabs[name], world.end, layout);
   const mms = things('mms', Mm);
   const vmas = things('vmas', Vma);
   const anonVmas = things('anonVmas', AnonVma);
@@ -151,6 +151,7 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
   const files = things('files', AddressSpace);
   const called = (addr: Addr): string => nameOfWord(world, spec, addr) ?? `0x${(addr >>> 0).toString(16)}`;
 
+  const names = labels('page[', spec.frames + 1, ']');
   const frames = Array.from({ length: spec.frames + 1 }, (_, pfn): Frame => {
     const at = world.memMap + PAGE_STRUCT_BYTES * pfn;
     const [flags, refs, maps] = [read(at + Page.flags), read(at + Page._refcount), read(at + Page._mapcount)];
@@ -158,7 +159,7 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
     return {
       pfn,
       at,
-      name: label('page[', pfn, ']'),
+      name: names[pfn]!,
       flags,
       refs,
       maps: maps + 1,
@@ -243,7 +244,7 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
   for (let slot = 0; slot < spec.swapPages; slot += 1) {
     const page = read(world.swapCache + 4 * slot);
     if (page !== 0)
-      frameOf(page)?.caches.push({ name: label('swap entry ', slot + 1), file: undefined, index: slot + 1 });
+      frameOf(page)?.caches.push({ name: `swap entry ${slot + 1}`, file: undefined, index: slot + 1 });
   }
   for (const file of files.all)
     for (let index = 0; index < spec.filePages; index += 1) {

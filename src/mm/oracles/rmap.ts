@@ -9,7 +9,7 @@
  * A scenario with a design of its own brings a function of its own.
  */
 import type { Addr } from '../../arch/index.ts';
-import { PAGE_SHIFT, PAGE_SIZE } from '../pte.ts';
+import { PAGE_SHIFT, PAGE_SIZE, TASK_SIZE } from '../pte.ts';
 import {
   AddressSpace,
   AnonMm,
@@ -89,7 +89,8 @@ function byFile(census: Census, { mapping, index }: Frame): Addr[] {
     const vma = vmas.at(entry - Vma.nonlinear);
     if (!vma) return [];
     const [start, end] = [read(vma.at + Vma.vm_start), read(vma.at + Vma.vm_end)];
-    const pages = Array.from({ length: (end - start) >>> PAGE_SHIFT }, (_, at) => start + at * PAGE_SIZE);
+    const length = Math.min((end - start) >>> PAGE_SHIFT, TASK_SIZE / PAGE_SIZE);
+    const pages = Array.from({ length }, (_, at) => start + at * PAGE_SIZE);
     return pages.map((address) => entryAt(read(vma.at + Vma.vm_mm), address));
   });
   return [...linear, ...nonlinear];

@@ -49,8 +49,9 @@ export const mutexUnderRcu = race({
   wrong:
     'the spinlock of anon_vma is made a mutex and still taken in an RCU read section: who sleeps there holds up grace periods, and those who wait for one',
   source:
-    'Peter Zijlstra in "[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010: we cannot wait for the mutex acquisition inside the RCU read lock',
-  caughtBy: 'lock-order',
+    'Peter Zijlstra in "[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010, on what the reference of the slow path is for',
+  // Where nobody waits for a grace period yet, the detector of locks says that somebody sleeps in a section.
+  caughtBy: 'progress',
   actors: [walk, synchronizeUnderMutex],
   options: { gracePeriods: true },
   broken: mutexUnderRcuForm,
@@ -74,8 +75,7 @@ export const putUnderMutex = race({
   name: 'mm/anon-vma/put-under-mutex',
   wrong:
     'the reference of the slow path is dropped by an ordinary put with the mutex held: if it is the last one, freeing takes the mutex again',
-  source:
-    '"[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010, where it is dropped by hand; mm.md R1.8',
+  source: '"[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010, where it is dropped by hand',
   caughtBy: 'progress',
   actors: [walk, (scene) => exit(scene, 0)],
   broken: { ...refcountTestForm, pageLock: refcountTest({ drop: ordinaryPut }) },

@@ -12,7 +12,7 @@ import { spinlockForm, spinlockRecheckedForm } from './spinlock-under-rcu.ts';
 
 /** The forms by name. */
 export const ANON_VMA_FORMS = {
-  /** Linux 2.6.16 to 2.6.35. */
+  /** Linux 2.6.9 to 2.6.35. */
   spinlock: spinlockForm,
   /** Linux 2.6.36 to 2.6.39. */
   'spinlock-rechecked': spinlockRecheckedForm,
