@@ -6,7 +6,7 @@
  */
 import type { Tortured } from './torture/setup.ts';
 
-/** A lock or a scenario of a file. */
+/** A lock, a scenario or a workload of a file. */
 export interface LoadedSubject {
   /** The definition, as this thread has it. */
   readonly subject: Tortured;
@@ -18,7 +18,7 @@ export interface LoadedSubject {
   readonly file: string;
 }
 
-/** A lock or a scenario: lockrig's own by its definition, a user's as it was loaded from its file. */
+/** A lock, a scenario or a workload: lockrig's own by its definition, a user's as it was loaded from its file. */
 export type Subject = Tortured | LoadedSubject;
 
 /** More than one definition, or none of that name. */
@@ -36,7 +36,7 @@ function here(path: string): string {
 }
 
 /**
- * Loads every lock and scenario that a file defines.
+ * Loads every lock, scenario and workload that a file defines.
  * @param file path of a .ts, .mts, .js or .mjs file, or its file: URL
  * @throws PluginError, in one sentence, when the file cannot be used
  */
@@ -44,6 +44,7 @@ export async function loadSubjects(file: string | URL): Promise<LoadedSubject[]>
   const { loadPlugin } = await import('./plugin/load.ts');
   const { defineLock } = await import('../src/locking/define.ts');
   const { defineScenario } = await import('../src/scenario.ts');
+  const { defineWorkload } = await import('../src/workload.ts');
   const { fileURLToPath } = await import('node:url');
   const path = file instanceof URL || file.startsWith('file:') ? fileURLToPath(file) : file;
   const plugin = await loadPlugin(path, {
@@ -62,6 +63,7 @@ export async function loadSubjects(file: string | URL): Promise<LoadedSubject[]>
   return [
     ...plugin.locks.map((lock) => made(lock, defineLock)),
     ...plugin.scenarios.map((scenario) => made(scenario, defineScenario)),
+    ...plugin.workloads.map((workload) => made(workload, defineWorkload)),
   ];
 }
 

@@ -7,6 +7,7 @@
  */
 import type { AnyLock } from './locking/define.ts';
 import type { ScenarioDefinition } from './scenario.ts';
+import type { WorkloadDefinition } from './workload.ts';
 
 type Entry = readonly [load: () => Promise<object>, ...names: string[]];
 
@@ -175,4 +176,13 @@ export async function scenarioNames(): Promise<readonly string[]> {
 export async function loadScenario(name: string): Promise<ScenarioDefinition | undefined> {
   if (ofMm(name)) return (await import('./scenarios/mm/index.ts')).mmScenarioByName(name);
   return (await import('./scenarios/index.ts')).scenarioByName(name);
+}
+
+/** Names of the workloads that ship. */
+export const workloadNames: readonly string[] = ['mm/objrmap', 'mm/anon-vma', 'mm/all'];
+
+/** Loads a workload that ships by its name; undefined when there is none of that name. */
+export async function loadWorkload(name: string): Promise<WorkloadDefinition | undefined> {
+  if (!workloadNames.includes(name)) return undefined;
+  return (await import('./mm/workloads/index.ts')).mmWorkloads.find((each) => each.name === name);
 }

@@ -74,3 +74,14 @@ export {
   type ScenarioOracle,
   type ScenarioSpec,
 } from './scenario.ts';
+export {
+  defineWorkload,
+  type RestContext,
+  type WorkloadContext,
+  type WorkloadDefinition,
+  WorkloadDefinitionError,
+  type WorkloadOperation,
+  type WorkloadSettings,
+  type WorkloadSize,
+  type WorkloadSpec,
+} from './workload.ts';

@@ -32,7 +32,9 @@ export async function findLocks(names: readonly string[]): Promise<BenchSubject[
   const { findSubjects } = await import('./subjects.ts');
   return (await findSubjects(names)).map(({ lock, url }) => {
     if (lock.definition !== 'lock')
-      throw new UsageError(`${lock.name} is a scenario: bench measures locks, torture runs scenarios`);
+      throw new UsageError(
+        `${lock.name} is a ${lock.definition}: bench measures locks, torture runs ${lock.definition}s`,
+      );
     return { lock, ...(url === undefined ? {} : { url }) };
   });
 }

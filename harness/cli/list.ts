@@ -1,12 +1,13 @@
-/** `lockrig list`: the locks, what they promise, the broken ones, and the scenarios. */
+/** `lockrig list`: the locks, what they promise, the broken ones, the scenarios and the workloads. */
 import type { CAC } from 'cac';
 import type { AnyLock } from '../../src/locking/define.ts';
 import type { Classic } from '../../src/scenarios/index.ts';
 import type { Control } from '../../src/scenarios/mm/index.ts';
+import type { WorkloadDefinition } from '../../src/workload.ts';
 import { EXIT, UsageError } from './errors.ts';
 
 /** What can be listed for itself. */
-const PARTS = ['locks', 'mutants', 'scenarios'] as const;
+const PARTS = ['locks', 'mutants', 'scenarios', 'workloads'] as const;
 
 function promises(lock: AnyLock): string {
   const said = Object.entries(lock.promises)
@@ -42,6 +43,13 @@ const plainControl = ({ name, scenario, why, source }: Control): object => ({
   source,
 });
 
+const plainWorkload = ({ name, regimes, operations, sizes }: WorkloadDefinition): object => ({
+  name,
+  regimes,
+  weights: Object.fromEntries(Object.entries(operations).map(([each, { weight }]) => [each, weight])),
+  sizes: Object.fromEntries(Object.entries(sizes).map(([each, { value }]) => [each, value])),
+});
+
 type Row = readonly string[];
 
 /** Columns as wide as what is in them; `first` is that of the names, the same in all tables. */
@@ -66,6 +74,7 @@ async function list(what: string | undefined, json: boolean): Promise<number> {
   const { locks, mutants } = await import('../../src/locks.ts');
   const { classics } = await import('../../src/scenarios/index.ts');
   const { mmControls, mmRaces } = await import('../../src/scenarios/mm/index.ts');
+  const { mmWorkloads } = await import('../../src/mm/workloads/index.ts');
   const races = [...classics, ...mmRaces];
   if (json) {
     const document = {
@@ -75,6 +84,7 @@ async function list(what: string | undefined, json: boolean): Promise<number> {
       ...(wanted('scenarios')
         ? { scenarios: races.map(plainScenario), controls: mmControls.map(plainControl) }
         : {}),
+      ...(wanted('workloads') ? { workloads: mmWorkloads.map(plainWorkload) } : {}),
     };
     process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
     return EXIT.clean;
@@ -83,6 +93,7 @@ async function list(what: string | undefined, json: boolean): Promise<number> {
     ...(wanted('locks') ? locks : []),
     ...(wanted('mutants') ? mutants : []),
     ...(wanted('scenarios') ? [...races.map(({ broken }) => broken), ...mmControls] : []),
+    ...(wanted('workloads') ? mmWorkloads : []),
   ];
   const wide = Math.max(...names.map(({ name }) => name.length)) + 2;
   const tables: string[] = [];
@@ -115,6 +126,13 @@ async function list(what: string | undefined, json: boolean): Promise<number> {
       ]),
       table(wide, [['control', 'why it is correct'], ...mmControls.map(({ name, why }): Row => [name, why])]),
     );
+  if (wanted('workloads'))
+    tables.push(
+      table(wide, [
+        ['workload', 'operations'],
+        ...mmWorkloads.map(({ name, operations }): Row => [name, Object.keys(operations).join(', ')]),
+      ]),
+    );
   process.stdout.write(tables.join('\n'));
   return EXIT.clean;
 }
@@ -122,7 +140,7 @@ async function list(what: string | undefined, json: boolean): Promise<number> {
 /** Adds the command. */
 export function addList(cli: CAC, finish: (code: Promise<number>) => void): void {
   cli
-    .command('list [what]', 'List the locks, the mutants and the scenarios, or one of these')
+    .command('list [what]', 'List the locks, the mutants, the scenarios and the workloads, or one of these')
     .example((bin) => `${bin} list scenarios`)
     .example((bin) => `${bin} list --json`)
     .option('--json', 'As JSON')

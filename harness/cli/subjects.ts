@@ -2,7 +2,15 @@
  * What a command is about: names, globs and files from the command line become lock definitions.
  */
 import { existsSync } from 'node:fs';
-import { loadLock, loadScenario, lockNames, mutantNames, scenarioNames } from '../../src/catalog.ts';
+import {
+  loadLock,
+  loadScenario,
+  loadWorkload,
+  lockNames,
+  mutantNames,
+  scenarioNames,
+  workloadNames,
+} from '../../src/catalog.ts';
 import type { Tortured } from '../torture/setup.ts';
 import { UsageError } from './errors.ts';
 
@@ -37,7 +45,7 @@ async function fromFile(argument: string): Promise<Subject[]> {
 
 async function nearest(name: string): Promise<string[]> {
   const { distance } = await import('fastest-levenshtein');
-  return [...lockNames, ...mutantNames, ...(await scenarioNames())]
+  return [...lockNames, ...mutantNames, ...workloadNames, ...(await scenarioNames())]
     .map((known) => ({
       name: known,
       far: Math.min(distance(name, known), distance(name, known.replace('busted/', ''))),
@@ -47,9 +55,9 @@ async function nearest(name: string): Promise<string[]> {
     .map((each) => each.name);
 }
 
-/** A lock or a scenario of lockrig's own; scenarios are loaded for a name that could be one and no file's. */
+/** A lock, a workload or a scenario of lockrig's own; scenarios are loaded for a name that could be one and no file's. */
 async function named(name: string): Promise<Tortured | undefined> {
-  const lock = await loadLock(name);
+  const lock = (await loadLock(name)) ?? (await loadWorkload(name));
   if (lock || !/^(?:busted\/)?(?:mm\/[a-z0-9-]+\/)?[a-z0-9-]+$/.test(name)) return lock;
   return loadScenario(name);
 }

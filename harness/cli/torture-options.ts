@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { MAX_CPUS } from '../../src/memory/limits.ts';
 import type { TortureParams } from '../torture/params.ts';
 import { UsageError } from './errors.ts';
-import { oneOf, type Raw, share, time, whole } from './values.ts';
+import { numbers, oneOf, type Raw, share, time, whole, word } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
 
@@ -60,6 +60,10 @@ export function parameters(options: Options): Partial<TortureParams> {
     trace: oneOf('trace', options.trace, ['off', 'ring', 'order']),
     ...chaosOf(options.chaos),
     failFast: options.failFast === true ? true : undefined,
+    regime: word('regime', options.regime),
+    weights: numbers('weight', options.weight),
+    sizes: numbers('size', options.size),
+    checkEvery: time('check-every', options.checkEvery, 1),
   };
   if ((given.readers ?? 0) + (given.writers ?? 0) > most)
     throw new UsageError(

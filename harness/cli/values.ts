@@ -62,6 +62,30 @@ export function time(
   return value;
 }
 
+/** A word. @throws UsageError */
+export function word(name: string, raw: Raw): string | undefined {
+  if (raw === undefined) return undefined;
+  if (typeof raw === 'boolean' || Array.isArray(raw))
+    throw new UsageError(`--${name} takes one name: --${name} NAME`);
+  return String(raw);
+}
+
+/** `name=number`, given as often as one likes. @throws UsageError */
+export function numbers(name: string, raw: Raw): Record<string, number> | undefined {
+  if (raw === undefined) return undefined;
+  const given: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
+  return Object.fromEntries(
+    given.map((each): [string, number] => {
+      const [, of, value] = /^([^=]+)=(\d+)$/.exec(String(each)) ?? [];
+      if (of === undefined)
+        throw new UsageError(
+          `--${name} ${each === true ? '' : String(each)} is not right: a name and a whole number are expected, as in --${name} fault=30`,
+        );
+      return [of, Number(value)];
+    }),
+  );
+}
+
 /** One of a few words. @throws UsageError */
 export function oneOf<Word extends string>(name: string, raw: Raw, words: readonly Word[]): Word | undefined {
   if (raw === undefined) return undefined;

@@ -101,14 +101,16 @@ export class Exploration {
   static async open(subject: Tortured, options: ExplorationOptions = {}): Promise<Exploration> {
     if (runsFreeOnly(subject))
       throw new ParameterError(
-        `lock '${subject.name}' brings its own memory, which cannot be restored between executions: it can only run free, under lockrig torture`,
+        subject.definition === 'workload'
+          ? `workload '${subject.name}' goes on from what was before, and is never put back: it can only run free, under lockrig torture`
+          : `lock '${subject.name}' brings its own memory, which cannot be restored between executions: it can only run free, under lockrig torture`,
       );
     const scenario = subject.definition === 'scenario' ? subject : undefined;
     const one = scenario && { ...scenario, stride: 1, model: undefined };
     const params = withDefaults({
       ...paramsFor(subject),
       ...options.params,
-      cpus: options.cpus ?? (subject.definition === 'scenario' ? subject.cpus : subject.mutant?.cpus) ?? 2,
+      cpus: options.cpus ?? (subject.definition === 'lock' ? subject.mutant?.cpus : subject.cpus) ?? 2,
     });
     if (params.cpus > MAX_GATED)
       throw new ParameterError(`a gate schedules at most ${MAX_GATED} CPUs, not ${params.cpus}`);

@@ -1,7 +1,7 @@
 /**
- * The locks and scenarios that a module exports.
+ * The locks, scenarios and workloads that a module exports.
  *
- * A definition is an object with `definition: 'lock' | 'scenario'` on it, as defineLock and defineScenario return. It is known
+ * A definition is an object with `definition: 'lock' | 'scenario' | 'workload'` on it, as defineLock, defineScenario and defineWorkload return. It is known
  * by that and by its fields, not by identity, because a published package of locks brings its own copy of lockrig. It may be
  * the default export, a named one, or an item of an exported array; exports that are something else are helpers and are left
  * alone, unless they look like a definition that someone forgot to wrap.
@@ -11,9 +11,12 @@
 import { resolve } from 'node:path';
 import { type Missing, PluginError, reason, shown } from './errors.ts';
 
-/** What every lock and scenario has. */
+/** What a definition can be of. */
+type Sort = 'lock' | 'scenario' | 'workload';
+
+/** What every lock, scenario and workload has. */
 export interface Definition {
-  readonly definition: 'lock' | 'scenario';
+  readonly definition: Sort;
   readonly name: string;
   readonly [field: string]: unknown;
 }
@@ -22,10 +25,18 @@ export interface Definition {
 export interface Definitions {
   locks: Definition[];
   scenarios: Definition[];
+  workloads: Definition[];
 }
 
 type Fields = Record<string, unknown>;
 type Found = { value: unknown; label: string };
+
+const SORTS: readonly Sort[] = ['lock', 'scenario', 'workload'];
+const WRAPPERS: Readonly<Record<Sort, string>> = {
+  lock: 'defineLock',
+  scenario: 'defineScenario',
+  workload: 'defineWorkload',
+};
 
 /** A lock's size may depend on the number of CPUs: it is asked for these. */
 const CPU_COUNTS = [1, 2, 3, 4, 8, 64];
@@ -53,13 +64,13 @@ export function definitionsOf(module: object, file: string): Definitions {
 
 function collect(module: object, file: string): Definitions {
   const found = candidates(Object.entries(module));
-  const result: Definitions = { locks: [], scenarios: [] };
+  const result: Definitions = { locks: [], scenarios: [], workloads: [] };
   const seen = new Set<unknown>();
   for (const { value, label } of found) {
     if (seen.has(value)) continue;
     seen.add(value);
     const definition = checked(value, label, file);
-    const list = definition.definition === 'lock' ? result.locks : result.scenarios;
+    const list = result[`${definition.definition}s`];
     if (list.some((other) => other.name === definition.name)) {
       fail(
         file,
@@ -101,14 +112,15 @@ function isObject(value: unknown): value is Fields {
 }
 
 function isBranded(value: unknown): value is Fields {
-  return isObject(value) && (value.definition === 'lock' || value.definition === 'scenario');
+  return isObject(value) && SORTS.includes(value.definition as Sort);
 }
 
 /** What an unwrapped object was probably meant to be. */
-function resemblance(value: unknown): 'lock' | 'scenario' | undefined {
+function resemblance(value: unknown): Sort | undefined {
   if (!isObject(value) || Array.isArray(value)) return undefined;
   if (typeof value.create === 'function' && ('kind' in value || 'size' in value)) return 'lock';
-  return typeof value.actors === 'function' || Array.isArray(value.actors) ? 'scenario' : undefined;
+  if (typeof value.actors === 'function' || Array.isArray(value.actors)) return 'scenario';
+  return isObject(value.operations) && typeof value.rest === 'function' ? 'workload' : undefined;
 }
 
 function checked(value: unknown, label: string, file: string): Definition {
@@ -116,14 +128,14 @@ function checked(value: unknown, label: string, file: string): Definition {
     const like = resemblance(value);
     if (like === undefined)
       fail(file, 'definition', `has ${describe(value)} as ${label}: put only definitions into that list`);
-    const wrapper = like === 'lock' ? 'defineLock' : 'defineScenario';
+    const wrapper = WRAPPERS[like];
     fail(
       file,
       'definition',
       `has a plain object that looks like a ${like} as ${label}: wrap it in ${wrapper}({ … })`,
     );
   }
-  const kind = value.definition === 'lock' ? 'lock' : 'scenario';
+  const kind = value.definition as Sort;
   if (typeof value.name !== 'string' || value.name.trim() === '') {
     const has = value.name === undefined ? 'no name' : `${describe(value.name)} for a name`;
     fail(file, 'name', `has a ${kind} with ${has} as ${label}: give it a name, a string that is not empty`);
@@ -131,7 +143,8 @@ function checked(value: unknown, label: string, file: string): Definition {
   const complain = (missing: Missing, problem: string): never =>
     fail(file, missing, `has the ${kind} '${String(value.name)}' ${problem}`);
   if (kind === 'lock') checkLock(value, complain);
-  else checkScenario(value, complain);
+  else if (kind === 'scenario') checkScenario(value, complain);
+  else checkWorkload(value, complain);
   return value as Fields & Definition;
 }
 
@@ -169,6 +182,16 @@ function checkScenario({ actors }: Fields, complain: (missing: Missing, problem:
     'actors',
     `${without('actors', actors)}: give one function that every CPU runs, or a list with one a CPU`,
   );
+}
+
+function checkWorkload(
+  { operations, rest }: Fields,
+  complain: (missing: Missing, problem: string) => never,
+): void {
+  if (!isObject(operations))
+    complain('operations', `${without('operations', operations)}: give them by name, each { weight, run }`);
+  if (typeof rest !== 'function')
+    complain('rest', `${without('rest', rest)}: give a function that judges the state at rest`);
 }
 
 function isSize(value: unknown): boolean {

@@ -18,6 +18,8 @@ export type Missing =
   | 'import'
   | 'evaluation'
   | 'definition'
+  | 'operations'
+  | 'rest'
   | 'name'
   | 'kind'
   | 'size'

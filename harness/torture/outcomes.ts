@@ -2,6 +2,7 @@
  * Outcomes of a scenario: each CPU that led a meeting has counted some; they are added up when the run is done.
  */
 import type { Grade, ScenarioDefinition } from '../../src/scenario.ts';
+import type { WorkloadDefinition } from '../../src/workload.ts';
 import type { CpuPool } from '../cpus/pool.ts';
 import type { ScenarioCounts } from './clients/scenario.ts';
 
@@ -24,11 +25,11 @@ export interface ScenarioOutcomes {
 
 /** Collects from all CPUs. */
 export async function collectScenario(
-  scenario: ScenarioDefinition,
+  subject: ScenarioDefinition | WorkloadDefinition,
   pool: CpuPool,
   cpus: number,
 ): Promise<ScenarioOutcomes> {
-  const { grades } = scenario;
+  const grades = subject.definition === 'scenario' ? subject.grades : undefined;
   const all = (await Promise.all(
     Array.from({ length: cpus }, (_, cpu) => pool.collect(cpu)),
   )) as ScenarioCounts[];

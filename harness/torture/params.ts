@@ -53,6 +53,14 @@ export interface TortureParams {
   detect: readonly 'races'[];
   /** One access in so many is delayed. */
   chaosOneIn: number;
+  /** Of a workload: which of its regimes; '' is the first. */
+  regime: string;
+  /** Of a workload: weights of operations that are not as stated. */
+  weights: Readonly<Record<string, number>>;
+  /** Of a workload: sizes that are not as stated. */
+  sizes: Readonly<Record<string, number>>;
+  /** Of a workload: milliseconds from one check to the next; 0: 50. */
+  checkEvery: number;
 }
 
 /** The parameters that a run has unless told otherwise. */
@@ -81,6 +89,10 @@ export const DEFAULTS: TortureParams = {
   detect: [],
   chaos: 'none',
   chaosOneIn: ONE_IN,
+  regime: '',
+  weights: {},
+  sizes: {},
+  checkEvery: 0,
 };
 
 /** A parameter that makes no sense. */
@@ -122,21 +134,28 @@ export function withDefaults(given: Partial<TortureParams>): TortureParams {
   between('hotplug', params.hotplug, 0, 3_600_000, false);
   between('chaosOneIn', params.chaosOneIn, 1, 2 ** 20, true);
   between('stallAfter', params.stallAfter, 100, 3_600_000, false);
+  between('checkEvery', params.checkEvery, 0, 3_600_000, false);
   for (const name of params.detect)
     if (name !== 'races')
       throw new ParameterError(`'${String(name)}' is not watched for while CPUs run free: only races are`);
   return params;
 }
 
-/** The parameters as locktorture echoes its own: `cpus=2 duration=10s …`, those that differ from nothing. */
-export function echo(params: TortureParams): string {
-  const time = params.rounds > 0 ? `rounds=${params.rounds}` : `duration=${params.duration / 1000}s`;
+/** What a workload was told; nothing of what its CPUs do is a lock's. */
+function chosen({ regime, checkEvery, weights, sizes, stutter }: TortureParams): string[] {
+  const pairs = (all: Readonly<Record<string, number>>): string[] =>
+    Object.entries(all).map(([name, value]) => `${name}=${value}`);
   return [
-    `cpus=${params.cpus}`,
-    time,
-    `seed=${params.seed}`,
-    `isa=${params.engine}`,
-    `waiting=${params.waiting}`,
+    ...(regime === '' ? [] : [`regime=${regime}`]),
+    `check_every=${checkEvery}ms`,
+    ...(stutter === 0 ? [] : [`stutter=${stutter}ms`]),
+    ...pairs(weights),
+    ...pairs(sizes),
+  ];
+}
+
+function ofLocks(params: TortureParams): string[] {
+  return [
     `long_hold=${params.longHold}ms`,
     `short_delay=${params.shortDelay}us`,
     `stutter=${params.stutter}ms`,
@@ -148,6 +167,19 @@ export function echo(params: TortureParams): string {
     `readers=${params.readers}`,
     `writers=${params.writers}`,
     `hotplug=${params.hotplug}ms`,
+  ];
+}
+
+/** The parameters as locktorture echoes its own: `cpus=2 duration=10s …`, those that differ from nothing. */
+export function echo(params: TortureParams): string {
+  const time = params.rounds > 0 ? `rounds=${params.rounds}` : `duration=${params.duration / 1000}s`;
+  return [
+    `cpus=${params.cpus}`,
+    time,
+    `seed=${params.seed}`,
+    `isa=${params.engine}`,
+    `waiting=${params.waiting}`,
+    ...(Object.keys(params.weights).length > 0 ? chosen(params) : ofLocks(params)),
     ...(params.trace === 'off' ? [] : [`trace=${params.trace}`]),
     ...(params.detect.length === 0 ? [] : [`detect=${params.detect.join(',')}`]),
     ...(params.chaos === 'none' ? [] : [`chaos=${params.chaos}:${params.chaosOneIn}`]),

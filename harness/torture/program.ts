@@ -1,7 +1,7 @@
 /**
  * The program of a torture CPU: takes up the CPU, creates the lock's operations and the client of its kind, and runs rounds.
  */
-import { loadLock, loadScenario } from '../../src/catalog.ts';
+import { loadLock, loadScenario, loadWorkload } from '../../src/catalog.ts';
 import type { LockDefinition } from '../../src/locking/define.ts';
 import type { Kind, OpsByKind } from '../../src/locking/kinds.ts';
 import { mutex3 } from '../../src/locking/mutex3.ts';
@@ -30,11 +30,17 @@ const CLIENTS: {
   barrier: async () => (await import('./clients/barrier.ts')).barrierClient,
 };
 
+const LOADERS: Readonly<Record<Tortured['definition'], (name: string) => Promise<Tortured | undefined>>> = {
+  lock: loadLock,
+  scenario: loadScenario,
+  workload: loadWorkload,
+};
+
 /** Finds a definition on this thread: lockrig's own by name, a user's in its bundled module. */
 export async function findSubject(reference: TortureSetup['subject']): Promise<Tortured> {
   const { name, url, definition } = reference;
   if (url === undefined) {
-    const found = definition === 'lock' ? await loadLock(name) : await loadScenario(name);
+    const found = await LOADERS[definition](name);
     if (found) return found;
     throw new Error(`no ${definition} is called '${name}'`);
   }
@@ -48,7 +54,7 @@ export async function findSubject(reference: TortureSetup['subject']): Promise<T
   return found as Tortured;
 }
 
-/** Stands in for the lock where a scenario is tortured: it has none, and promises nothing. */
+/** Stands in for the lock where a scenario or a workload is tortured: it has none, and promises nothing. */
 const NO_LOCK = { kind: 'mutex', promises: {}, create: () => ({}) } as unknown as LockDefinition;
 
 async function clientOf(
@@ -61,6 +67,10 @@ async function clientOf(
   if (found.definition === 'scenario') {
     const { scenarioClient } = await import('./clients/scenario.ts');
     return scenarioClient(bench, found, setup, words);
+  }
+  if (found.definition === 'workload') {
+    const { workloadClient } = await import('./clients/workload.ts');
+    return workloadClient(bench, found, setup);
   }
   return (await clientMaker(options.definition.kind))(bench, options);
 }

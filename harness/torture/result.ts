@@ -27,6 +27,7 @@ import type { TortureParams } from './params.ts';
 import type { RaceReport } from './races.ts';
 import type { Tortured, TortureSetup } from './setup.ts';
 import type { TraceReport } from './traces.ts';
+import { type OperationCount, settingsOf } from './workload.ts';
 
 /** How a run ended. */
 export type Verdict = 'success' | 'failure' | 'stall' | 'died' | 'interrupted';
@@ -123,6 +124,8 @@ export interface TortureResult {
   readonly detectedMs: number | undefined;
   /** Epoch milliseconds modulo 2^31 of the first acquisition; 0: there was none. */
   readonly firstAcquisition: number;
+  /** For workloads: how often each operation was done. */
+  readonly operations: readonly OperationCount[] | undefined;
   /** For scenarios: what came out how often, and what the checks said; only of a run that came to its end. */
   readonly outcomes: ScenarioOutcomes | undefined;
   /** Of a run that failed and was traced: what its CPUs did last. */
@@ -161,14 +164,19 @@ export function environment(): Environment {
 }
 
 /**
- * The names that a scenario gives the words of its states.
+ * The names that a scenario or a workload gives the words of its states.
  * @returns undefined for an address that has none
  */
 export function stateNamer(
   machine: Machine,
-  { lock, stateStride }: TortureSetup,
+  { lock, stateStride, params }: TortureSetup,
   subject: Tortured,
 ): (addr: number) => string | undefined {
+  if (subject.definition === 'workload')
+    return (addr) =>
+      addr < lock || addr >= lock + stateStride
+        ? undefined
+        : subject.names?.(addr, lock, machine.cpus, settingsOf(params)) || undefined;
   if (subject.definition !== 'scenario' || subject.names === undefined) return () => undefined;
   const { names, bytes, stride } = subject;
   return (addr) => {

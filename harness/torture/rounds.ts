@@ -18,7 +18,7 @@ import { Control, CpuLine, cpuLine, GO_ON, GO_STOP, type TortureArea } from './a
 import { type Bench, type Client, Profile } from './clients/context.ts';
 import type { TortureParams } from './params.ts';
 
-/** Milliseconds that a round should take. */
+/** Milliseconds that a round should take, unless the run says how often it is checked. */
 const ROUND_MS = 8;
 const FIRST_QUOTA = 64;
 const MOST_STEPS = 1 << 20;
@@ -113,6 +113,8 @@ export class Rounds {
 
   private lead(): void {
     const { isa, cpu, control, params } = this;
+    // Before anything is judged: how long the round took is what its steps took.
+    const took = (microseconds(cpu.now()) - isa.read(control + Control.began)) | 0;
     this.bench.rests?.();
     const round = isa.read(control + Control.round);
     if (round > 0) this.client.rest?.();
@@ -120,12 +122,11 @@ export class Rounds {
     const stop =
       isa.load(control + Control.stop) !== 0 ||
       (params.rounds > 0 && round >= params.rounds) ||
-      (params.failFast && isa.load(control + Control.violations) !== 0);
+      ((params.failFast || this.client.lasting === true) && isa.load(control + Control.violations) !== 0);
     if (stop) isa.store(control + Control.go, GO_STOP);
     this.members(stop);
     if (stop) return;
     if (round === 0) isa.write(control + Control.paused, milliseconds(cpu.now()));
-    const took = (microseconds(cpu.now()) - isa.read(control + Control.began)) | 0;
     this.stutter();
     const now = cpu.now();
     isa.write(control + Control.quota, this.quota(round, took / 1000));
@@ -170,7 +171,8 @@ export class Rounds {
     if (this.params.rounds > 0) return COUNTED_QUOTA;
     const last = this.isa.read(this.control + Control.quota);
     if (round === 0 || last === 0) return FIRST_QUOTA;
-    const factor = Math.min(4, Math.max(0.25, ROUND_MS / Math.max(ms, 0.01)));
+    const wanted = this.params.checkEvery || ROUND_MS;
+    const factor = Math.min(4, Math.max(0.25, wanted / Math.max(ms, 0.01)));
     return Math.min(MOST_STEPS, Math.max(16, Math.round(last * factor)));
   }
 

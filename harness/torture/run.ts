@@ -34,6 +34,7 @@ import {
 } from './result.ts';
 import { prepare, startError, type Tortured, type TortureSetup } from './setup.ts';
 import type { Traces } from './traces.ts';
+import { operationCounts, settled } from './workload.ts';
 
 /** A look at a run in progress. */
 export interface Progress {
@@ -129,11 +130,14 @@ function forgottenSleepers(
   return { oracle: 'wakeup', text, ...nobody, round, afterMs, lock: '' };
 }
 
-/** A scenario says itself how many CPUs it is for. */
+/**
+ * Scenarios and workloads say themselves how many CPUs they are for, and workloads what there is to choose.
+ * @throws ParameterError when a workload has not what was chosen
+ */
 export function paramsFor(definition: Tortured, given: Partial<TortureParams>): Partial<TortureParams> {
-  return definition.definition === 'scenario' && given.cpus === undefined
-    ? { ...given, cpus: definition.cpus }
-    : given;
+  if (definition.definition === 'lock') return given;
+  const withCpus = given.cpus === undefined ? { ...given, cpus: definition.cpus } : given;
+  return definition.definition === 'workload' ? { ...withCpus, ...settled(definition, given) } : withCpus;
 }
 
 interface Started {
@@ -303,7 +307,7 @@ export async function torture(
   let outcomes: TortureResult['outcomes'];
   try {
     const ended = !stall && !death && !threw;
-    if (ended && definition.definition === 'scenario')
+    if (ended && definition.definition !== 'lock')
       outcomes = await collectScenario(definition, pool, machine.cpus);
     if (stall?.kind === 'stall') await lookAt(stall.cpus);
     if (stall) stallReport = reportStall(stall, setup, machine, definition, stacks);
@@ -339,7 +343,7 @@ export async function torture(
   return {
     schemaVersion: 1,
     lock: definition.name,
-    kind: definition.definition === 'lock' ? definition.kind : 'scenario',
+    kind: definition.definition === 'lock' ? definition.kind : definition.definition,
     promises: definition.definition === 'lock' ? definition.promises : {},
     params,
     verdict,
@@ -357,6 +361,10 @@ export async function torture(
     detectedMs: violations[0]?.afterMs ?? detectedMs,
     firstAcquisition: Atomics.load(machine.words, (control + Control.firstAcquisition) >>> 2),
     outcomes,
+    operations:
+      definition.definition === 'workload' && setup.counters
+        ? operationCounts(machine, definition, setup.counters, params.weights)
+        : undefined,
     trace: failed ? traces?.report(machine, setup, definition) : undefined,
     races: raced,
     notes: [...notesOn(params, counts), ...(races?.notes() ?? [])],

@@ -8,6 +8,7 @@ import { mutex3 } from '../../src/locking/mutex3.ts';
 import { createMachine, LINE, type Machine, roundUp } from '../../src/memory/index.ts';
 import { heapStart } from '../../src/memory/layout.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
+import type { WorkloadDefinition } from '../../src/workload.ts';
 import { ControlTimeout, CpuDied } from '../cpus/pool.ts';
 import { logWords } from '../detect/history-log.ts';
 import type { Tracing } from '../engines/traced/cpu.ts';
@@ -16,15 +17,19 @@ import { reason, shown, stackOf } from '../plugin/errors.ts';
 import { framesOf, mapStack } from '../plugin/trace.ts';
 import { allocateArea, areaBytes, Control, CpuLine, cpuLine, type TortureArea } from './area.ts';
 import { ParameterError, type TortureParams } from './params.ts';
+import { counterStride, refuseChoices, settingsOf, type WorkloadCounters } from './workload.ts';
+
+/** What has executions that can be repeated: it can be hunted, too. */
+export type Repeatable = AnyLock | ScenarioDefinition;
 
 /** What can be tortured. */
-export type Tortured = AnyLock | ScenarioDefinition;
+export type Tortured = Repeatable | WorkloadDefinition;
 
 /** What the CPUs are booted with; survives structured clone. */
 export interface TortureSetup {
   /** Which lock: lockrig's own by name, a user's by name and the URL of its bundled module. */
   readonly subject: {
-    readonly definition: 'lock' | 'scenario';
+    readonly definition: Tortured['definition'];
     readonly name: string;
     readonly url?: string;
   };
@@ -43,6 +48,8 @@ export interface TortureSetup {
     readonly words: number;
     readonly section: number;
   };
+  /** Where a workload's CPUs count what they do. */
+  readonly counters?: WorkloadCounters;
   readonly area: TortureArea;
   readonly params: TortureParams;
   readonly shared: unknown;
@@ -95,8 +102,9 @@ export function initialValue(definition: AnyLock, params: TortureParams): number
   return 0;
 }
 
-/** Whether a lock brings memory of its own, which nobody can put back between executions: it runs free, and nothing else. */
+/** Whether something runs free, and nothing else: a workload, whose state is never put back, or a lock that brings memory of its own, which nobody can put back between executions. */
 export function runsFreeOnly(subject: Tortured): boolean {
+  if (subject.definition === 'workload') return true;
   return subject.definition === 'lock' && (subject.share !== undefined || subject.kind === 'async-mutex');
 }
 
@@ -104,6 +112,14 @@ export function runsFreeOnly(subject: Tortured): boolean {
 export function refuse(subject: Tortured, params: TortureParams): void {
   const { cpus, hotplug } = params;
   if (params.detect.length > 0) refuseWatching(subject, params);
+  if (subject.definition === 'workload') {
+    if (hotplug > 0)
+      throw new ParameterError(
+        'hotplug does not go with workloads: a CPU that is gone would still have what it has drawn',
+      );
+    return;
+  }
+  refuseChoices(subject.name, params);
   if (subject.definition === 'scenario') {
     if (hotplug > 0)
       throw new ParameterError('hotplug does not go with scenarios: an episode needs all its CPUs');
@@ -221,9 +237,52 @@ export async function prepare(subject: Tortured, params: TortureParams, url?: st
     name: subject.name,
     ...(url === undefined ? {} : { url }),
   };
-  return subject.definition === 'lock'
-    ? prepareLock(subject, params, reference)
-    : prepareScenario(subject, params, reference);
+  switch (subject.definition) {
+    case 'lock':
+      return prepareLock(subject, params, reference);
+    case 'scenario':
+      return prepareScenario(subject, params, reference);
+    case 'workload':
+      return prepareWorkload(subject, params, reference);
+  }
+}
+
+async function prepareWorkload(
+  workload: WorkloadDefinition,
+  params: TortureParams,
+  subject: TortureSetup['subject'],
+): Promise<Prepared> {
+  const { cpus } = params;
+  const bytes = await part(workload, 'state', () => workload.bytes(cpus, settingsOf(params)));
+  if (!(bytes >= 4) || !Number.isFinite(bytes))
+    throw new SubjectError(
+      `state of workload '${workload.name}' is ${String(bytes)} at ${cpus} CPUs: bytes from 4 are expected`,
+    );
+  const stateStride = roundUp(Math.ceil(bytes), LINE);
+  const stride = counterStride(workload);
+  const machine = createFor(workload, params, stateStride + areaBytes(cpus) + 4096, stride * cpus + LINE);
+  const lock = machine.alloc(stateStride);
+  const mutexAddr = machine.alloc(mutex3.size(cpus));
+  const area = allocateArea((size) => machine.alloc(size), cpus);
+  startAll(machine, area);
+  const watched = watching(machine, params);
+  const counters = { first: machine.alloc(stride * cpus), stride };
+  const setup = {
+    ...watched,
+    subject,
+    lock,
+    counters,
+    nested: [],
+    mutexAddr,
+    perCpu: 0,
+    perCpuStride: 0,
+    stateStride,
+    area,
+    params,
+    shared: undefined,
+    value: 0,
+  };
+  return { machine, setup };
 }
 
 async function prepareLock(

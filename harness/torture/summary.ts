@@ -8,6 +8,7 @@ import { outcomeTable } from './outcomes.ts';
 import { echo } from './params.ts';
 import type { CpuCounts, StallReport, TortureResult, Violation } from './result.ts';
 import type { TraceReport } from './traces.ts';
+import type { OperationCount } from './workload.ts';
 
 /** A number, rounded, with its thousands apart. Not by Intl: that loads for as long as a thread takes to start. */
 export function group(value: number): string {
@@ -170,6 +171,33 @@ function summarizeScenario(result: TortureResult, fails: number): string[] {
   return lines;
 }
 
+/** Operations by name: how often, and how often in vain. */
+function operationTable(operations: readonly OperationCount[]): string[] {
+  const wide = Math.max(9, ...operations.map(({ name }) => name.length));
+  const row = (name: string, weight: string, done: string, vain: string): string =>
+    `  ${name.padEnd(wide)}  ${weight.padStart(6)}  ${done.padStart(12)}  ${vain.padStart(12)}`;
+  return [
+    row('OPERATION', 'WEIGHT', 'DONE', 'IN VAIN'),
+    ...operations.map(({ name, weight, done, vain }) =>
+      row(name, String(weight), group(done), vain === 0 ? '-' : group(vain)),
+    ),
+  ];
+}
+
+function summarizeWorkload(result: TortureResult, fails: number): string[] {
+  const { operations, outcomes } = result;
+  const lines = [
+    `  Operations:  Total: ${group(result.acquisitions)}  Fail: ${group(fails)}${fails > 0 ? ' !!!' : ''}`,
+    `  ${group(result.perSecond)} operations/s over ${result.seconds.toFixed(1)} s, checked ${group(result.rounds)} times`,
+    ...(operations ? operationTable(operations) : []),
+  ];
+  for (const failure of outcomes?.failures ?? []) lines.push(`  !!! ${failure.split('\n').join('\n      ')}`);
+  lines.push(...evidence(result, fails));
+  for (const note of result.notes) lines.push(`  Note:  ${note}`);
+  lines.push(`${heading(result)} ${verdictWord(result)}`);
+  return lines;
+}
+
 /** What CPUs do with each kind of lock: what is counted as writes, and as reads. */
 const ROLES: Readonly<Record<string, readonly [writes: string, reads?: string]>> = {
   rwlock: ['Writes', 'Reads'],
@@ -191,6 +219,7 @@ export function summarize(result: TortureResult): string[] {
   // Of the CPUs of these some do the one and some the other, and no option says which.
   const mixed = kind === 'condition' || kind === 'completion' || kind === 'queue';
   if (kind === 'scenario') return summarizeScenario(result, fails);
+  if (kind === 'workload') return summarizeWorkload(result, fails);
   const lines: string[] = [];
   // Only CPUs that have the role: with --readers and --writers the others do not, and half of a bounded buffer's CPUs only put.
   const { readers, writers } = result.params;

@@ -211,7 +211,9 @@ export function faults(k: Kernel): Faults {
     const shared = (isa.read(vma + vm_flags) & VM.SHARED) !== 0;
     if (counted && (shared || canReuse(old))) {
       // Only rights are added: a stale translation faults once more and finds them.
-      pgtable.set(at, pgtable.getAndClear(at) | PTE_RW | PTE_DIRTY | PTE_ACCESSED);
+      // A copy may be forced where nobody may write.
+      const right = (isa.read(vma + vm_flags) & VM.WRITE) === 0 ? 0 : PTE_RW | PTE_DIRTY;
+      pgtable.set(at, pgtable.getAndClear(at) | right | PTE_ACCESSED);
       tlb.flushPage(mm, address & PAGE_MASK);
       return done(VM_FAULT_MINOR);
     }

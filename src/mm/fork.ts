@@ -79,6 +79,8 @@ export function mms(k: Kernel): Mms {
   function put(mm: Addr): void {
     if (isa.fetchAdd(mm + Mm.mm_users, -1) !== 1) return;
     k.maps.exitMmap(mm);
+    // A CPU may still have it loaded, though nobody's code runs there: the struct may be another's soon.
+    tlb.leave(mm);
     locks.spin.acquire(mmlistLock);
     lists.del(mm + Mm.mmlist);
     locks.spin.release(mmlistLock);

@@ -295,8 +295,10 @@ export function maps(k: Kernel): Maps {
     if (error !== 0) return error;
     // make_pages_present: what is not there comes by faults, which find the vma locked.
     for (let at = start; at < start + pageAlign(length); at += PAGE_SIZE) {
+      sections.enter('faultFind', { mm });
       const vma = vmaTree.findVma(mm, at);
       const fault = k.faults.handleMmFault(mm, at, vma !== 0 && (isa.read(vma + vm_flags) & VM.WRITE) !== 0);
+      sections.leave();
       if ((fault & VM_FAULT_ERROR) !== 0) return -ENOMEM;
     }
     return 0;

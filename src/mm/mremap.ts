@@ -10,8 +10,17 @@ import type { Addr } from '../arch/index.ts';
 import { EFAULT, EINVAL, ENOMEM } from './errno.ts';
 import { VM_FAULT_ERROR } from './fault.ts';
 import type { Kernel } from './kernel.ts';
-import { PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, pageAlign, pteNumber, ptePresent, TASK_SIZE } from './pte.ts';
-import { Mm, PG, VM, Vma } from './structs.ts';
+import {
+  PAGE_MASK,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  pageAlign,
+  pteNumber,
+  ptePresent,
+  pteSwap,
+  TASK_SIZE,
+} from './pte.ts';
+import { Mm, Page, PG, VM, Vma } from './structs.ts';
 
 /** mremap may choose another address. */
 export const MREMAP_MAYMOVE = 1;
@@ -26,58 +35,60 @@ export interface Mremap {
 }
 
 export function mremap(k: Kernel): Mremap {
-  const { isa, vmas, vmaTree, pages, pgtable, sections, rmap, tlb, maps } = k;
+  const { isa, vmas, vmaTree, pages, pgtable, sections, swap, rmap, tlb, maps } = k;
   const { vm_start, vm_end, vm_next, vm_flags, vm_file, vm_pgoff } = Vma;
 
-  /** Moves the entries of a range. @returns false: no memory for tables */
-  function moveTables(mm: Addr, vma: Addr, from: number, to: number, length: number): boolean {
+  /** Moves the entries of a range of one vma to another. @returns false: no memory for tables */
+  function moveTables(mm: Addr, vma: Addr, into: Addr, from: number, to: number, length: number): boolean {
     for (let offset = 0; offset < length; offset += PAGE_SIZE) {
-      sections.enter('populate', { mm, vma });
+      sections.enter('populate', { mm, vma: into });
       const source = pgtable.lookup(mm, from + offset);
       const wanted = source !== 0 && pgtable.read(source) !== 0;
       const target = wanted ? pgtable.populate(mm, to + offset) : 0;
       sections.leave();
       if (!wanted) continue;
       if (target === 0) return false;
+      // Both: where each vma has a lock of its own, reclaim comes to the one entry under this, to the other under that. Nobody else takes two in this address space.
       sections.enter('pteChange', { mm, vma });
-      moveOne(mm, vma, source, target, from + offset, to + offset);
+      sections.enter('pteChange', { mm, vma: into });
+      moveOne(mm, source, target, from + offset, to + offset);
+      sections.leave();
       sections.leave();
     }
     return true;
   }
 
-  function moveOne(mm: Addr, vma: Addr, source: Addr, target: Addr, from: number, to: number): void {
+  function moveOne(mm: Addr, source: Addr, target: Addr, from: number, to: number): void {
     const pte = pgtable.getAndClear(source);
     if (pte === 0) return;
     tlb.flushPage(mm, from);
     if (ptePresent(pte)) {
       const page = pages.pageAt(pteNumber(pte));
-      if (!pages.has(page, PG.reserved.mask)) {
-        rmap.remove(page, source);
-        if (pages.anon(page)) {
-          rmap.addAnon(page, vma, to, target);
-          rmap.moved(page, to);
-        } else rmap.addFile(page, target);
-      }
+      if (!pages.has(page, PG.reserved.mask)) rmap.moved(page, source, target, to);
     }
     pgtable.set(target, pte);
   }
 
-  /** Whether the pages of a vma may be found elsewhere than at their index: an anonmm has no other way to find them. */
+  /** Whether nobody else has, or has the swap entry of, what an entry stands for. */
+  function exclusive(pte: number): boolean {
+    if (pteSwap(pte)) return swap.count(pteNumber(pte)) === 1;
+    if (!ptePresent(pte)) return true;
+    const page = pages.pageAt(pteNumber(pte));
+    if (!pages.anon(page) || pages.has(page, PG.reserved.mask)) return true;
+    // The one count is the cache's. Who takes his entry's page counts as a mapping before the slot loses his count: looked at in this order, he is seen.
+    const slot = pages.has(page, PG.swapcache.mask) ? isa.readOnce(page + Page.private) : 0;
+    return (slot === 0 || swap.count(slot) <= 1) && pages.mapcount(page) === 1;
+  }
+
+  /** Whether the pages of a vma may be found elsewhere than at their index: an anonmm has no other way to find them. Those of others, too, are copied first, by faults that write. */
   function movable(mm: Addr, vma: Addr, from: number, length: number): boolean {
     if (sections.regime.anonRmap !== 'anonmm') return true;
     for (let offset = 0; offset < length; offset += PAGE_SIZE) {
-      const at = pgtable.lookup(mm, from + offset);
-      const pte = at === 0 ? 0 : pgtable.read(at);
-      if (!ptePresent(pte)) continue;
-      const page = pages.pageAt(pteNumber(pte));
-      if (!pages.anon(page) || pages.has(page, PG.reserved.mask)) continue;
-      // A write fault gives it a page of its own if others have it, too.
-      if (
-        pages.mapcount(page) > 1 &&
-        (k.faults.handlePteFault(mm, vma, from + offset, true) & VM_FAULT_ERROR) !== 0
-      )
-        return false;
+      for (;;) {
+        const at = pgtable.lookup(mm, from + offset);
+        if (at === 0 || exclusive(pgtable.read(at))) break;
+        if ((k.faults.handlePteFault(mm, vma, from + offset, true) & VM_FAULT_ERROR) !== 0) return false;
+      }
     }
     return true;
   }
@@ -102,9 +113,9 @@ export function mremap(k: Kernel): Mremap {
     if ((isa.read(part + vm_flags) & VM.LOCKED) !== 0)
       isa.write(mm + Mm.locked_vm, isa.read(mm + Mm.locked_vm) + (newLength >>> PAGE_SHIFT));
     const moved = Math.min(oldLength, newLength);
-    if (!moveTables(mm, part, from, to, moved)) {
+    if (!moveTables(mm, vma, part, from, to, moved)) {
       // What has been moved goes back to where there are tables for it.
-      moveTables(mm, vma, to, from, moved);
+      moveTables(mm, part, vma, to, from, moved);
       maps.munmap(mm, to, newLength);
       return -ENOMEM;
     }

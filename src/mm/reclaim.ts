@@ -7,7 +7,7 @@
  *                                                -> dirty: written
  *                                                -> out of its cache, if nobody else has it -> freed
  *
- * A page that stands in the way of any step goes back to its list. The isolator's reference keeps the page; the page lock keeps others from its cache and its state. Only trylocks are taken from here on:
+ * A page that stands in the way of any step goes back to its list, and so does one that has left its cache: it goes when the last one lets go of it. The isolator's reference keeps the page; the page lock keeps others from its cache and its state. Only trylocks are taken from here on:
  * reclaim may be called by a fault, which holds mmap_sem.
  *
  * mlock designs decide what is put back where (mlock/).
@@ -50,7 +50,9 @@ export function reclaim(k: Kernel): Reclaim {
       return false;
     }
     if (rmap.referenced(page) > 0 && pages.mapped(page)) return keep(page, true);
-    const anon = pages.anon(page);
+    // What has been read in from swap is no anonymous page before somebody maps it.
+    const anon = pages.anon(page) || pages.has(page, PG.swapcache.mask);
+    if (!anon && pages.mappingOf(page) === 0) return keep(page, false);
     if (anon && !pages.has(page, PG.swapcache.mask) && !swap.addToSwap(page)) return keep(page, true);
     if (pages.mapped(page) && rmap.tryToUnmap(page) !== SWAP_SUCCESS) return keep(page, pages.mapped(page));
     if (pages.has(page, PG.dirty.mask)) {

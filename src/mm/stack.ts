@@ -34,9 +34,9 @@ export function stack({ isa, sections, rmap }: Kernel): Stack {
         else {
           isa.writeOnce(vma + vm_start, to);
           isa.writeOnce(vma + vm_pgoff, isa.readOnce(vma + vm_pgoff) - pages);
-          isa.write(mm + Mm.total_vm, isa.read(mm + Mm.total_vm) + pages);
-          if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0)
-            isa.write(mm + Mm.locked_vm, isa.read(mm + Mm.locked_vm) + pages);
+          // By additions: of two stacks, each under a lock of its own, the growers count in the same words.
+          isa.fetchAddRelaxed(mm + Mm.total_vm, pages);
+          if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0) isa.fetchAddRelaxed(mm + Mm.locked_vm, pages);
         }
       }
       sections.leave();

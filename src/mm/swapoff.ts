@@ -12,14 +12,14 @@
  * gives the page lock up while it waits (Linux 2.6.12); what that cannot spoil is the page: its slot, the cache and this reference keep it from being swapped out again.
  */
 import type { Addr } from '../arch/index.ts';
-import { EBUSY, ENOMEM } from './errno.ts';
+import { EBUSY, EINVAL, ENOMEM } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import { mkPte, pteNumber, pteSwap } from './pte.ts';
-import { Globals, Mm, PG, SWP_WRITEOK, SwapInfo, Vma } from './structs.ts';
+import { Globals, Mm, PG, Vma } from './structs.ts';
 
 /** The swap device goes. */
 export interface Swapoff {
-  /** @returns 0; -ENOMEM; -EBUSY when entries were left after `passes` searches */
+  /** @returns 0; -EINVAL when the device is being taken away already, or is away; -ENOMEM; -EBUSY when entries were left after `passes` searches */
   swapoff(passes?: number): number;
   /** Entries are given out again. */
   swapon(): void;
@@ -107,21 +107,16 @@ export function swapoff(k: Kernel): Swapoff {
     return clean ? 0 : -EBUSY;
   }
 
-  function offline(on: boolean): void {
-    locks.spin.acquire(world.swap + SwapInfo.swap_lock);
-    isa.writeOnce(world.swap + SwapInfo.flags, on ? SWP_WRITEOK : 0);
-    locks.spin.release(world.swap + SwapInfo.swap_lock);
-  }
-
   return {
     unuseProcess,
-    swapon: () => offline(true),
+    swapon: () => swap.swapon(),
     swapoff(passes = PASSES) {
-      offline(false);
+// Whoever comes second has nothing to take away: the first may still be at it.
+      if (!swap.swapoff()) return -EINVAL;
       for (let slot = swap.nextUsed(0); slot !== 0; slot = swap.nextUsed(slot) || swap.nextUsed(0)) {
         const error = tryToUnuse(slot, passes);
         if (error !== 0) {
-          offline(true);
+          swap.swapon();
           return error;
         }
       }

@@ -1,7 +1,7 @@
 /**
  * Zapping: takes entries out of page tables and drops what they stood for (unmap_vmas, zap_pte_range; Linux 2.6.5 to 2.6.12).
  *
- *   present   entry -> none, out of the reverse mapping, the page to the gather: freed, and off rss, when no TLB knows it any more
+ *   present   entry -> none, out of the reverse mapping, the page to the gather: freed, and off rss, when no TLB knows it any more; a dirty page of a file leaves the TLBs at once
  *   swap      entry -> none, one use of the slot less
  *   file      entry -> none
  *
@@ -47,6 +47,8 @@ export function zap(k: Kernel): Zap {
     if (pteDirty(pte)) pages.set(page, PG.dirty.mask);
     if (pteYoung(pte) && !pages.anon(page)) k.lru.markPageAccessed(page);
     if ((isa.read(vma + Vma.vm_flags) & VM.LOCKED) !== 0) mlock.unmapLocked(page);
+    // As long as a CPU may write to it the page counts as mapped: who finds it unmapped cleans it and forgets it (Linux 3.15, commit 1cf35d47712d).
+    if (pteDirty(pte) && !pages.anon(page)) k.tlb.flushPage(isa.read(vma + Vma.vm_mm), address);
     rmap.remove(page, at);
     gathers.tlbRemovePage(gather, page, address);
     return true;

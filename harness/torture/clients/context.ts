@@ -58,6 +58,8 @@ export interface Client {
   readonly background?: boolean;
   /** Steps of a round; as many as fit the time unless given. */
   readonly steps?: number;
+  /** What it works on lasts from round to round: what comes after damage says nothing, and the run ends with it. */
+  readonly lasting?: boolean;
   /** By one CPU before the first round. */
   prepare?(): void;
   /** What to hand over when the run is done. */

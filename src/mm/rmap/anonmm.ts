@@ -69,7 +69,7 @@ export function anonByAnonMm(k: Kernel): AnonDesign {
       isa.writeOnce(page + Page.mapping, isa.read(anonmm + head) | MAPPING_ANON);
       return true;
     },
-    moved(page, address) {
+    moved(page, _from, _to, address) {
       isa.writeOnce(page + Page.index, address >>> PAGE_SHIFT);
     },
     removed: () => {},

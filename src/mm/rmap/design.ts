@@ -48,8 +48,8 @@ export interface AnonDesign {
    * @returns false: no memory
    */
   added(page: Addr, vma: Addr, address: number, at: Addr, first: boolean, fresh: boolean): boolean;
-  /** The only entry of the page is another one now. */
-  moved(page: Addr, address: number): void;
+  /** An entry of the page is another one from now on, of the same address space: for `address`. It fails never, so nothing has to be undone. */
+  moved(page: Addr, from: Addr, to: Addr, address: number): void;
   /** An entry does not map the page any more. */
   removed(page: Addr, at: Addr): void;
   /** Calls for each entry. @returns false when a lock was not free somewhere */
@@ -60,6 +60,8 @@ export interface AnonDesign {
 export interface FileDesign {
   /** @returns false: no memory */
   added(page: Addr, at: Addr): boolean;
+  /** An entry of the page is another one from now on. */
+  moved(page: Addr, from: Addr, to: Addr): void;
   removed(page: Addr, at: Addr): void;
   /** Calls for each entry. @returns false when a lock was not free somewhere */
   walk(page: Addr, visit: Visit): boolean;
@@ -69,16 +71,7 @@ export interface FileDesign {
 export interface Rmap
   extends Pick<
     AnonDesign,
-    | 'prepare'
-    | 'lockOf'
-    | 'copied'
-    | 'forked'
-    | 'unlinked'
-    | 'mergeable'
-    | 'merging'
-    | 'moved'
-    | 'mmBorn'
-    | 'mmGone'
+    'prepare' | 'lockOf' | 'copied' | 'forked' | 'unlinked' | 'mergeable' | 'merging' | 'mmBorn' | 'mmGone'
   > {
   /** An entry maps an anonymous page (page_add_anon_rmap). @returns false: no memory */
   addAnon(page: Addr, vma: Addr, address: number, at: Addr): boolean;
@@ -88,6 +81,8 @@ export interface Rmap
   addFile(page: Addr, at: Addr): boolean;
   /** An entry does not map the page any more (page_remove_rmap). */
   remove(page: Addr, at: Addr): void;
+  /** An entry that maps the page becomes another one, for `address` in the same address space; both page_table_locks are held. */
+  moved(page: Addr, from: Addr, to: Addr, address: number): void;
   /** Every entry that maps the page, with page_table_lock held; of a locked page. @returns false when a lock was not free somewhere */
   walk(page: Addr, visit: Visit): boolean;
   /** Clears the accessed bits of a locked page's entries. @returns how many were set */

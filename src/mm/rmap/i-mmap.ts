@@ -42,6 +42,7 @@ export function fileByIMmap(k: Kernel): FileDesign {
 
   return {
     added: () => true,
+    moved: () => {},
     removed: () => {},
     walk(page, visit) {
       const mapping = isa.readOnce(page + Page.mapping);

@@ -106,6 +106,10 @@ export function rmap(k: Kernel): Rmap {
       return true;
     },
     remove,
+    moved(page, from, to, address) {
+      if (pages.anon(page)) anon.moved(page, from, to, address);
+      else file.moved(page, from, to);
+    },
     walk,
     referenced(page) {
       let used = pages.testAndClear(page, PG.referenced.mask) ? 1 : 0;

@@ -81,6 +81,14 @@ function chains(k: Kernel) {
     unlockChain(page);
   }
 
+  function moved(page: Addr, from: Addr, to: Addr): void {
+    lockChain(page);
+    for (let link = isa.read(page + chain); link !== 0; link = isa.read(link + next))
+      for (let place = 0; place < PTES_PER_CHAIN; place += 1)
+        if (isa.read(link + ptes + 4 * place) === from) isa.write(link + ptes + 4 * place, to);
+    unlockChain(page);
+  }
+
   /** The address that an entry is for, from its table page. */
   function addressOf(table: Addr, at: Addr): number {
     return pages.indexOf(table) + (((at - pages.contentOf(table)) / entryBytes) << PAGE_SHIFT);
@@ -126,12 +134,12 @@ function chains(k: Kernel) {
     return complete;
   }
 
-  return { add, removed, walk };
+  return { add, moved, removed, walk };
 }
 
 /** Chains of anonymous pages. */
 export function anonByPteChain(k: Kernel): AnonDesign {
-  const { add, removed, walk } = chains(k);
+  const { add, moved, removed, walk } = chains(k);
   return {
     prepare: () => true,
     lockOf: () => 0,
@@ -147,7 +155,7 @@ export function anonByPteChain(k: Kernel): AnonDesign {
       k.isa.writeOnce(page + Page.index, address >>> PAGE_SHIFT);
       return add(page, at);
     },
-    moved: () => {},
+    moved,
     removed,
     walk,
   };
@@ -155,6 +163,6 @@ export function anonByPteChain(k: Kernel): AnonDesign {
 
 /** Chains of files' pages. */
 export function fileByPteChain(k: Kernel): FileDesign {
-  const { add, removed, walk } = chains(k);
-  return { added: add, removed, walk };
+  const { add, moved, removed, walk } = chains(k);
+  return { added: add, moved, removed, walk };
 }

@@ -1,0 +1,184 @@
+/**
+ * Workloads over the model: CPUs that run free and do to shared address spaces what comes up, for as long as one likes, and all laws of conservation whenever they rest.
+ *
+ * `defineMmWorkload` is `defineWorkload` with a kernel: it sets up the model, a table of address spaces (workloads/party.ts) and a ledger of what users have written (workloads/users.ts), and asks every oracle at
+ * each rest. While CPUs run the oracles of the access are asked (oracles/observe.ts), and besides them two laws of user code: no translation of a frame that was freed since (O-TLB), no read of
+ * another's or an older write than was acknowledged (O-TAG, O-LOST).
+ *
+ * A workload of one's own takes operations of these mixes, adds others, or replaces modules.
+ */
+import type { Addr, Isa } from '../arch/index.ts';
+import type { Cpu } from '../memory/index.ts';
+import { roundUp } from '../memory/index.ts';
+import {
+  defineWorkload,
+  type WorkloadDefinition,
+  type WorkloadSettings,
+  type WorkloadSize,
+} from '../workload.ts';
+import { createKernel, type KernelEnv } from './create.ts';
+import type { Kernel } from './kernel.ts';
+import { initModel, modelBytes } from './model.ts';
+import { mmNames } from './names.ts';
+import { quiescent } from './oracles/index.ts';
+import { type Ledger, ledger, ledgerBytes } from './oracles/ledger.ts';
+import { observed, type Replacements } from './oracles/observe.ts';
+import { MmViolation } from './oracles/violation.ts';
+import { REGIMES, regimeByName } from './regime.ts';
+import { type MmSpec, mmSpec } from './spec.ts';
+import type { Member, Operation } from './workloads/operations.ts';
+import { judgedPages, party, partyBytes, partyName } from './workloads/party.ts';
+import { users } from './workloads/users.ts';
+
+/** What the operations of such a workload get. */
+export interface MmMember extends Member {
+  readonly book: Ledger;
+}
+
+/** What a workload over the model states. */
+export interface MmWorkloadSpec {
+  readonly name: string;
+  readonly cpus?: number;
+  /** By name, with their weights; an operation returns false when it came to nothing. */
+  readonly operations: Readonly<Record<string, { readonly weight: number; readonly run: Operation }>>;
+  /** Regimes that a run may choose, the first unless it does; all of them unless given. */
+  readonly regimes?: readonly string[];
+  /** Sizes that differ from those of all workloads. */
+  readonly spec?: Partial<MmSpec>;
+  readonly modules?: KernelEnv['modules'];
+  readonly locks?: (isa: Isa, cpu: Cpu) => KernelEnv['locks'];
+  /** Oracles that are not asked. */
+  readonly except?: readonly string[];
+}
+
+/** Sizes in which a few CPUs collide all the time, and run out of everything now and then. */
+const SPEC: MmSpec = mmSpec({
+  frames: 192,
+  mms: 10,
+  vmas: 96,
+  anonVmas: 96,
+  chains: 384,
+  pteChains: 256,
+  files: 2,
+  filePages: 8,
+  swapPages: 96,
+});
+
+const MOST: Partial<Record<keyof MmSpec, number>> = {
+  mms: 64,
+  files: 16,
+  filePages: 64,
+  pcp: 64,
+  pteWords: 2,
+};
+const LEAST: Partial<Record<keyof MmSpec, number>> = { frames: 48, mms: 5, vmas: 8, pcp: 0 };
+
+const sizesOf = (spec: MmSpec): Record<string, WorkloadSize> =>
+  Object.fromEntries(
+    Object.entries(spec).map(([name, value]) => [
+      name,
+      { value, least: LEAST[name as keyof MmSpec] ?? 1, most: MOST[name as keyof MmSpec] ?? 4096 },
+    ]),
+  );
+
+/** Asks O-TLB of each translation that is about to be used; interrupts are off until it has been. */
+const askedTlb: NonNullable<Replacements['tlb']> = (k, original) => {
+  const tlb = original(k);
+  return {
+    ...tlb,
+    translate(mm, address, write) {
+      const pte = tlb.translate(mm, address, write);
+      const wrong = pte === 0 ? undefined : tlb.outlived(address);
+      if (wrong !== undefined) throw new MmViolation('O-TLB', wrong);
+      return pte;
+    },
+  };
+};
+
+/** The oracles of the access around whatever the modules are. */
+function asked(modules: Replacements): Replacements {
+  const around = Object.entries({ ...observed, tlb: askedTlb }).map(([name, ask]) => {
+    const mine = modules[name as keyof Replacements] as
+      | ((k: Kernel, original: unknown) => unknown)
+      | undefined;
+    const asking = ask as (k: Kernel, original: (kernel: Kernel) => unknown) => unknown;
+    return [
+      name,
+      (k: Kernel, original: (kernel: Kernel) => unknown) =>
+        asking(k, mine ? (kernel) => mine(kernel, original) : original),
+    ];
+  });
+  return { ...modules, ...(Object.fromEntries(around) as Replacements) };
+}
+
+interface Plan {
+  readonly spec: MmSpec;
+  readonly book: number;
+  readonly places: number;
+  readonly model: number;
+  readonly bytes: number;
+}
+
+function planOf({ sizes }: WorkloadSettings, cpus: number): Plan {
+  const spec = mmSpec(sizes as Partial<MmSpec>);
+  const places = 2 * judgedPages(spec, cpus);
+  const book = roundUp(partyBytes(spec, cpus), 64);
+  const model = book + roundUp(ledgerBytes(places), 64);
+  return { spec, book, places, model, bytes: model + modelBytes(spec, cpus) };
+}
+
+/** Defines a workload over the model. @throws WorkloadDefinitionError, MmSpecError */
+export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMember> {
+  const {
+    name,
+    cpus,
+    operations,
+    regimes = REGIMES.map((each) => each.name),
+    modules = {},
+    locks,
+    except,
+  } = given;
+  const sizes = sizesOf({ ...SPEC, ...given.spec });
+
+  function create(isa: Isa, cpu: Cpu, state: Addr, settings: WorkloadSettings): MmMember {
+    const { spec, book, places, model } = planOf(settings, cpu.count);
+    const k: Kernel = createKernel({
+      isa,
+      cpu,
+      at: state + model,
+      spec,
+      regime: regimeByName(settings.regime)!,
+      modules: asked(modules),
+      ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
+    });
+    const written = ledger(isa, state + book, places);
+    const shared = party(k, state, cpu.count);
+    return { k, party: shared, book: written, users: users(k, written, shared, cpu.count), cpus: cpu.count };
+  }
+
+  return defineWorkload<MmMember>({
+    name,
+    ...(cpus === undefined ? {} : { cpus }),
+    regimes,
+    sizes,
+    state: (count, settings) => planOf(settings, count).bytes,
+    create,
+    init({ tools }) {
+      initModel(tools.k);
+      tools.party.init();
+    },
+    operations: Object.fromEntries(
+      Object.entries(operations).map(([operation, { weight, run }]) => [
+        operation,
+        { weight, run: ({ tools }: { tools: MmMember }) => run(tools) },
+      ]),
+    ),
+    rest({ tools: { k, book }, fail }) {
+      for (const sentence of quiescent(k, { ledger: book, ...(except ? { except } : {}) })) fail(sentence);
+    },
+    names(addr, state, count, settings) {
+      const { spec, model } = planOf(settings, count);
+      return addr < state + model ? partyName(state, addr, count) : mmNames(spec)(addr, state + model, count);
+    },
+  });
+}

@@ -1,0 +1,37 @@
+/** The workloads of the model that ship: the mixes of mm.md E.1, and all operations at once. */
+import type { WorkloadDefinition } from '../../workload.ts';
+import { REGIMES } from '../regime.ts';
+import { defineMmWorkload } from '../workload.ts';
+import { MORE, T0, T1 } from './operations.ts';
+
+const names = (first: string, of = REGIMES): string[] => {
+  const all = of.map(({ name }) => name);
+  return [first, ...all.filter((name) => name !== first)];
+};
+
+/** T0: the thread "230-objrmap fixes for 2.6.3-mjb2". */
+export const objrmap = defineMmWorkload({ name: 'mm/objrmap', operations: T0, regimes: names('L') });
+
+/** T1: the thread "mm: Optimize page_lock_anon_vma". */
+export const anonVma = defineMmWorkload({
+  name: 'mm/anon-vma',
+  operations: T1,
+  regimes: names(
+    'A4',
+    REGIMES.filter(({ anonRmap }) => anonRmap === 'anon_vma'),
+  ),
+  spec: { anonVmas: 32 },
+});
+
+/** Both, with mremap, madvise and brk. */
+export const all = defineMmWorkload({
+  name: 'mm/all',
+  operations: { ...T1, ...T0, walk: { ...T1.walk, weight: 20 }, ...MORE },
+  regimes: names('A4'),
+});
+
+export const mmWorkloads: readonly WorkloadDefinition[] = [
+  objrmap,
+  anonVma,
+  all,
+] as unknown as WorkloadDefinition[];

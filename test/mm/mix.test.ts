@@ -1,0 +1,126 @@
+/**
+ * CPUs that run free over the whole model leave every law intact at each check; a module that forgets something is found out at the next one. What the draw is made of is stated, counted, and
+ * refused by the nearest names when there is no such thing.
+ */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
+import { hunt } from '../../harness/index.ts';
+import { ParameterError, type TortureParams } from '../../harness/torture/params.ts';
+import type { TortureResult } from '../../harness/torture/result.ts';
+import { torture } from '../../harness/torture/run.ts';
+import type { Tortured } from '../../harness/torture/setup.ts';
+import { summarize } from '../../harness/torture/summary.ts';
+import { settled } from '../../harness/torture/workload.ts';
+import { loadWorkload, workloadNames } from '../../src/catalog.ts';
+import { defineWorkload } from '../../src/workload.ts';
+import { forgetsFlush, forgetsReference, forgetsRss } from '../fixtures/mm/mixes.ts';
+import { seed } from '../seed.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('mm: mixes');
+const FIXTURES = new URL('../fixtures/mm/mixes.js', import.meta.url).href;
+
+const said = (result: TortureResult): string => summarize(result).join('\n');
+const ran = (workload: unknown, params: Partial<TortureParams>, url?: string): Promise<TortureResult> =>
+  torture(workload as Tortured, { seed, ...params }, url === undefined ? {} : { url });
+
+for (const name of workloadNames)
+  for (const regime of ['L', 'A4']) {
+    if (name === 'mm/anon-vma' && regime === 'L') continue;
+    test(`${name}: every law holds under ${regime} (seed ${seed})`, async () => {
+      const result = await ran(await loadWorkload(name), { rounds: 3, regime });
+      assert.is(result.verdict, 'success', said(result));
+      assert.is(result.rounds, 3);
+      const done = result.operations!.reduce((sum, each) => sum + each.done, 0);
+      assert.is(done, result.acquisitions);
+      for (const { name: operation, done: times, vain } of result.operations!)
+        assert.ok(times > 0 && vain <= times, `${operation}: ${times}, ${vain} of them in vain`);
+    });
+  }
+
+for (const [workload, oracle] of [
+  [forgetsRss, 'O-RSS'],
+  [forgetsReference, 'O-REF'],
+  [forgetsFlush, 'O-TLB'],
+] as const)
+  test(`${workload.name} is found out by ${oracle}, and the run ends there (seed ${seed})`, async () => {
+    const result = await ran(workload, { rounds: 20 }, FIXTURES);
+    assert.is(result.verdict, 'failure', said(result));
+    const sentences = [...(result.outcomes?.failures ?? []), result.exception?.message ?? ''];
+    assert.ok(
+      sentences.some((sentence) => sentence.includes(oracle)),
+      said(result),
+    );
+    assert.ok(result.rounds < 20, said(result));
+  });
+
+test('one CPU and one seed draw the same, another seed something else', async () => {
+  const counts = async (from: number): Promise<string> => {
+    const { operations, verdict } = await ran(await loadWorkload('mm/objrmap'), {
+      cpus: 1,
+      rounds: 1,
+      seed: from,
+    });
+    assert.is(verdict, 'success');
+    return JSON.stringify(operations);
+  };
+  const once = await counts(seed);
+  assert.is(await counts(seed), once);
+  assert.is.not(await counts(seed + 1), once);
+});
+
+test('weights are heeded, and nothing else is drawn', async () => {
+  const mix = (await loadWorkload('mm/objrmap'))!;
+  const weights = Object.fromEntries(Object.keys(mix.operations).map((name) => [name, name === 'fault' ? 1 : 0]));
+  const { operations } = await ran(mix, { cpus: 1, rounds: 1, weights });
+  for (const { name, done } of operations!) assert.is(done > 0, name === 'fault', name);
+});
+
+test('what there is not is refused, with the nearest names', async () => {
+  const mix = (await loadWorkload('mm/all'))!;
+  const refused: [Partial<TortureParams>, RegExp][] = [
+    [{ regime: 'vma_ptl' }, /no regime 'vma_ptl'; the nearest are vma-ptl/],
+    [{ weights: { falt: 3 } }, /no operation 'falt'; the nearest are fault/],
+    [{ weights: { fault: -1 } }, /weight of fault/],
+    [{ sizes: { frame: 64 } }, /no size 'frame'; the nearest are frames/],
+    [{ sizes: { frames: 3 } }, /frames is a whole number from 48/],
+    [
+      { weights: Object.fromEntries(Object.keys(mix.operations).map((name) => [name, 0])) },
+      /nothing would be done/,
+    ],
+  ];
+  for (const [given, sentence] of refused)
+    assert.throws(
+      () => settled(mix, given),
+      (error: unknown) => error instanceof ParameterError && sentence.test(error.message),
+      String(sentence),
+    );
+  await hunt(mix).then(
+    () => assert.unreachable(),
+    (error: Error) => assert.match(error.message, /only run free/),
+  );
+  const main = fileURLToPath(new URL('../../harness/cli/main.js', import.meta.url));
+  const { status, stderr } = spawnSync(process.execPath, [main, 'torture', 'mm/objmap'], { encoding: 'utf8' });
+  assert.is(status, 2);
+  assert.match(stderr, /mm\/objrmap/);
+});
+
+test('a workload that makes no sense is refused where it is defined', () => {
+  const sound = { name: 'mine', state: 64, operations: { a: { weight: 1, run() {} } }, rest() {} };
+  defineWorkload(sound);
+  const wrong: [object, RegExp][] = [
+    [{ name: '' }, /needs a name/],
+    [{ operations: {} }, /no operations/],
+    [{ operations: { a: { weight: 0.5, run() {} } } }, /weight 0.5/],
+    [{ operations: { a: { weight: 0, run() {} } } }, /draws nothing/],
+    [{ operations: { a: { weight: 1, async run() {} } } }, /async/],
+    [{ rest: undefined }, /judges nothing/],
+    [{ state: 0 }, /no state/],
+    [{ sizes: { a: { value: 5, least: 6, most: 7 } } }, /size 'a'/],
+  ];
+  for (const [part, sentence] of wrong)
+    assert.throws(() => defineWorkload({ ...sound, ...part }), sentence, String(sentence));
+});
+
+test.run();
