@@ -9,7 +9,7 @@ import type { Addr } from '../arch/index.ts';
 import { ENOMEM } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import { PAGE_MASK, PAGE_SHIFT } from './pte.ts';
-import { Mm, Vma } from './structs.ts';
+import { Mm, VM, Vma } from './structs.ts';
 
 /** Stacks. */
 export interface Stack {
@@ -19,7 +19,7 @@ export interface Stack {
 
 /** Grows as Linux 2.6.11 does: looks again under the lock that the regime gives growers. */
 export function stack({ isa, sections, rmap }: Kernel): Stack {
-  const { vm_mm, vm_start, vm_end, vm_prev, vm_pgoff } = Vma;
+  const { vm_mm, vm_start, vm_end, vm_prev, vm_flags, vm_pgoff } = Vma;
   return {
     expandStack(vma, address) {
       const mm = isa.read(vma + vm_mm);
@@ -35,6 +35,8 @@ export function stack({ isa, sections, rmap }: Kernel): Stack {
           isa.writeOnce(vma + vm_start, to);
           isa.writeOnce(vma + vm_pgoff, isa.readOnce(vma + vm_pgoff) - pages);
           isa.write(mm + Mm.total_vm, isa.read(mm + Mm.total_vm) + pages);
+          if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0)
+            isa.write(mm + Mm.locked_vm, isa.read(mm + Mm.locked_vm) + pages);
         }
       }
       sections.leave();

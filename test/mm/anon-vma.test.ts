@@ -144,6 +144,7 @@ test('where memory runs out nothing is left behind', () => {
   chains.free(taken.pop()!);
   assert.is(s.anonVma.fork(s.vmaOf(2), s.vmaOf(1)), false);
   assert.is(chains.freeObjects(), 2);
+  assert.is(anonVmas.freeObjects(), SCENE.anonVmas - 2);
   for (const chain of taken) chains.free(chain);
   for (let last = anonVmas.tryAlloc(); last !== 0; last = anonVmas.tryAlloc());
   assert.is(s.anonVma.prepare(s.vmaOf(2)), false);
