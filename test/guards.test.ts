@@ -15,6 +15,7 @@ import {
   guardsOf,
   guardTable,
   held,
+  heldIfAny,
   MODE_READ,
   MODE_WRITE,
   pathResolver,
@@ -100,6 +101,22 @@ test('a lock that is not there is not held', () => {
   assert.is(
     allows(held('vm_mm.mmap_lock'), [{ lock: 0, mode: MODE_WRITE }], () => 0),
     false,
+  );
+});
+
+test('a lock that is held if there is one: met where there is none, and by nothing else than it where there is one', () => {
+  const guard = heldIfAny('vm_mm.page_table_lock');
+  assert.is(
+    allows(guard, [], () => 0),
+    true,
+  );
+  assert.is(allows(guard, [], resolve), false);
+  assert.is(allows(guard, [PTL], resolve), true);
+  assert.is(allows(all(held('vm_mm.mmap_lock'), guard), [MMAP_W], resolve), false);
+  assert.is(excludes(guard, held('vm_mm.page_table_lock')), true);
+  assert.is(
+    describeGuard(all(held('vm_mm.mmap_lock'), guard)),
+    'vm_mm.mmap_lock and vm_mm.page_table_lock, if there is one',
   );
 });
 

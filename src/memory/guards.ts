@@ -16,7 +16,13 @@ import { type LockMode, MODE_READ, MODE_WRITE } from './tracking.ts';
 
 /** What must be the case when a field is accessed. Plain data: survives structured clone and JSON. */
 export type Guard =
-  | { readonly rule: 'held'; readonly path: string; readonly mode: 'read' | 'write' }
+  | {
+      readonly rule: 'held';
+      readonly path: string;
+      readonly mode: 'read' | 'write';
+      /** Met, too, where the path ends in NULL. */
+      readonly ifAny?: true;
+    }
   | { readonly rule: 'any' | 'all'; readonly of: readonly Guard[] }
   | { readonly rule: 'atomic' }
   | { readonly rule: 'after-init' };
@@ -45,6 +51,14 @@ export function held(path: string, mode: 'read' | 'write' = 'write'): Guard {
   if (!/^\w+(\.\w+)*$/.test(path))
     throw new GuardError(`'${path}' is no path to a lock: use field names with dots between them`);
   return { rule: 'held', path, mode };
+}
+
+/**
+ * This lock is held, if there is one: where a pointer on the path is NULL the guard is met. For a file's lock of a mapping that may have no file.
+ * @param path as for {@link held}
+ */
+export function heldIfAny(path: string, mode: 'read' | 'write' = 'write'): Guard {
+  return { ...(held(path, mode) as Extract<Guard, { rule: 'held' }>), ifAny: true };
 }
 
 /** One of these suffices. */
@@ -138,13 +152,11 @@ export function allows(
   switch (guard.rule) {
     case 'held': {
       const lock = resolve(guard.path);
-      return (
-        lock !== 0 &&
-        locks.some(
-          (each) =>
-            each.lock === lock &&
-            (each.mode === MODE_WRITE || (guard.mode === 'read' && each.mode === MODE_READ)),
-        )
+      if (lock === 0) return guard.ifAny === true;
+      return locks.some(
+        (each) =>
+          each.lock === lock &&
+          (each.mode === MODE_WRITE || (guard.mode === 'read' && each.mode === MODE_READ)),
       );
     }
     case 'any':
@@ -248,7 +260,7 @@ export function pathResolver(
 export function describeGuard(guard: Guard, name: (path: string) => string = (path) => path): string {
   switch (guard.rule) {
     case 'held':
-      return guard.mode === 'read' ? `${name(guard.path)} (read)` : name(guard.path);
+      return `${name(guard.path)}${guard.mode === 'read' ? ' (read)' : ''}${guard.ifAny ? ', if there is one' : ''}`;
     case 'atomic':
       return 'atomic access';
     case 'after-init':

@@ -28,6 +28,7 @@ export {
   guardTable,
   type HeldLock,
   held,
+  heldIfAny,
   pathResolver,
   regimesOf,
 } from './guards.ts';

@@ -1,7 +1,7 @@
 /** O-TLB, at rest: what a CPU translates, the page table of that address space allows (mm.md C.5). */
 
 import { sizeOf } from '../../memory/index.ts';
-import { PAGE_MASK, pteNumber, ptePresent, pteWrite } from '../pte.ts';
+import { PAGE_MASK, pteNumber, pteUsable, pteWrite } from '../pte.ts';
 import { Mm, MmCpu, TLB_ENTRIES, TlbEntry } from '../structs.ts';
 import type { Census } from './census.ts';
 import { first, type Oracle } from './oracle.ts';
@@ -18,7 +18,7 @@ function translation({ read, mms, entryAt, world }: Census, cpu: number, slot: n
   if ((read(mm.at + Mm.cpu_vm_mask) & (1 << cpu)) === 0) return `${what}, and is not in its cpu_vm_mask`;
   const entry = entryAt(mm.at, address);
   const now = entry === 0 ? 0 : read(entry);
-  if (!ptePresent(now)) return `${what}, and nothing is mapped there`;
+  if (!pteUsable(now)) return `${what}, and nothing that it may use is mapped there`;
   if (pteNumber(now) !== pteNumber(pte)) return `${what}, and page[${pteNumber(now)}] is mapped there`;
   return pteWrite(pte) && !pteWrite(now) ? `${what} for writing, and it may only be read` : undefined;
 }
