@@ -50,7 +50,7 @@ async function nearest(name: string): Promise<string[]> {
 /** A lock or a scenario of lockrig's own; scenarios are loaded for a name that could be one and no file's. */
 async function named(name: string): Promise<Tortured | undefined> {
   const lock = await loadLock(name);
-  if (lock || !/^(?:busted\/)?(?:mm\/[a-z0-9-]+\/)?[a-z0-9-]+$/.test(name)) return lock;
+  if (lock || !/^(?:busted\/)?(?:mm\/[\w-]+\/)?(?:[\w-]+\/){0,2}[\w-]+$/.test(name)) return lock;
   return loadScenario(name);
 }
 
