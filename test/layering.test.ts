@@ -57,7 +57,7 @@ const LAYERS: readonly Layer[] = [
     files: [],
     packages: ['lockrig', 'lockrig/harness', 'node:assert/strict', 'node:test', 'uvu', 'uvu/assert'],
   },
-  { folder: 'examples', files: [], packages: ['lockrig', 'multithreading', 'web-locks'] },
+  { folder: 'examples', files: [], packages: ['lockrig', 'lockrig/mm', 'multithreading', 'web-locks'] },
 ];
 const ONE_DOOR = ['src/memory', 'src/locking', 'src/rcu', 'src/mm', 'src/scenarios'];
 

@@ -115,16 +115,19 @@ const checks = {
       mustHold(help.includes(word), `the help does not mention ${word}:\n${help}`);
     }
   },
-  'both entry points can be imported'() {
+  'all entry points can be imported'() {
     const script = `import { defineLock } from 'lockrig';
       import * as harness from 'lockrig/harness';
+      import * as mm from 'lockrig/mm';
+      if (typeof mm.createKernel !== 'function') throw new Error('lockrig/mm exports no createKernel');
       if (typeof defineLock !== 'function') throw new Error('lockrig exports no defineLock');
       if (Object.keys(harness).length === 0) throw new Error('lockrig/harness exports nothing');`;
     run(user, [process.execPath, '--input-type=module', '--eval', script]);
   },
-  'lockrig type checks without Node and DOM types'() {
+  'lockrig and lockrig/mm type check without Node and DOM types'() {
     writeFileSync(join(user, 'own-tas.ts'), OWN_LOCK);
-    typeCheck('library', ['own-tas.ts'], []);
+    writeFileSync(join(user, 'mm.ts'), "import * as mm from 'lockrig/mm';\nvoid mm;\n");
+    typeCheck('library', ['own-tas.ts', 'mm.ts'], []);
   },
   'lockrig/harness type checks with Node types'() {
     writeFileSync(join(user, 'harness.ts'), "import * as harness from 'lockrig/harness';\nvoid harness;\n");

@@ -38,7 +38,8 @@ const plainControl = ({ name, scenario, why, source }: Control): object => ({
   name,
   cpus: scenario.cpus,
   bytes: scenario.bytes,
-  control: { why, source },
+  why,
+  source,
 });
 
 type Row = readonly string[];
@@ -72,7 +73,7 @@ async function list(what: string | undefined, json: boolean): Promise<number> {
       ...(wanted('locks') ? { locks: locks.map(plainLock) } : {}),
       ...(wanted('mutants') ? { mutants: mutants.map(plainLock) } : {}),
       ...(wanted('scenarios')
-        ? { scenarios: [...races.map(plainScenario), ...mmControls.map(plainControl)] }
+        ? { scenarios: races.map(plainScenario), controls: mmControls.map(plainControl) }
         : {}),
     };
     process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);

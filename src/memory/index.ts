@@ -64,6 +64,7 @@ export {
   SlabError,
   type SlabSetup,
   type SlabSpec,
+  type SlabUser,
   slab,
   slabAt,
   slabBytes,

@@ -68,6 +68,8 @@ export class SlabError extends Error {
 /** The operations of a slab. */
 export interface Slab {
   readonly objects: number;
+  /** Bytes from one object to the next; the last of them are its header. */
+  readonly stride: number;
   /**
    * @param layout which, of a slab made for several; the first unless given
    * @returns an object with the content it was freed with, zeros the first time, or what the constructor wrote @throws OutOfObjects
@@ -187,7 +189,7 @@ export function createSlab(machine: Machine, spec: SlabSpec, setup: Omit<SlabSet
 }
 
 /** Whose slab: a CPU's, or a thread's that is none. */
-interface SlabUser {
+export interface SlabUser {
   readonly isa: Isa;
   readonly cpu?: Cpu | undefined;
 }
@@ -347,6 +349,7 @@ function slabOf({ isa, cpu }: SlabUser, at: Addr, kinds: readonly object[], shap
 
   return {
     objects,
+    stride,
     alloc,
     tryAlloc,
     free,

@@ -21,8 +21,11 @@ export type AnonVmaKernel = Pick<Base, 'isa' | 'world' | 'locks' | 'lists' | 'sl
 export interface AnonVmaLocking {
   /** The lock that guards an anon_vma's list. */
   lockOf(anonVma: Addr): Addr;
+  /** Takes the lock. */
   acquire(lock: Addr): void;
+  /** Takes it if it is free. @returns whether it did */
   tryAcquire(lock: Addr): boolean;
+  /** Gives it back. */
   release(lock: Addr): void;
   /** Whether somebody seems to hold it (mutex_is_locked): a relaxed look. */
   isLocked(lock: Addr): boolean;
@@ -32,6 +35,7 @@ export interface AnonVmaLocking {
 export interface AnonVmaRefs {
   /** An anon_vma with one reference and an empty list, its own root; 0: none is left. */
   alloc(): Addr;
+  /** Takes a reference; the caller has one, or a vma of it. */
   get(anonVma: Addr): void;
   /** Takes a reference unless the last one has gone. */
   getUnlessZero(anonVma: Addr): boolean;
@@ -65,10 +69,12 @@ export type LookUp = (kernel: AnonVmaKernel) => (page: Addr) => Addr;
 
 /** A form of anon_vmas. */
 export interface AnonVmaForm {
+  /** Which lock, of which class. */
   readonly locking: (kernel: AnonVmaKernel) => AnonVmaLocking;
   /** Gives an anon_vma without references back (anon_vma_free). */
   readonly retire: (kernel: AnonVmaKernel, parts: Retiring) => (anonVma: Addr) => void;
   readonly lookUp: LookUp;
+  /** page_lock_anon_vma and its counterpart. */
   readonly pageLock: (
     kernel: AnonVmaKernel,
     parts: AnonVmaLocking & AnonVmaRefs & { readonly lookUp: (page: Addr) => Addr },

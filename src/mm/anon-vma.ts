@@ -40,6 +40,7 @@ export interface AnonVmas extends PageLock, AnonVmaRefs {
   lockOf(anonVma: Addr): Addr;
   /** Locks an anon_vma that stays: the caller has a vma of it, or a reference. */
   lock(anonVma: Addr): void;
+  /** Unlocks it. */
   unlock(anonVma: Addr): void;
   /** Calls `fn` for each vma, oldest first, until it returns false. The caller holds the lock. */
   forEachVma(anonVma: Addr, fn: (vma: Addr) => unknown): void;

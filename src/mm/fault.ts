@@ -82,7 +82,7 @@ export function faults(k: Kernel): Faults {
   }
 
   function addRss(mm: Addr, by: number): void {
-    isa.write(mm + Mm.rss, isa.read(mm + Mm.rss) + by);
+    isa.fetchAddRelaxed(mm + Mm.rss, by);
   }
 
   /** Maps a new anonymous page at an entry that is none; page_table_lock is held. @returns false: no memory for the reverse mapping */
@@ -247,9 +247,8 @@ export function faults(k: Kernel): Faults {
   function handlePteFault(mm: Addr, vma: Addr, address: number, write: boolean): number {
     sections.enter('populate', { mm, vma });
     const at = pgtable.populate(mm, address);
-    sections.leave();
-    if (at === 0) return VM_FAULT_OOM;
-    sections.enter('pteChange', { mm, vma });
+    if (at === 0) return done(VM_FAULT_OOM);
+    sections.turn('populate', 'pteChange', { mm, vma });
     const pte = pgtable.read(at);
     if (ptePresent(pte)) {
       if (write && !pteWrite(pte)) return doWpPage(mm, vma, address, at, pte);
@@ -275,7 +274,8 @@ export function faults(k: Kernel): Faults {
   function serve(mm: Addr, vma: Addr, address: number, write: boolean): number {
     if (vma === 0) return VM_FAULT_SIGSEGV;
     const flags = isa.read(vma + vm_flags);
-    if (isa.read(vma + vm_start) > address) {
+    // Another fault may be growing it.
+    if (isa.readOnce(vma + vm_start) > address) {
       if ((flags & VM.GROWSDOWN) === 0 || k.stack.expandStack(vma, address) !== 0) return VM_FAULT_SIGSEGV;
     }
     const wanted = write ? VM.WRITE : VM.READ | VM.WRITE | VM.EXEC;

@@ -24,6 +24,7 @@ export interface Mms {
   put(mm: Addr): void;
   /** Keeps the struct itself (mm_count). */
   grab(mm: Addr): void;
+  /** One reference less to the struct; the last frees it (mmdrop). */
   drop(mm: Addr): void;
 }
 
@@ -105,7 +106,7 @@ export function mms(k: Kernel): Mms {
         if (pages.putTestzero(page)) k.lru.release(page);
         return false;
       }
-      isa.write(child + Mm.rss, isa.read(child + Mm.rss) + 1);
+      isa.fetchAddRelaxed(child + Mm.rss, 1);
     }
     pgtable.set(to, pte & ~PTE_ACCESSED);
     return true;

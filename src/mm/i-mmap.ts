@@ -42,6 +42,7 @@ export interface IMmap {
   forEach(mapping: Addr, first: number, last: number, fn: (vma: Addr) => unknown): void;
   /** Puts a vma with VM_NONLINEAR, in no tree, last on the list. */
   nonlinearAdd(vma: Addr): void;
+  /** Takes a vma off the list. */
   nonlinearRemove(vma: Addr): void;
   /** Calls `fn` for each vma of the list until it returns false; `fn` may take it off. */
   nonlinearForEach(mapping: Addr, fn: (vma: Addr) => unknown): void;

@@ -3,9 +3,20 @@
  *
  * `defineMmScenario` is the way in: a machine with address spaces, what each CPU does, what must hold. Every operation is that of a module, and every module can be replaced.
  */
+
+export type { AnonVmaForm, AnonVmas } from './anon-vma.ts';
+export type {
+  AnonVmaKernel,
+  AnonVmaLocking,
+  AnonVmaRefs,
+  LookUp,
+  PageLock,
+  Retiring,
+} from './anon-vma-form.ts';
 export { createKernel, type Factory, type KernelEnv, MmModuleError, type Replacement } from './create.ts';
 export { ERRNO, type ErrnoName, errnoName } from './errno.ts';
 export {
+  type Faults,
   VM_FAULT_ERROR,
   VM_FAULT_MAJOR,
   VM_FAULT_MINOR,
@@ -14,13 +25,61 @@ export {
   VM_FAULT_SIGBUS,
   VM_FAULT_SIGSEGV,
 } from './fault.ts';
+export type { Mms } from './fork.ts';
+export type { IMmap } from './i-mmap.ts';
 export type { Base, BaseEnv, Kernel, MmLocks, Modules } from './kernel.ts';
+export type { Lru } from './lru.ts';
+export type { Mlock } from './mlock/design.ts';
+export type { MapArgs, Maps } from './mmap.ts';
+export type { Gather, MmuGather } from './mmu-gather.ts';
 export { initModel, modelBytes, type PlacedModel, placeModel, useModel } from './model.ts';
+export type { Mremap } from './mremap.ts';
 export { MREMAP_MAYMOVE } from './mremap.ts';
-export { MmViolation, ORACLES, observer, quiescent, type QuiescentOptions, UnknownOracle } from './oracles/index.ts';
+export type { Cached, Entry, Frame, Reached } from './oracles/census.ts';
+export type { Chain } from './oracles/chains.ts';
+export type { Asked, Census, Ledger, Observed, Oracle, RmapOf, Subject } from './oracles/index.ts';
+export {
+  MmViolation,
+  ORACLES,
+  observer,
+  type QuiescentOptions,
+  quiescent,
+  UnknownOracle,
+} from './oracles/index.ts';
+export type { Written } from './oracles/ledger.ts';
+export type { OracleName } from './oracles/oracle.ts';
+export type { Mappers, RmapDesigns } from './oracles/rmap.ts';
+export type { Thing, Things } from './oracles/things.ts';
+export type { PageAlloc } from './page-alloc.ts';
+export type { PageCache } from './page-cache.ts';
+export type { PageTables, TableLevel } from './page-table.ts';
+export type { Pages } from './pages.ts';
 export * from './pte.ts';
-export { type AnonRmap, type FileRmap, type Path, REGIMES, type Regime, regimeByName, type Taking } from './regime.ts';
+export type { RbLook } from './rb-check.ts';
+export type { RbAugment, RbTree } from './rbtree.ts';
+export type { Reclaim } from './reclaim.ts';
+export {
+  type AnonRmap,
+  type FileRmap,
+  type Path,
+  REGIMES,
+  type Regime,
+  regimeByName,
+  type Taking,
+} from './regime.ts';
+export type { AnonDesign, Rmap, Visit } from './rmap/design.ts';
 export { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS } from './rmap/index.ts';
 export { defineMmScenario, type MmContext, type MmScenarioSpec } from './scenario.ts';
+export type { SectionOf, Sections } from './sections.ts';
 export { DEFAULT_SPEC, type MmSpec, MmSpecError, mmSpec } from './spec.ts';
+export type { Stack } from './stack.ts';
 export * from './structs.ts';
+export type { Swap } from './swap.ts';
+export type { Swapoff } from './swapoff.ts';
+export type { Tlb } from './tlb.ts';
+export type { Unmappable } from './unmappable.ts';
+export type { User, UserRead } from './user.ts';
+export type { VmaSpec, Vmas } from './vma.ts';
+export type { VmaPlace, VmaTree } from './vma-tree.ts';
+export type { SlabSpecs, World } from './world.ts';
+export type { Zap, ZapDetails } from './zap.ts';

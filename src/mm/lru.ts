@@ -32,6 +32,7 @@ export interface Lru {
   init(): void;
   /** Takes zone.lru_lock; for {@link Lru.detach} and {@link Lru.attach}. */
   lock(): void;
+  /** Releases zone.lru_lock. */
   unlock(): void;
   /** Under lru_lock: clears PG_lru and takes the page off its list. @returns whether it was on one */
   detach(page: Addr): boolean;

@@ -56,6 +56,7 @@ export interface Maps {
   brk(mm: Addr, end: number): number;
   /** @returns 0, -EINVAL, -ENOMEM */
   mlock(mm: Addr, start: number, length: number): number;
+  /** Ends it. @returns 0, -EINVAL, -ENOMEM */
   munlock(mm: Addr, start: number, length: number): number;
   /** Drops the pages of a range; they are zeroes, or the file's, when touched again. @returns 0, -EINVAL, -ENOMEM */
   madviseDontneed(mm: Addr, start: number, length: number): number;
@@ -69,7 +70,7 @@ export interface Maps {
 
 export function maps(k: Kernel): Maps {
   const { isa, vmas, vmaTree, sections, gather: gathers, zap, pgtable, rmap } = k;
-  const { vm_start, vm_end, vm_next, vm_flags, vm_file, vm_pgoff } = Vma;
+  const { vm_start, vm_end, vm_next, vm_flags } = Vma;
   const startOf = (vma: Addr): number => isa.read(vma + vm_start);
   const endOf = (vma: Addr): number => isa.read(vma + vm_end);
 
@@ -215,7 +216,8 @@ export function maps(k: Kernel): Maps {
         const flags = flagsOf(vma);
         if (flags === isa.read(vma + vm_flags)) continue;
         sections.enter('flagsChange', { mm, vma });
-        isa.write(vma + vm_flags, flags);
+        // Marked: where the regime has no page_table_lock here, reclaim reads it meanwhile (mm.md, C0.a).
+        isa.writeOnce(vma + vm_flags, flags);
         changed(vma);
         sections.leave();
       }

@@ -115,7 +115,7 @@ export function mmuGather(
     finish() {
       const mm = isa.read(g + gather_mm);
       const freed = isa.read(g + gather_freed);
-      if (freed !== 0) isa.write(mm + Mm.rss, isa.read(mm + Mm.rss) - freed);
+      if (freed !== 0) isa.fetchAddRelaxed(mm + Mm.rss, -freed);
       // Before pages and tables are freed, too: nobody walks through them on this mm's behalf any more.
       if (isa.read(g + gather_fullmm) !== 0) kernel.tlb.leave(mm);
       flush();

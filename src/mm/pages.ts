@@ -17,6 +17,7 @@ import { FRAME_BYTES } from './world.ts';
 export interface Pages {
   /** Struct page of a frame's number. */
   pageAt(pfn: number): Addr;
+  /** The number of a page's frame. */
   pfnOf(page: Addr): number;
   /** Where a page's 64 bytes lie. */
   contentOf(page: Addr): Addr;
@@ -24,7 +25,9 @@ export interface Pages {
   pageOfContent(at: Addr): Addr;
   /** Whether it is the address of a struct page of this model. */
   isPage(addr: Addr): boolean;
+  /** References. */
   count(page: Addr): number;
+  /** Takes a reference; the caller has one, or a lock that keeps one. */
   get(page: Addr): void;
   /** Takes a reference unless the page is being freed. */
   getUnlessZero(page: Addr): boolean;
@@ -32,14 +35,19 @@ export interface Pages {
   putTestzero(page: Addr): boolean;
   /** Whose it is: an anon_vma or anonmm with {@link MAPPING_ANON}, an address_space, or 0. */
   mappingOf(page: Addr): Addr;
+  /** Its place in the file, or the number of its virtual page. */
   indexOf(page: Addr): number;
   /** Whether it is (or was last) anonymous. */
   anon(page: Addr): boolean;
   /** Whether an entry maps it. */
   mapped(page: Addr): boolean;
+  /** Entries that map it. */
   mapcount(page: Addr): number;
+  /** Whether a flag, or one of several, is set. */
   has(page: Addr, flag: number): boolean;
+  /** Sets flags. */
   set(page: Addr, flag: number): void;
+  /** Clears flags. */
   clear(page: Addr, flag: number): void;
   /** Sets a flag. @returns whether it was set before */
   testAndSet(page: Addr, flag: number): boolean;

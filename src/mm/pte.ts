@@ -13,13 +13,18 @@
  */
 import type { Addr } from '../arch/index.ts';
 
+/** Bits of an address in its page. */
 export const PAGE_SHIFT = 12;
+/** Bytes of a page, as addresses count them. */
 export const PAGE_SIZE = 1 << PAGE_SHIFT;
+/** The bits of an address that say which page. */
 export const PAGE_MASK = -PAGE_SIZE;
 /** The first address behind user space. */
 export const TASK_SIZE = 1 << 24;
 
+/** The processor may use the entry. */
 export const PTE_PRESENT = 1;
+/** The processor may write through it. */
 export const PTE_RW = 2;
 /** The processor sets it when it uses the entry. */
 export const PTE_ACCESSED = 4;
@@ -27,7 +32,9 @@ export const PTE_ACCESSED = 4;
 export const PTE_DIRTY = 8;
 /** Stands for PTE_PRESENT in an entry without any right: present for the kernel, not for the processor. */
 export const PTE_PROTNONE = 16;
+/** Its page is on the swap device. */
 export const PTE_SWAP = 32;
+/** Its page, of a nonlinear vma, is in the file. */
 export const PTE_FILE = 64;
 /** Where the number begins. */
 export const PTE_SHIFT = 8;
@@ -43,11 +50,17 @@ export const filePte = (index: number): number => (index << PTE_SHIFT) | PTE_FIL
 export const ptePresent = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_PROTNONE)) !== 0;
 /** Whether the processor may use it to read. */
 export const pteUsable = (pte: number): boolean => (pte & PTE_PRESENT) !== 0;
+/** Whether it is empty. */
 export const pteNone = (pte: number): boolean => pte === 0;
+/** Whether it names a swap entry. */
 export const pteSwap = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_PROTNONE | PTE_SWAP)) === PTE_SWAP;
+/** Whether it names a page of a file. */
 export const pteFile = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_PROTNONE | PTE_FILE)) === PTE_FILE;
+/** Whether it may be written through. */
 export const pteWrite = (pte: number): boolean => (pte & PTE_RW) !== 0;
+/** Whether it was written through. */
 export const pteDirty = (pte: number): boolean => (pte & PTE_DIRTY) !== 0;
+/** Whether it was used since the last look. */
 export const pteYoung = (pte: number): boolean => (pte & PTE_ACCESSED) !== 0;
 /** Of a present entry the frame, of a swap entry the slot, of a file entry the page of the file. */
 export const pteNumber = (pte: number): number => pte >>> PTE_SHIFT;

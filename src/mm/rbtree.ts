@@ -53,7 +53,9 @@ export interface RbTree {
   insert(root: Addr, node: Addr, parent: Addr, link: Addr, augment?: RbAugment): void;
   /** Takes a node out of its tree; its words stay as they are. @throws TreeError when the tree is damaged */
   erase(root: Addr, node: Addr, augment?: RbAugment): void;
+  /** The leftmost node; 0: none. */
   first(root: Addr): Addr;
+  /** The rightmost node; 0: none. */
   last(root: Addr): Addr;
   /** The node behind a node of a tree. */
   next(node: Addr): Addr;

@@ -47,6 +47,7 @@ export interface Taking {
 
 /** How pages find the entries that map them. */
 export type AnonRmap = 'pte_chain' | 'anon_vma' | 'anonmm';
+/** How pages of files do. */
 export type FileRmap = 'pte_chain' | 'i_mmap';
 
 /** One tree. */

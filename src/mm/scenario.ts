@@ -19,8 +19,10 @@ import type { SlabSpecs } from './world.ts';
 /** What an actor, init and check get. */
 export interface MmContext {
   readonly k: Kernel;
-  /** Eight words of the scenario's own. */
+  /** The first of sixteen words of the scenario's own. */
   readonly note: Addr;
+  /** What `init` has returned: an address space. It stands in the first word. */
+  readonly mm: Addr;
 }
 
 /** What a scenario over the model states; what it leaves out is as in `ScenarioSpec`. */
@@ -29,9 +31,12 @@ export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpu
   readonly regime?: Regime;
   /** Modules that are made differently; a function gets the address of the scenario's own words. */
   readonly modules?: KernelEnv['modules'] | ((note: Addr) => KernelEnv['modules']);
+  /** Locks of other classes. */
   readonly locks?: (isa: Isa, cpu: Cpu) => KernelEnv['locks'];
   readonly slabs?: Partial<SlabSpecs>;
-  init?(context: MmContext): void;
+  /** Sets the scene, on a model that has just been set up. @returns what the others get as `mm` */
+  init?(context: MmContext): unknown;
+  /** What each CPU does: one function for all, or one a CPU. */
   actors: ((context: MmContext) => void) | readonly ((context: MmContext) => void)[];
   /** @returns what is wrong, or nothing; the oracles are asked besides */
   check?(context: MmContext): string | undefined;
@@ -63,7 +68,8 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
   const whole = mmSpec(spec);
   const names = mmNames(whole, slabs);
   const run = (actor: (context: MmContext) => void) => {
-    return ({ state, tools }: { state: Addr; tools: Kernel }): void => actor({ k: tools, note: state });
+    return ({ state, tools }: { state: Addr; tools: Kernel }): void =>
+      actor({ k: tools, note: state, mm: tools.isa.read(state) });
   };
   return defineScenario<Kernel>({
     name,
@@ -85,11 +91,12 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
     names: (addr, state, of) => names(addr, state + NOTE_BYTES, of),
     init({ state, tools }) {
       initModel(tools, slabs, cpus);
-      init?.({ k: tools, note: state });
+      const mm = init?.({ k: tools, note: state, mm: 0 });
+      if (typeof mm === 'number') tools.isa.write(state, mm);
     },
     actors: typeof actors === 'function' ? run(actors) : actors.map(run),
     check({ state, tools, fail }) {
-      const own = check?.({ k: tools, note: state });
+      const own = check?.({ k: tools, note: state, mm: tools.isa.read(state) });
       if (own !== undefined) fail(own);
       for (const sentence of quiescent(tools, except ? { except } : {})) fail(sentence);
     },

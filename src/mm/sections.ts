@@ -36,12 +36,15 @@ export interface Sections {
   enter(path: Path, of: SectionOf, attempt?: boolean): boolean;
   /** Leaves the section that was entered last. */
   leave(): void;
+  /** Goes from one section to another of the same things, both without a lock that is only tried: a lock that both take is not given away in between if they take no other. */
+  turn(from: Path, to: Path, of: SectionOf): void;
   /** Whether the section gives this CPU the vmas for good: it may sleep in there. */
   wants(path: Path): Taking;
   /** The word of the page_table_lock that protects the tables of a vma. */
   ptlOf(mm: Addr, vma: Addr): Addr;
 }
 
+const LOCKS = ['mmap_sem', 'i_mmap', 'anon', 'tables', 'ptl'] as const satisfies readonly (keyof Taking)[];
 const READ = 1;
 const WRITE = 2;
 
@@ -125,19 +128,30 @@ export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sectio
     return ptl === undefined || take(ptlOf(mm, vma), WRITE, spin, ptl === 'try');
   }
 
+  function enter(path: Path, of: SectionOf, attempt = false): boolean {
+    const mark = order.length;
+    if (taken(regime.paths[path], of, attempt)) {
+      marks.push(mark);
+      return true;
+    }
+    drop(mark);
+    return false;
+  }
+
+  function leave(): void {
+    drop(marks.pop() ?? 0);
+  }
+
   return {
     regime,
-    enter(path, of, attempt = false) {
-      const mark = order.length;
-      if (taken(regime.paths[path], of, attempt)) {
-        marks.push(mark);
-        return true;
-      }
-      drop(mark);
-      return false;
-    },
-    leave() {
-      drop(marks.pop() ?? 0);
+    enter,
+    leave,
+    turn(from, to, of) {
+      const [one, other] = [regime.paths[from], regime.paths[to]];
+      const alike = LOCKS.every((lock) => one[lock] === other[lock]);
+      if (alike) return;
+      leave();
+      enter(to, of);
     },
     wants: (path) => regime.paths[path],
     ptlOf,

@@ -146,7 +146,7 @@ export const Mm = struct('mm_struct', {
   mmlist: listHead,
   mmap_sem: ptr('rwsem', RWSEM_WORDS).ownLine(),
   page_table_lock: u32.ownLine(),
-  /** Present ptes, not counting reserved and zero pages; table pages. */
+  /** Present ptes, not counting reserved and zero pages; table pages. Counted by atomic additions: where each vma has its page_table_lock, no lock is held by all who count (Linux since 2.6.15). */
   rss: i32,
   nr_ptes: i32,
 });
@@ -232,7 +232,7 @@ export const Globals = struct('mm_globals', { mmlist_lock: u32.ownLine(), init_m
 export const PAGEVEC = 4;
 /** Translations that a CPU keeps. */
 export const TLB_ENTRIES = 4;
-/** A translation: the virtual page with {@link TLB_VALID}, the address space, the entry as it was read. */
+/** A translation: the virtual page with TLB_VALID, the address space, the entry as it was read. */
 export const TlbEntry = struct('tlb_entry', { page: u32, mm: ptr('mm_struct'), pte: u32 });
 /** Pages that a CPU gathers before it flushes. */
 export const GATHER_PAGES = 16;

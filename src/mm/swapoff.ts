@@ -41,7 +41,7 @@ export function swapoff(k: Kernel): Swapoff {
       if (!pteSwap(pte) || pteNumber(pte) !== slot) return;
       if (!rmap.addAnon(page, vma, address, at)) return;
       pages.get(page);
-      isa.write(mm + Mm.rss, isa.read(mm + Mm.rss) + 1);
+      isa.fetchAddRelaxed(mm + Mm.rss, 1);
       pgtable.set(at, mkPte(pages.pfnOf(page), 0));
       swap.free(slot);
       found += 1;

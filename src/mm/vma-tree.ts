@@ -19,7 +19,8 @@
  * readers, so one that comes late leaves a vma there that is gone.
  *
  * Ordering: plain accesses, except to `mmap_cache`. That word is raced on purpose, by readers that hold mmap_sem for reading only: any vma in it is right to start from,
- * since it is looked at before it is believed. Each vma pointer that is obtained is `consumed`: from there on its lifetime is judged, and loads through it are ordered.
+ * since it is looked at before it is believed. findVma reads `vm_start` marked, too: expand_stack moves it while other faults look, and who finds the stack begin above his address looks
+ * again under the lock of growers. Each vma pointer that is obtained is `consumed`: from there on its lifetime is judged, and loads through it are ordered.
  */
 import type { Addr } from '../arch/index.ts';
 import type { Base } from './kernel.ts';
@@ -98,7 +99,7 @@ export function vmaTree({
     const cached = isa.readOnce(mm + mmap_cache);
     if (cached !== 0) {
       vmaAt(cached + vm_rb);
-      if (isa.read(cached + vm_end) > address && isa.read(cached + vm_start) <= address) return cached;
+      if (isa.read(cached + vm_end) > address && isa.readOnce(cached + vm_start) <= address) return cached;
     }
     let found = 0;
     let node = isa.read(mm + mm_rb);
@@ -106,7 +107,7 @@ export function vmaTree({
       const vma = vmaAt(node);
       if (isa.read(vma + vm_end) > address) {
         found = vma;
-        if (isa.read(vma + vm_start) <= address) break;
+        if (isa.readOnce(vma + vm_start) <= address) break;
         node = isa.read(node + rb_left);
       } else node = isa.read(node + rb_right);
     }

@@ -39,6 +39,11 @@ export interface Vmas {
   split(vma: Addr, address: number, newBelow: boolean): number;
   /** Takes a vma out of its file's tree. */
   unlinkFile(vma: Addr): void;
+  /**
+   * Runs with the vma of an address and its page tables to itself, as a fault has them: mmap_sem for reading, page_table_lock.
+   * @param run gets the vma: 0 when nothing is mapped there
+   */
+  withEntries<T>(mm: Addr, address: number, run: (vma: Addr) => T): T;
 }
 
 /** Flags that keep vmas apart. */
@@ -176,5 +181,16 @@ export function vmas(k: Kernel): Vmas {
     sections.leave();
   }
 
-  return { make, free, link, merge, split, unlinkFile };
+  function withEntries<T>(mm: Addr, address: number, run: (vma: Addr) => T): T {
+    sections.enter('faultFind', { mm });
+    const found = vmaTree.findVma(mm, address);
+    const vma = found !== 0 && isa.readOnce(found + vm_start) <= address ? found : 0;
+    sections.enter('pteChange', { mm, vma });
+    const result = run(vma);
+    sections.leave();
+    sections.leave();
+    return result;
+  }
+
+  return { make, free, link, merge, split, unlinkFile, withEntries };
 }

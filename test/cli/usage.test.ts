@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { lockByName, locks, mutants } from '../../src/index.ts';
 import { classics } from '../../src/scenarios/index.ts';
+import { mmControls, mmRaces } from '../../src/scenarios/mm/index.ts';
 import { each, folder, lockFile, lockrig, refused, said } from '../fixtures/torture/cli.ts';
 import { read } from '../project.ts';
 import { haveTurn, suite } from '../suite.ts';
@@ -242,20 +243,22 @@ test('list names every lock and every mutant, as text and as JSON', async () => 
 test('list shows the scenarios with what is wrong and their twins, and parts of what there is', async () => {
   const { code, stdout } = await lockrig(['list', 'scenarios']);
   assert.is(code, 0);
-  for (const { fixed, broken } of classics)
+  const races = [...classics, ...mmRaces];
+  for (const { fixed, broken } of races)
     assert.match(stdout, new RegExp(`^${broken.name} +${fixed.name} +[\\w-]+ +.{30}`, 'm'));
+  for (const { name } of mmControls) assert.match(stdout, new RegExp(`^${name} +.{30}`, 'm'));
   assert.not.match(stdout, /^ticket /m);
   const only = await lockrig(['list', 'locks']);
   assert.match(only.stdout, /^ticket /m);
   assert.not.match(only.stdout, /busted/);
   const json = JSON.parse((await lockrig(['list', 'scenarios', '--json'])).stdout) as Record<string, unknown>;
-  assert.equal(Object.keys(json), ['schemaVersion', 'scenarios']);
+  assert.equal(Object.keys(json), ['schemaVersion', 'scenarios', 'controls']);
   assert.equal(
     (json.scenarios as { name: string; mutant: { caughtBy: string } }[]).map(({ name, mutant }) => [
       name,
       mutant.caughtBy,
     ]),
-    classics.map(({ name, broken }) => [name, broken.mutant?.caughtBy]),
+    races.map(({ name, broken }) => [name, broken.mutant?.caughtBy]),
   );
 });
 

@@ -23,7 +23,7 @@ function page(census: Census, frame: Frame, rmapOf: RmapOf): string | undefined 
   if (!anonVma) return `${name}.mapping names ${anonVmas.called(pointer)}, which is no anon_vma`;
   if (!anonVma.live) return `${name}.mapping names ${anonVma.name}, which is free`;
   if (listAt(anonVma.at + AnonVma.head)?.wrong !== undefined) return undefined;
-  return `${name} is mapped at ${entries[0]!.name}, and ${anonVma.name}, which it names, has no vma that maps it`;
+  return `${name} is mapped at ${entries[0]!.name()}, and ${anonVma.name}, which it names, has no vma that maps it`;
 }
 
 /** One side of the links, from what has the list. */

@@ -9,7 +9,7 @@
 import type { Addr, Isa } from '../../arch/index.ts';
 import type { Base } from '../kernel.ts';
 import { cpusOf, nameOfWord } from '../names.ts';
-import { pteNumber, ptePresent, pteSwap } from '../pte.ts';
+import { PAGE_SHIFT, pteNumber, ptePresent, pteSwap, TASK_SIZE } from '../pte.ts';
 import {
   AddressSpace,
   AnonMm,
@@ -28,8 +28,9 @@ import {
 } from '../structs.ts';
 import { FRAME_BYTES, type SlabSpecs } from '../world.ts';
 import { type Chain, walkChain } from './chains.ts';
+import { unobserved } from './observe-isa.ts';
 import { entryBytes, type RawEntry, spanOf, type Table, walkTables } from './tables.ts';
-import { readThings, type Thing, type Things } from './things.ts';
+import { labels, readThings, type Thing, type Things } from './things.ts';
 
 /** What a census is taken of: a kernel, or what a thread that is no CPU has in its place. */
 export interface Observed extends Pick<Base, 'spec' | 'world'> {
@@ -77,7 +78,7 @@ export interface Cached {
 export interface Entry extends RawEntry {
   readonly mm: Thing;
   /** As in `0x3000 of mm_struct#0`. */
-  readonly name: string;
+  name(): string;
   /** The vma that has the address; undefined when none does. */
   readonly vma: Thing | undefined;
   /** Of a present entry its page; undefined when that is no page. */
@@ -95,11 +96,13 @@ export interface Reached extends Table {
 /** What is there. */
 export interface Census extends Observed {
   readonly cpus: number;
+  /** Reads a word. */
   read(addr: Addr): number;
   /** An address in words. */
   called(addr: Addr): string;
   /** By number. */
   readonly frames: readonly Frame[];
+  /** The frame of a struct page. */
   frameOf(page: Addr): Frame | undefined;
   /** The frame whose content an address lies in. */
   frameOfContent(addr: Addr): Frame | undefined;
@@ -113,6 +116,10 @@ export interface Census extends Observed {
   /** Live vmas that say they are an address space's, by address. */
   vmasOf(mm: Addr): readonly Thing[];
   readonly entries: readonly Entry[];
+  /** How many live anon_vmas have this one for a root. */
+  childrenOf(anonVma: Addr): number;
+  /** Vmas on the list of an anon_vma, up to where it is damaged. */
+  familyOf(anonVma: Addr): readonly Thing[];
   /** The word of the entry for an address; 0 where there is no table for it. */
   entryAt(mm: Addr, address: number): Addr;
   /** Tables in the order in which they were reached; one that was reached twice is there twice. */
@@ -129,11 +136,12 @@ export interface Census extends Observed {
 }
 
 /** Takes one. */
-export function takeCensus({ isa, spec, world }: Observed): Census {
+export function takeCensus({ isa: given, spec, world }: Observed): Census {
+  const isa = unobserved(given);
   const read = (addr: Addr): number => isa.read(addr);
   const cpus = cpusOf(world);
   const things = (name: keyof SlabSpecs, layout: object): Things =>
-    readThings(isa, world.slabs[name], layout);
+    readThings(isa, world.slabs[name], world.end, layout);
   const mms = things('mms', Mm);
   const vmas = things('vmas', Vma);
   const anonVmas = things('anonVmas', AnonVma);
@@ -143,6 +151,7 @@ export function takeCensus({ isa, spec, world }: Observed): Census {
   const files = things('files', AddressSpace);
   const called = (addr: Addr): string => nameOfWord(world, spec, addr) ?? `0x${(addr >>> 0).toString(16)}`;
 
+  const names = labels('page[', spec.frames + 1, ']');
   const frames = Array.from({ length: spec.frames + 1 }, (_, pfn): Frame => {
     const at = world.memMap + PAGE_STRUCT_BYTES * pfn;
     const [flags, refs, maps] = [read(at + Page.flags), read(at + Page._refcount), read(at + Page._mapcount)];
@@ -150,7 +159,7 @@ export function takeCensus({ isa, spec, world }: Observed): Census {
     return {
       pfn,
       at,
-      name: `page[${pfn}]`,
+      name: names[pfn]!,
       flags,
       refs,
       maps: maps + 1,
@@ -165,9 +174,12 @@ export function takeCensus({ isa, spec, world }: Observed): Census {
       untouched: (flags | refs | maps | mapping | read(at + Page.lru)) === 0,
     };
   });
-  const frameOf = (page: Addr): Frame | undefined => frames[(page - world.memMap) / PAGE_STRUCT_BYTES];
+  const frameOf = (page: Addr): Frame | undefined => {
+    const pfn = (page - world.memMap) / PAGE_STRUCT_BYTES;
+    return pfn >= 0 && pfn <= spec.frames && (pfn | 0) === pfn ? frames[pfn] : undefined;
+  };
   const frameOfContent = (addr: Addr): Frame | undefined =>
-    frames[Math.floor((addr - world.frames) / FRAME_BYTES)];
+    frameOf(world.memMap + PAGE_STRUCT_BYTES * Math.floor((addr - world.frames) / FRAME_BYTES));
 
   const byMm = new Map<Addr, Thing[]>();
   for (const vma of vmas.live) {
@@ -185,30 +197,34 @@ export function takeCensus({ isa, spec, world }: Observed): Census {
   const tables: Reached[] = [];
   const wild: string[] = [];
   const seen = new Set<Addr>();
-  const lowest = new Map<string, Addr>();
+  const lowest = new Map<number, Addr>();
   const span = spanOf(spec);
-  const slot = (mm: Addr, address: number): string => `${mm} ${Math.floor(address / span)}`;
+  const slot = ({ index }: Thing, address: number): number =>
+    index * (TASK_SIZE / span) + Math.floor(address / span);
   for (const mm of mms.live) {
     const own = vmasOf(mm.at);
     let at = 0;
     walkTables(isa, spec, world, read(mm.at + Mm.pgd), seen, {
       table(table) {
-        tables.push({ ...table, mm });
-        frames[table.pfn]!.walked = true;
-        if (table.lowest) lowest.set(slot(mm.at, table.address), table.at);
+        const { pfn, address, lowest: isLowest } = table;
+        tables.push({ at: table.at, pfn, address, lowest: isLowest, mm });
+        frames[pfn]!.walked = true;
+        if (isLowest) lowest.set(slot(mm, address), table.at);
         at = 0;
       },
-      entry(raw) {
-        const { address, pte } = raw;
+      entry({ at: word, address, pte, torn }) {
         // Entries come by address, and so do vmas.
         while (at < own.length && read(own[at]!.at + Vma.vm_end) <= address) at += 1;
         const vma = own[at] && startOf(own[at]!) <= address ? own[at] : undefined;
         const present = ptePresent(pte);
         const page = present ? frames[pteNumber(pte)] : undefined;
-        const entry = {
-          ...raw,
+        const entry: Entry = {
+          at: word,
+          address,
+          pte,
+          torn,
           mm,
-          name: `0x${address.toString(16)} of ${mm.name}`,
+          name: () => `0x${address.toString(16)} of ${mm.name}`,
           vma,
           page,
           present,
@@ -238,23 +254,29 @@ export function takeCensus({ isa, spec, world }: Observed): Census {
 
   // Lists.
   const inPage = (entry: Addr): boolean => frameOf(entry - Page.lru)?.pfn !== undefined;
-  const pageList = (name: string, head: Addr): Chain => {
+  const pageList = (name: () => string, head: Addr): Chain => {
     const chain = walkChain(isa, name, head, inPage, (entry) => frameOf(entry - Page.lru)!.name);
     for (const entry of chain.entries) frameOf(entry - Page.lru)!.lists.push(chain);
     return chain;
   };
   const byHead = new Map<Addr, Chain>();
-  const listOf = (name: string, head: Addr, of: Things, link: Addr): Chain => {
+  const families = new Map<Addr, readonly Thing[]>();
+  const children = new Map<Addr, number>();
+  for (const { at } of anonVmas.live) {
+    const root = read(at + AnonVma.root);
+    if (root !== at) children.set(root, (children.get(root) ?? 0) + 1);
+  }
+  const listOf = (name: () => string, head: Addr, of: Things, link: Addr): Chain => {
     const within = (entry: Addr): boolean => of.at(entry - link) !== undefined;
     const chain = walkChain(isa, name, head, within, (entry) => of.called(entry - link));
     byHead.set(head, chain);
     return chain;
   };
   const { zone, globals, perCpu, perCpuStride } = world;
-  const free = [pageList('zone.free_list', zone + Zone.free_list)];
+  const free = [pageList(() => 'zone.free_list', zone + Zone.free_list)];
   for (let cpu = 0; cpu < cpus; cpu += 1) {
     const mine = perCpu + perCpuStride * cpu;
-    free.push(pageList(`mm_cpu[${cpu}].pcp`, mine + MmCpu.pcp));
+    free.push(pageList(() => `mm_cpu[${cpu}].pcp`, mine + MmCpu.pcp));
     const batched = Math.min(read(mine + MmCpu.lru_add_count), PAGEVEC);
     for (let at = 0; at < batched; at += 1) {
       const frame = frameOf(read(mine + MmCpu.lru_add + 4 * at));
@@ -263,20 +285,23 @@ export function takeCensus({ isa, spec, world }: Observed): Census {
   }
   const pageLists = {
     free,
-    active: pageList('zone.active_list', zone + Zone.active_list),
-    inactive: pageList('zone.inactive_list', zone + Zone.inactive_list),
+    active: pageList(() => 'zone.active_list', zone + Zone.active_list),
+    inactive: pageList(() => 'zone.inactive_list', zone + Zone.inactive_list),
   };
-  const mmlist = listOf('init_mmlist', globals + Globals.init_mmlist, mms, Mm.mmlist);
+  const mmlist = listOf(() => 'init_mmlist', globals + Globals.init_mmlist, mms, Mm.mmlist);
   const otherLists = [
     mmlist,
     ...anonVmas.live.map(({ name, at }) =>
-      listOf(`${name}.head`, at + AnonVma.head, chains, AnonVmaChain.same_anon_vma),
+      listOf(() => `${name}.head`, at + AnonVma.head, chains, AnonVmaChain.same_anon_vma),
     ),
     ...vmas.live.map(({ name, at }) =>
-      listOf(`${name}.anon_vma_chain`, at + Vma.anon_vma_chain, chains, AnonVmaChain.same_vma),
+      listOf(() => `${name}.anon_vma_chain`, at + Vma.anon_vma_chain, chains, AnonVmaChain.same_vma),
     ),
+    ...anonMms.live
+      .filter(({ at }) => read(at + AnonMm.head) === at)
+      .map(({ name, at }) => listOf(() => `${name}.list`, at + AnonMm.list, anonMms, AnonMm.list)),
     ...files.live.map(({ name, at }) =>
-      listOf(`${name}.i_mmap_nonlinear`, at + AddressSpace.i_mmap_nonlinear, vmas, Vma.nonlinear),
+      listOf(() => `${name}.i_mmap_nonlinear`, at + AddressSpace.i_mmap_nonlinear, vmas, Vma.nonlinear),
     ),
   ];
 
@@ -300,14 +325,27 @@ export function takeCensus({ isa, spec, world }: Observed): Census {
     vmasOf,
     entries,
     entryAt(mm, address) {
-      const table = lowest.get(slot(mm, address)) ?? 0;
-      return table === 0 ? 0 : table + ((address % span) >>> 12) * entryBytes(spec);
+      const thing = mms.at(mm);
+      const table = thing && lowest.get(slot(thing, address));
+      return table === undefined ? 0 : table + ((address % span) >>> PAGE_SHIFT) * entryBytes(spec);
     },
     tables,
     wild,
     pageLists,
     otherLists,
     listAt: (head) => byHead.get(head),
+    childrenOf: (anonVma) => children.get(anonVma) ?? 0,
+    familyOf(anonVma) {
+      const known = families.get(anonVma);
+      if (known) return known;
+      const family: Thing[] = [];
+      for (const entry of byHead.get(anonVma + AnonVma.head)?.entries ?? []) {
+        const vma = vmas.at(read(entry - AnonVmaChain.same_anon_vma + AnonVmaChain.vma));
+        if (vma) family.push(vma);
+      }
+      families.set(anonVma, family);
+      return family;
+    },
     mmlist,
   };
 }

@@ -5,7 +5,7 @@ import { LIST_POISON_NEXT, LIST_POISON_PREV } from '../../memory/index.ts';
 /** A list, walked. */
 export interface Chain {
   /** As in `zone.active_list`. */
-  readonly name: string;
+  name(): string;
   readonly head: Addr;
   /** The words that link its entries, first to last, up to where it is damaged. */
   readonly entries: readonly Addr[];
@@ -20,7 +20,7 @@ export interface Chain {
  */
 export function walkChain(
   isa: Pick<Isa, 'read'>,
-  name: string,
+  name: () => string,
   head: Addr,
   within: (entry: Addr) => boolean,
   called: (entry: Addr) => string,

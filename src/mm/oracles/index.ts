@@ -34,9 +34,13 @@ import { swapoff } from './swapoff.ts';
 import { tlb } from './tlb.ts';
 import { vma } from './vma.ts';
 
+export { type Accesses, type AnonVmaLook, accesses } from './access.ts';
 export { type Census, type Observed, takeCensus } from './census.ts';
 export { type Ledger, ledger, ledgerBytes, type Written } from './ledger.ts';
-export type { Asked, Oracle } from './oracle.ts';
+export { observed, type Replacements } from './observe.ts';
+export { observeIsa, unobserved } from './observe-isa.ts';
+export { type ObservedUsers, observeUser } from './observe-user.ts';
+export type { Asked, Oracle, OracleName } from './oracle.ts';
 export { type Mappers, type RmapDesigns, type RmapOf, rmapOfDesigns } from './rmap.ts';
 export { MmViolation } from './violation.ts';
 

@@ -5,32 +5,31 @@
  *   vm_area_struct     in the list or the tree of its address space
  *   anon_vma           a vma on its list, or a child below it
  *   anon_vma_chain     on the list of a vma or of an anon_vma
- *   anonmm             its address space, a page, or one of its family
+ *   anonmm             its address space, or one of the family that it is the head of
  *   pte_chain          on the chain of a page
  *   mm_struct          mm_users or mm_count
  *
  * A page table that no entry leads to is O-PT's.
  */
 import type { Addr } from '../../arch/index.ts';
-import { AnonMm, AnonVma, AnonVmaChain, Mm, MmCpu, Page, PG, PteChain, Vma, Zone } from '../structs.ts';
+import { AnonVma, AnonVmaChain, Mm, MmCpu, Page, PG, PteChain, Vma, Zone } from '../structs.ts';
 import { type Census, counts } from './census.ts';
 import { type Asked, first, type Oracle, times } from './oracle.ts';
-import { owedTo, owedToAnonVma } from './references.ts';
-import { pointerOf } from './rmap.ts';
+import { owedTo, owedToAnonMm, owedToAnonVma } from './references.ts';
 import { walkTree } from './tree.ts';
 
 /** What other oracles say of a free page, if it has it. */
 const OTHERS = PG.lru.mask | PG.swapcache.mask | PG.locked.mask | PG.table.mask | PG.reserved.mask;
 
-function frames({ frames, pageLists: { free } }: Census, asked: Asked): string | undefined {
-  const unknown = free.some(({ wrong }) => wrong !== undefined) || free[0]!.entries.length === 0;
+function frames({ frames, pageLists: { free }, read }: Census, asked: Asked): string | undefined {
+  const unknown = free.some(({ wrong }) => wrong !== undefined) || read(free[0]!.head) === 0;
   return first(frames, (frame) => {
     const { name, refs, flags, mapping, lists } = frame;
     if (frame.untouched || !counts(frame)) return undefined;
     const on = lists.find((each) => free.includes(each));
     if (on) {
       if (mapping !== 0 || (flags & ~OTHERS) !== 0)
-        return `${name} is on ${on.name}, and has flags 0x${(flags >>> 0).toString(16)} and mapping 0x${mapping.toString(16)}`;
+        return `${name} is on ${on.name()}, and has flags 0x${(flags >>> 0).toString(16)} and mapping 0x${mapping.toString(16)}`;
       return undefined;
     }
     if ((flags & PG.table.mask) !== 0 || owedTo(frame, asked).refs !== 0) return undefined;
@@ -46,7 +45,7 @@ function counters({ pageLists: { free }, read, world }: Census): string | undefi
     const word = cpu < 0 ? zone + Zone.free_pages : perCpu + perCpuStride * cpu + MmCpu.pcp_count;
     const counted = read(word);
     if (wrong !== undefined || counted === entries.length) return undefined;
-    return `${name} has ${times(entries.length, 'page')}, and ${counted} are counted`;
+    return `${name()} has ${times(entries.length, 'page')}, and ${counted} are counted`;
   });
 }
 
@@ -55,9 +54,11 @@ function linkedVmas({ mms, vmas, read }: Census): Set<Addr> {
   const linked = new Set<Addr>();
   for (const { at } of mms.live) {
     for (const vma of walkTree(read, at + Mm.mm_rb, vmas, Vma.vm_rb).inOrder) linked.add(vma.at);
-    const before = new Set<Addr>();
-    for (let vma = read(at + Mm.mmap); vmas.at(vma) && !before.has(vma); vma = read(vma + Vma.vm_next))
-      before.add(linked.add(vma) && vma);
+    const walked = new Set<Addr>();
+    for (let vma = read(at + Mm.mmap); vmas.at(vma) && !walked.has(vma); vma = read(vma + Vma.vm_next)) {
+      walked.add(vma);
+      linked.add(vma);
+    }
   }
   return linked;
 }
@@ -67,11 +68,11 @@ function objects(census: Census, asked: Asked): string | undefined {
   const linked = linkedVmas(census);
   const onList = new Set(otherLists.flatMap(({ entries }) => entries));
   const chained = new Set<Addr>();
-  for (const { at } of all)
-    for (let chain = read(at + Page.chain); pteChains.at(chain) && !chained.has(chain); )
-      chain = read(chained.add(chain) && chain + PteChain.next);
-  const named = new Set(all.map(({ mapping }) => pointerOf(mapping)));
-  const heads = new Set(anonMms.live.map(({ at }) => read(at + AnonMm.head)));
+  for (const { at } of all) {
+    let chain = read(at + Page.chain);
+    for (; pteChains.at(chain) && !chained.has(chain); chain = read(chain + PteChain.next))
+      chained.add(chain);
+  }
   const lists = otherLists.every(({ wrong }) => wrong === undefined);
   return (
     first(mms.live, ({ at, name }) =>
@@ -92,10 +93,8 @@ function objects(census: Census, asked: Asked): string | undefined {
         ? undefined
         : `${name} is live, and on no list`,
     ) ??
-    first(anonMms.live, ({ at, name }) =>
-      mms.at(read(at + AnonMm.mm))?.live || named.has(at) || heads.has(at)
-        ? undefined
-        : `${name} is live, and no address space has it`,
+    first(anonMms.live, (each) =>
+      owedToAnonMm(census, each).refs === 0 ? `${each.name} is live, and no address space has it` : undefined,
     ) ??
     first(pteChains.live, ({ at, name }) =>
       chained.has(at) ? undefined : `${name} is live, and no page has it`,

@@ -45,6 +45,8 @@ export interface Written {
 export interface Ledger {
   /** A write of `by` to a place has been made: his `version`. @throws RangeError when there is no room for the place */
   wrote(owner: Addr, page: number, generation: number, by: number, version: number): void;
+  /** Promises this about a place. @throws RangeError when there is no room for the place */
+  promise(written: Written): void;
   /** Nothing is promised about these pages any more. */
   forgot(owner: Addr, from: number, to: number): void;
   /**
@@ -52,8 +54,6 @@ export interface Ledger {
    * @param before what `all` said of the parent before the fork: what a page holds is no older than that
    */
   forked(child: Addr, generation: number, parent: Addr, before: readonly Written[]): void;
-  /** Pages were moved from one place of an owner to another (mremap). */
-  moved(owner: Addr, from: number, to: number, pages: number): void;
   /** What is promised about a place. */
   find(owner: Addr, page: number): Written | undefined;
   /** All that is promised. */
@@ -135,23 +135,21 @@ export function ledger(
       if (page >= from && page < to) isa.writeOnce(placeOf(owner, page, false) + GENERATION, 0);
   }
 
+  function promise({ owner, page, generation, by, version, most: latest }: Written): void {
+    note(placeOf(owner, page, true), generation, by, version, latest);
+  }
+
   return {
     wrote: (owner, page, generation, by, version) =>
-      note(placeOf(owner, page, true), generation, by, version, version),
+      promise({ owner, page, generation, by, version, most: version }),
+    promise,
     forgot,
     forked(child, generation, parent, before) {
       forgot(child, 0, 2 ** 31);
       for (const { page, by, version } of all(parent)) {
         const then = before.find((each) => each.page === page && each.by === by);
-        note(placeOf(child, page, true), generation, by, then?.version ?? 0, version);
+        promise({ owner: child, page, generation, by, version: then?.version ?? 0, most: version });
       }
-    },
-    moved(owner, from, to, pages) {
-      const moving = all(owner).filter(({ page }) => page >= from && page < from + pages);
-      forgot(owner, to, to + pages);
-      for (const { page } of moving) isa.writeOnce(placeOf(owner, page, false) + GENERATION, 0);
-      for (const { page, generation, by, version, most: latest } of moving)
-        note(placeOf(owner, page - from + to, true), generation, by, version, latest);
     },
     find,
     all,

@@ -10,6 +10,6 @@ export const list: Oracle = {
   says: 'doubly linked lists are whole, so nothing is on two of them',
   check({ pageLists: { free, active, inactive }, otherLists }) {
     const broken = [...free, active, inactive, ...otherLists].find(({ wrong }) => wrong !== undefined);
-    return broken && `${broken.name}: ${broken.wrong}`;
+    return broken && `${broken.name()}: ${broken.wrong}`;
   },
 };

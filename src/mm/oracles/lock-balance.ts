@@ -13,30 +13,33 @@ import type { Census } from './census.ts';
 import { first, type Oracle } from './oracle.ts';
 
 const PAGE_BITS = { locked: PG.locked.mask, waiters: PG.waiters.mask, maplock: PG.maplock.mask };
+const ANY_BIT = PG.locked.mask | PG.waiters.mask | PG.maplock.mask;
 
-/** Words that are 0 when they are free. */
-function words({ world, mms, vmas, anonVmas, anonMms, files }: Census): Addr[] {
+/** Lock words of each object of a kind. */
+const WORDS = {
+  mms: [Mm.page_table_lock, Mm.mmap_sem + Rwsem.count, Mm.mmap_sem + Rwsem.wait_lock],
+  vmas: [Vma.page_table_lock],
+  anonVmas: [AnonVma.lock],
+  anonMms: [AnonMm.lock],
+  files: [AddressSpace.i_sem, AddressSpace.tree_lock, AddressSpace.i_mmap_lock],
+} as const;
+
+/** The first lock word that is not 0; 0: all are. */
+function heldWord(census: Census): Addr {
+  const { read, world } = census;
   const { zone, swap, globals } = world;
-  return [
+  const single = [
     zone + Zone.lock,
     zone + Zone.lru_lock,
     swap + SwapInfo.swap_lock,
     swap + SwapInfo.tree_lock,
     globals + Globals.mmlist_lock,
-    ...mms.all.flatMap(({ at }) => [
-      at + Mm.page_table_lock,
-      at + Mm.mmap_sem + Rwsem.count,
-      at + Mm.mmap_sem + Rwsem.wait_lock,
-    ]),
-    ...vmas.all.map(({ at }) => at + Vma.page_table_lock),
-    ...anonVmas.all.map(({ at }) => at + AnonVma.lock),
-    ...anonMms.all.map(({ at }) => at + AnonMm.lock),
-    ...files.all.flatMap(({ at }) => [
-      at + AddressSpace.i_sem,
-      at + AddressSpace.tree_lock,
-      at + AddressSpace.i_mmap_lock,
-    ]),
   ];
+  for (const word of single) if (read(word) !== 0) return word;
+  for (const [kind, offsets] of Object.entries(WORDS))
+    for (const { at } of census[kind as keyof typeof WORDS].all)
+      for (const offset of offsets) if (read(at + offset) !== 0) return at + offset;
+  return 0;
 }
 
 function ofCpu({ read, world, called }: Census, cpu: number): string | undefined {
@@ -54,14 +57,14 @@ export const lockBalance: Oracle = {
   says: 'no lock is held, no page is locked, and no CPU is in a read section',
   check(census) {
     const { cpus, frames, vmas, read, called } = census;
+    const word = heldWord(census);
     return (
       first(Array.from({ length: cpus }).keys(), (cpu) => ofCpu(census, cpu)) ??
-      first(words(census), (word) =>
-        read(word) === 0 ? undefined : `${called(word)} is ${read(word)}: it is held`,
-      ) ??
+      (word === 0 ? undefined : `${called(word)} is ${read(word)}: it is held`) ??
       first(frames, ({ name, flags }) => {
-        const bit = Object.entries(PAGE_BITS).find(([, mask]) => (flags & mask) !== 0);
-        return bit && `${name} has PG_${bit[0]}`;
+        if ((flags & ANY_BIT) === 0) return undefined;
+        const [bit] = Object.entries(PAGE_BITS).find(([, mask]) => (flags & mask) !== 0)!;
+        return `${name} has PG_${bit}`;
       }) ??
       first(vmas.live, ({ at, name }) => {
         const sequence = read(at + Vma.vm_sequence);

@@ -28,8 +28,8 @@ export const lru: Oracle = {
         (flags & PLACE) === LRU ? inactive : (flags & PLACE) === (LRU | PG.active.mask) ? active : undefined;
       if (on !== should && lists.length <= 1)
         return on
-          ? `${name} is on ${on.name}, and its flags do not say so`
-          : `${name} is not on ${should!.name}`;
+          ? `${name} is on ${on.name()}, and its flags do not say so`
+          : `${name} is not on ${should!.name()}`;
       if ((flags & LRU) === 0) return undefined;
       if ((flags & NOT_ITS) !== 0) return `${name} has PG_lru and is none that reclaim may have`;
       if ((flags & PG.unevictable.mask) !== 0) counted.unevictable += 1;

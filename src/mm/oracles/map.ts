@@ -6,17 +6,17 @@
  */
 import { type Census, counts, type Frame } from './census.ts';
 import { first, type Oracle } from './oracle.ts';
-import { isAnon, type Mappers, pointerOf, vmasOfAnonVma } from './rmap.ts';
+import { isAnon, type Mappers, pointerOf } from './rmap.ts';
 
 const MAP = [() => 'no entry maps it', () => '1 entry maps it', (count: number) => `${count} entries map it`];
 const where = ({ entries }: Frame): string =>
-  entries.length === 0 ? '' : `: ${entries.map(({ name }) => name).join(', ')}`;
+  entries.length === 0 ? '' : `: ${entries.map((each) => each.name()).join(', ')}`;
 
 /** Whether none of the vmas that map an anonymous page is on the list of its anon_vma: what O-AV is about. */
 export function isLost(census: Census, frame: Frame, { exact }: Mappers): boolean {
   const pointer = pointerOf(frame.mapping);
   if (exact || !isAnon(frame) || census.anonMms.at(pointer)) return false;
-  const known = vmasOfAnonVma(census, pointer);
+  const known = census.familyOf(pointer);
   return !frame.entries.some(({ vma }) => vma && known.includes(vma));
 }
 
@@ -32,10 +32,10 @@ export const map: Oracle = {
         return `${name}._mapcount says ${maps}, and ${MAP[Math.min(entries.length, 2)]!(entries.length)}${where(frame)}`;
       const found = rmapOf(at, census);
       if (entries.length > 0 && isLost(census, frame, found)) return undefined;
-      const missed = entries.find((entry) => !found.entries.has(entry.at));
-      if (missed) return `${name} is mapped at ${missed.name}, and reverse mapping does not find it there`;
+      const missed = entries.find((entry) => !found.entries.includes(entry.at));
+      if (missed) return `${name} is mapped at ${missed.name()}, and reverse mapping does not find it there`;
       if (!found.exact) return undefined;
-      const other = [...found.entries].find((entry) => !entries.some((each) => each.at === entry));
+      const other = found.entries.find((entry) => entry !== 0 && !entries.some((each) => each.at === entry));
       return other === undefined
         ? undefined
         : `reverse mapping of ${name} leads to ${called(other)}, which does not map it`;

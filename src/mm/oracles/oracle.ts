@@ -16,15 +16,37 @@ export interface Asked {
   readonly ledger: Ledger | undefined;
 }
 
+/** The names of the laws, as in mm.md C.5. */
+export type OracleName =
+  | 'O-LIST'
+  | 'O-PT'
+  | 'O-VMA'
+  | 'O-LOCKBAL'
+  | 'O-SWAPOFF'
+  | 'O-SWAPCNT'
+  | 'O-DUP'
+  | 'O-TAG'
+  | 'O-LOST'
+  | 'O-AV'
+  | 'O-MAP'
+  | 'O-REF'
+  | 'O-RSS'
+  | 'O-LRU'
+  | 'O-MLOCK'
+  | 'O-MLOCK-STRONG'
+  | 'O-RSV1'
+  | 'O-RSV2'
+  | 'O-LEAK'
+  | 'O-TLB';
+
 /** A law. */
 export interface Oracle {
-  /** As in mm.md C.5: `O-REF`. */
-  readonly name: string;
+  readonly name: OracleName;
   /** What it says, in a line. */
   readonly says: string;
   /** Not asked unless it is named: it holds for some designs only. */
   readonly optional?: true;
-  /** @returns what is wrong, without the name; undefined: nothing */
+  /** Judges a census. @returns what is wrong, without the name; undefined: nothing */
   readonly check: (census: Census, asked: Asked) => string | undefined;
 }
 

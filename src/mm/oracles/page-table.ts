@@ -1,21 +1,23 @@
 /** O-PT, at rest: every page table is one, exactly one entry leads to it, and every entry of it leads to a frame (mm.md C.5, F.2). */
 import { PG } from '../structs.ts';
+import type { Reached } from './census.ts';
 import { first, type Oracle } from './oracle.ts';
 
 export const pageTable: Oracle = {
   name: 'O-PT',
   says: 'every page table is reached from one entry, and entries lead to frames',
   check({ wild, tables, frames, entries, called }) {
-    const reached = new Map<number, string>();
+    const reached = new Map<number, Reached>();
+    const where = ({ address, mm }: Reached): string => `0x${address.toString(16)} of ${mm.name}`;
     return (
       wild[0] ??
-      first(tables, ({ pfn, address, mm }) => {
-        const from = `0x${address.toString(16)} of ${mm.name}`;
+      first(tables, (table) => {
+        const { pfn } = table;
         const before = reached.get(pfn);
-        if (before !== undefined) return `page[${pfn}] is the table for ${before} and for ${from}`;
-        reached.set(pfn, from);
+        if (before) return `page[${pfn}] is the table for ${where(before)} and for ${where(table)}`;
+        reached.set(pfn, table);
         return (frames[pfn]!.flags & PG.table.mask) === 0
-          ? `page[${pfn}] is used as the table for ${from}, and is none`
+          ? `page[${pfn}] is used as the table for ${where(table)}, and is none`
           : undefined;
       }) ??
       first(frames, ({ pfn, name, flags }) =>
@@ -24,11 +26,11 @@ export const pageTable: Oracle = {
           : undefined,
       ) ??
       first(entries, ({ name, at, pte, torn, present, page }) => {
-        if (torn) return `the entry for ${name}, ${called(at)}, has words from different stores`;
+        if (torn) return `the entry for ${name()}, ${called(at)}, has words from different stores`;
         if (present && !page)
-          return `the entry for ${name} is 0x${pte.toString(16)}, which leads to no frame`;
+          return `the entry for ${name()} is 0x${pte.toString(16)}, which leads to no frame`;
         return page && (page.flags & PG.table.mask) !== 0
-          ? `${name} maps ${page.name}, a page table`
+          ? `${name()} maps ${page.name}, a page table`
           : undefined;
       })
     );

@@ -17,7 +17,7 @@ export const reserved1: Oracle = {
   check: (census) =>
     first(census.entries, (entry) =>
       entry.swap !== 0 && reserved(census, entry)
-        ? `${entry.name}, of the VM_RESERVED ${entry.vma!.name}, holds swap entry ${entry.swap}`
+        ? `${entry.name()}, of the VM_RESERVED ${entry.vma!.name}, holds swap entry ${entry.swap}`
         : undefined,
     ),
 };
@@ -29,7 +29,7 @@ export const reserved2: Oracle = {
   check: (census) =>
     first(census.entries, (entry) =>
       entry.page && (entry.page.flags & PG.lru.mask) !== 0 && reserved(census, entry)
-        ? `${entry.page.name}, at ${entry.name} of the VM_RESERVED ${entry.vma!.name}, has PG_lru`
+        ? `${entry.page.name}, at ${entry.name()} of the VM_RESERVED ${entry.vma!.name}, has PG_lru`
         : undefined,
     ),
 };

@@ -9,12 +9,10 @@
  * A scenario with a design of its own brings a function of its own.
  */
 import type { Addr } from '../../arch/index.ts';
-import { PAGE_SHIFT, PAGE_SIZE } from '../pte.ts';
+import { PAGE_SHIFT, PAGE_SIZE, TASK_SIZE } from '../pte.ts';
 import {
   AddressSpace,
   AnonMm,
-  AnonVma,
-  AnonVmaChain,
   MAPPING_ANON,
   MAPPING_FLAGS,
   Page,
@@ -28,8 +26,8 @@ import type { Thing } from './things.ts';
 
 /** What a design finds of a page. */
 export interface Mappers {
-  /** Addresses of entries. */
-  readonly entries: ReadonlySet<Addr>;
+  /** Addresses of entries; 0 means nothing. */
+  readonly entries: readonly Addr[];
   /** Whether each of them maps the page, or may. */
   readonly exact: boolean;
 }
@@ -62,14 +60,6 @@ export function vmasInTree(census: Census, mapping: Addr): Thing[] {
   return [...found];
 }
 
-/** Vmas on the list of an anon_vma. */
-export function vmasOfAnonVma(census: Census, anonVma: Addr): Thing[] {
-  const { read, vmas, listAt } = census;
-  return (listAt(anonVma + AnonVma.head)?.entries ?? []).flatMap(
-    (entry) => vmas.at(read(entry - AnonVmaChain.same_anon_vma + AnonVmaChain.vma)) ?? [],
-  );
-}
-
 /** The entry at which a vma maps a page of its mapping; 0: none. */
 function entryIn({ read, entryAt }: Census, vma: Thing, index: number): Addr {
   const start = read(vma.at + Vma.vm_start);
@@ -79,7 +69,7 @@ function entryIn({ read, entryAt }: Census, vma: Thing, index: number): Addr {
 }
 
 function byAnonVma(census: Census, { mapping, index }: Frame): Addr[] {
-  return vmasOfAnonVma(census, pointerOf(mapping)).map((vma) => entryIn(census, vma, index));
+  return census.familyOf(pointerOf(mapping)).map((vma) => entryIn(census, vma, index));
 }
 
 function byAnonMm({ read, anonMms, entryAt }: Census, { mapping, index }: Frame): Addr[] {
@@ -99,7 +89,8 @@ function byFile(census: Census, { mapping, index }: Frame): Addr[] {
     const vma = vmas.at(entry - Vma.nonlinear);
     if (!vma) return [];
     const [start, end] = [read(vma.at + Vma.vm_start), read(vma.at + Vma.vm_end)];
-    const pages = Array.from({ length: (end - start) >>> PAGE_SHIFT }, (_, at) => start + at * PAGE_SIZE);
+    const length = Math.min((end - start) >>> PAGE_SHIFT, TASK_SIZE / PAGE_SIZE);
+    const pages = Array.from({ length }, (_, at) => start + at * PAGE_SIZE);
     return pages.map((address) => entryAt(read(vma.at + Vma.vm_mm), address));
   });
   return [...linear, ...nonlinear];
@@ -116,11 +107,8 @@ function byChain({ read, pteChains }: Census, { at }: Frame): Addr[] {
   return found;
 }
 
-const superset = (entries: Addr[]): Mappers => ({
-  entries: new Set(entries.filter((each) => each !== 0)),
-  exact: false,
-});
-const exactly = (entries: Addr[]): Mappers => ({ ...superset(entries), exact: true });
+const superset = (entries: Addr[]): Mappers => ({ entries, exact: false });
+const exactly = (entries: Addr[]): Mappers => ({ entries, exact: true });
 
 /** How a kernel with these designs finds them. */
 export function rmapOfDesigns({ anonRmap, fileRmap }: RmapDesigns): RmapOf {

@@ -3,26 +3,25 @@ import { PAGE_SHIFT } from '../pte.ts';
 import { Mm, VM, Vma } from '../structs.ts';
 import { counts } from './census.ts';
 import { first, type Oracle } from './oracle.ts';
+import type { Thing } from './things.ts';
 
 export const rss: Oracle = {
   name: 'O-RSS',
   says: 'rss, nr_ptes, total_vm and locked_vm of an address space are what it has',
   check({ mms, vmasOf, entries, tables, read }) {
+    const present = new Map<Thing, number>();
+    for (const { mm, page } of entries) if (page && counts(page)) present.set(mm, (present.get(mm) ?? 0) + 1);
     return first(mms.live, (mm) => {
-      const pages = (flag: number): number =>
-        vmasOf(mm.at)
-          .filter(({ at }) => flag === 0 || (read(at + Vma.vm_flags) & flag) !== 0)
-          .reduce(
-            (all, { at }) => all + ((read(at + Vma.vm_end) - read(at + Vma.vm_start)) >>> PAGE_SHIFT),
-            0,
-          );
-      const should = {
-        rss: entries.filter((each) => each.mm === mm && each.page && counts(each.page)).length,
-        // One that is reached twice is one.
-        nr_ptes: new Set(tables.flatMap((each) => (each.mm === mm && each.lowest ? each.pfn : []))).size,
-        total_vm: pages(0),
-        locked_vm: pages(VM.LOCKED),
-      };
+      let [total, locked] = [0, 0];
+      for (const { at } of vmasOf(mm.at)) {
+        const pages = (read(at + Vma.vm_end) - read(at + Vma.vm_start)) >>> PAGE_SHIFT;
+        total += pages;
+        if ((read(at + Vma.vm_flags) & VM.LOCKED) !== 0) locked += pages;
+      }
+      const lowest = new Set<number>();
+      // One that is reached twice is one.
+      for (const table of tables) if (table.mm === mm && table.lowest) lowest.add(table.pfn);
+      const should = { rss: present.get(mm) ?? 0, nr_ptes: lowest.size, total_vm: total, locked_vm: locked };
       return first(Object.entries(should), ([name, right]) => {
         const counted = read(mm.at + Mm[name as keyof typeof should]);
         return counted === right ? undefined : `${mm.name}.${name} is ${counted}, and ${right} is right`;

@@ -19,7 +19,7 @@ export const swap: Oracle = {
     const { entries, frames, frameOf, read, world, spec } = census;
     const holders = new Array<number>(spec.swapPages + 1).fill(0);
     const beyond = entries.find(({ swap: entry }) => entry > spec.swapPages);
-    if (beyond) return `${beyond.name} holds swap entry ${beyond.swap}, and there is no such slot`;
+    if (beyond) return `${beyond.name()} holds swap entry ${beyond.swap}, and there is no such slot`;
     for (const { swap: entry } of entries) if (entry > 0) holders[entry]! += 1;
     let inUse = 0;
     let cached = 0;

@@ -18,10 +18,10 @@ export const swapoff: Oracle = {
       const passed = holds.find(({ mm }) => !mmlist.entries.includes(mm.at + Mm.mmlist));
       return (
         passed &&
-        `${passed.name} holds swap entry ${passed.swap}, and ${passed.mm.name} is not on init_mmlist`
+        `${passed.name()} holds swap entry ${passed.swap}, and ${passed.mm.name} is not on init_mmlist`
       );
     }
-    if (holds[0]) return `${holds[0].name} holds swap entry ${holds[0].swap} of a device that is gone`;
+    if (holds[0]) return `${holds[0].name()} holds swap entry ${holds[0].swap} of a device that is gone`;
     return first(Array.from({ length: spec.swapPages }).keys(), (at) => {
       const page = read(world.swapCache + 4 * at);
       if (page !== 0) return `the swap cache has ${frameOf(page)?.name ?? 'a page'} of a device that is gone`;

@@ -2,7 +2,7 @@
  * The objects of a model's slabs as an oracle finds them: all that there are, free ones too, each with its name.
  *
  * Where they lie is read from the head of the slab, so a slab that is made differently is read as it is. An object of a slab for several layouts counts as a thing of its kind only while
- * its tag says so. A slab that nobody has set up has no objects.
+ * its tag says so. A slab that nobody has set up, or whose head makes no sense, has none.
  */
 import type { Addr, Isa } from '../../arch/index.ts';
 import { nameOf } from '../../memory/index.ts';
@@ -30,23 +30,40 @@ export interface Things {
   called(addr: Addr): string;
 }
 
+const known = new Map<string, string[]>();
+
+/** `vm_area_struct#0` and the like: the same for each census, so they are made once. */
+export function labels(before: string, count: number, after = ''): readonly string[] {
+  const all = known.get(before) ?? [];
+  known.set(before, all);
+  for (let index = all.length; index < count; index += 1) all.push(`${before}${index}${after}`);
+  return all;
+}
+
 /** An address in words, where no name is known. */
 export const hex = (addr: number): string => (addr === 0 ? 'NULL' : `0x${(addr >>> 0).toString(16)}`);
 
-/** Reads the slab at an address. */
-export function readThings(isa: Pick<Isa, 'read'>, slab: Addr, layout: object): Things {
+/** Reads the slab at an address. @param end where its memory ends, at the latest */
+export function readThings(isa: Pick<Isa, 'read'>, slab: Addr, end: Addr, layout: object): Things {
   const stride = isa.read(slab + SlabHead.stride);
-  const objects = stride === 0 ? 0 : isa.read(slab + SlabHead.objects);
   const first = isa.read(slab + SlabHead.first);
+  const stated = isa.read(slab + SlabHead.objects);
+  const room = stride > 0 && stride % 4 === 0 && first > slab ? (end - first) / stride : 0;
+  const objects = stated > 0 && stated <= room ? stated : 0;
   const [name, tag] = [nameOf(layout), tagOf(layout) | 0];
+  const names = labels(`${name}#`, objects);
   const slots = Array.from({ length: objects }, (_, index): Thing | undefined => {
     const at = first + index * stride;
     const header = at + stride - SLAB_HEADER_BYTES;
     const generation = isa.read(header + SlabHeader.state);
     if (isa.read(header + SlabHeader.kind) !== tag) return undefined;
-    return { at, index, name: `${name}#${index}`, live: (generation & 1) === 1, generation };
+    return { at, index, name: names[index]!, live: (generation & 1) === 1, generation };
   });
   const all = slots.filter((each) => each !== undefined);
-  const at = (addr: Addr): Thing | undefined => slots[(addr - first) / stride];
+  const at = (addr: Addr): Thing | undefined => {
+    const index = (addr - first) / stride;
+    // An index that is no whole number would be looked up as a name.
+    return index >= 0 && index < objects && (index | 0) === index ? slots[index] : undefined;
+  };
   return { all, live: all.filter((each) => each.live), at, called: (addr) => at(addr)?.name ?? hex(addr) };
 }

@@ -108,10 +108,10 @@ function filed(census: Census): string | undefined {
 }
 
 function rights(census: Census, { name, pte, vma, present }: Entry): string | undefined {
-  if (!vma) return `there is an entry for ${name}, and no vma there`;
+  if (!vma) return `there is an entry for ${name()}, and no vma there`;
   const writable = (census.read(vma.at + Vma.vm_flags) & VM.WRITE) !== 0;
   return present && pteWrite(pte) && !writable
-    ? `the entry for ${name} allows to write, and ${vma.name} does not`
+    ? `the entry for ${name()} allows to write, and ${vma.name} does not`
     : undefined;
 }
 

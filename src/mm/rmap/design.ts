@@ -39,6 +39,7 @@ export interface AnonDesign {
   merging(into: Addr, gone: Addr): boolean;
   /** An address space begins, its own or as a fork of `parent`. @returns false: no memory */
   mmBorn(mm: Addr, parent: Addr): boolean;
+  /** An address space ends. */
   mmGone(mm: Addr): void;
   /**
    * An entry maps the page.
@@ -49,6 +50,7 @@ export interface AnonDesign {
   added(page: Addr, vma: Addr, address: number, at: Addr, first: boolean, fresh: boolean): boolean;
   /** The only entry of the page is another one now. */
   moved(page: Addr, address: number): void;
+  /** An entry does not map the page any more. */
   removed(page: Addr, at: Addr): void;
   /** Calls for each entry. @returns false when a lock was not free somewhere */
   walk(page: Addr, visit: Visit): boolean;

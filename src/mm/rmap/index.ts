@@ -3,7 +3,7 @@
  *
  * `_mapcount` and the design's own record change together, under the entry's page_table_lock.
  *
- *   try_to_unmap of one entry   no vma is found for it, or its vma forbids it (mlock, reserved): SWAP_FAIL. Used since the last look: SWAP_FAIL. Else entry -> swap entry (anonymous; the slot has one more user
+ *   try_to_unmap of one entry   its vma forbids it (mlock, reserved), or there is none: SWAP_FAIL. Used since the last look: SWAP_FAIL. Else entry -> swap entry (anonymous; the slot has one more user
  *                               before the entry shows it), file entry (nonlinear) or none
  *
  * A page of the swap cache that somebody holds besides the cache, the entries and the caller is not unmapped: he may write to it unseen (Linux 2.6.12).
@@ -70,10 +70,11 @@ export function rmap(k: Kernel): Rmap {
       swap.duplicate(slot);
       return swpPte(slot);
     }
-    return (isa.read(vma + Vma.vm_flags) & VM.NONLINEAR) === 0 ? 0 : filePte(pages.indexOf(page));
+    return (isa.readOnce(vma + Vma.vm_flags) & VM.NONLINEAR) === 0 ? 0 : filePte(pages.indexOf(page));
   }
 
   function unmapOne(page: Addr, at: Addr, mm: Addr, vma: Addr, address: number): number {
+    // While mremap moves entries a page can be outside of all vmas: nobody says that it may go.
     if (vma === 0 || !k.unmappable.allows(page, vma)) return SWAP_FAIL;
     const pte = pgtable.read(at);
     if (pteYoung(pte)) {
@@ -89,7 +90,7 @@ export function rmap(k: Kernel): Rmap {
     if (pteDirty(old)) pages.set(page, PG.dirty.mask);
     pgtable.set(at, left);
     remove(page, at);
-    isa.write(mm + Mm.rss, isa.read(mm + Mm.rss) - 1);
+    isa.fetchAddRelaxed(mm + Mm.rss, -1);
     // Not the last: the caller has one.
     pages.putTestzero(page);
     return SWAP_SUCCESS;

@@ -26,6 +26,9 @@
  * rmb-redundant (a control, C1.a)
  *   as is-locked-none, but anon_vma_free always takes the lock: CPU 1 waits in step 3, so no barrier is needed in step 2
  *
+ * is-locked-full-lock (a control)
+ *   as is-locked-none, with a lock that is taken by a fully ordered operation: who has seen the reference has been seen to hold the lock
+ *
  * is-locked-page-mapped (a control)
  *   as is-locked-none, but CPU 0 looks at the page instead of the reference. Where it is mapped the vma has not been taken off the list, which needs the lock: nothing depends on what is seen of it
  *
@@ -63,7 +66,7 @@ import {
 
 const THREAD = '"[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010';
 const BARRIERS =
-  'Peter Zijlstra, 24 January 2011, <1295871714.28776.406.camel@laptop>: on a PowerPC mutex_trylock is only LOCK; the barriers as asked about in the thread';
+  'Peter Zijlstra, 24 January 2011, <1295871714.28776.406.camel@laptop>, on mutex_trylock of PowerPC';
 
 const walkers = [walk, (scene: AnonVmaScene) => exit(scene, 0)];
 
@@ -72,7 +75,7 @@ export const freeAtOnce = race({
   name: 'mm/anon-vma/free-at-once',
   wrong:
     'an anon_vma is freed when its last reference goes: who has its lock, and has seen a reference before, walks the list of a free one',
-  source: `Peter Zijlstra in ${THREAD}: any free will first wait to acquire the lock`,
+  source: `Peter Zijlstra in ${THREAD}, on what the empty critical section is for`,
   caughtBy: 'lifetime',
   actors: walkers,
   broken: { ...refcountTestForm, retire: atOnce },
@@ -84,9 +87,10 @@ export const expedited = race({
   name: 'mm/anon-vma/expedited',
   wrong:
     'an anon_vma is freed after a grace period instead of under its lock: who has the lock has left its read section long ago',
-  source: `Paul McKenney and Peter Zijlstra in ${THREAD}: there is no RCU read side that covers the full usage of the anon_vma`,
+  source: `Paul McKenney proposes it in ${THREAD}, and Peter Zijlstra says why not`,
   caughtBy: 'lifetime',
   actors: walkers,
+  options: { gracePeriods: true },
   broken: { ...refcountTestForm, retire: afterGracePeriod },
   fixed: refcountTestForm,
 });
@@ -132,10 +136,19 @@ export const isLockedAcquire = isLocked('acquire', 'by an acquire', LOOKS.acquir
 export const rmbRedundant = control({
   name: 'mm/anon-vma/rmb-redundant',
   why: 'anon_vma_free always takes the lock: that it is held needs not be seen by a mere look',
-  source: `the smp_rmb of ${THREAD}; mm.md C1.a`,
+  source: `the smp_rmb in ${THREAD}`,
   actors: walkers,
   options: LINGERING,
   form: { ...shortcut(LOOKS.none), retire: lockAndUnlock },
+});
+
+/** R1.3 takes a machine whose locks are no full barriers. */
+export const isLockedFullLock = control({
+  name: 'mm/anon-vma/is-locked-full-lock',
+  why: 'taking the lock is a fully ordered operation: who sees the reference after it is seen to hold the lock by whoever drops the reference later',
+  source: BARRIERS,
+  actors: walkers,
+  form: { ...refcountTestForm, retire: unlessFree, pageLock: refcountTest({ look: LOOKS.none }) },
 });
 
 /** The repair makes R1.3 void. */
@@ -153,7 +166,7 @@ export const isLockedPageMapped = control({
 export const referencesPulledIn = control({
   name: 'mm/anon-vma/references-pulled-in',
   why: 'what is pulled into the empty critical section is done with the lock held, and whoever gets the object next waits for it',
-  source: `Paul McKenney in ${THREAD}: do we also need an smp_mb() here?`,
+  source: `Paul McKenney in ${THREAD}, on a barrier around the empty critical section`,
   actors: [reclaim, (scene) => exit(scene, 0), (scene) => touch(scene, 1)],
   form: { ...pageMappedForm, retire: inside },
 });

@@ -56,7 +56,7 @@ export const doubleFetch = race({
   name: 'mm/anon-vma/double-fetch',
   wrong:
     'the mapping of a page is read twice, to test its type and to decode it: in between KSM makes it that of a stable node',
-  source: `${SERIES}: the read of page->mapping is ACCESS_ONCE; mm.md F.1`,
+  source: `${SERIES}, on how page->mapping is read`,
   caughtBy: 'exception',
   says: 'O-TYPE',
   actors: [walk, mergePage],
@@ -70,7 +70,7 @@ function firstPage(scene: AnonVmaScene): void {
   const { isa, page } = scene;
   touch(scene, 1);
   own(scene, 1);
-  isa.storeRelease(page + Page._mapcount, 0);
+  isa.fetchAdd(page + Page._mapcount, 1);
 }
 
 /** R1.4. */
@@ -78,7 +78,7 @@ export const noDereference = race({
   name: 'mm/anon-vma/no-dereference',
   wrong:
     'the mapping is read without rcu_dereference: the anon_vma that it names is seen as it was before it was set up, without its root',
-  source: `${SERIES}: it would actually want to be an rcu_dereference()`,
+  source: `${SERIES}, and Peter Zijlstra, who agrees`,
   caughtBy: 'exception',
   says: 'O-TYPE',
   model: 'weak',
@@ -93,7 +93,7 @@ export const noDereference = race({
 export const trylockOrders = control({
   name: 'mm/anon-vma/trylock-orders',
   why: 'without rcu_dereference, but the first access to the anon_vma is an atomic operation with full ordering',
-  source: `${SERIES}: this strange state of affairs is actually legal`,
+  source: `${SERIES}, on a read section that dereferences nothing`,
   begin: empty,
   actors: [walk, firstPage],
   options: { typed: true },
@@ -122,7 +122,7 @@ export const notTypeStable = race({
   wrong:
     'the memory of a freed anon_vma is used for something else at once: a word of an anon_vma_chain is taken for its lock',
   source:
-    'Linux 2.6.16, anon_vma_init: the slab is SLAB_DESTROY_BY_RCU; Documentation/RCU/rculist_nulls.rst; mm.md R1.7',
+    'Hugh Dickins, August 2004, "rmaplock: SLAB_DESTROY_BY_RCU", Linux 2.6.9; Documentation/RCU/rculist_nulls.rst',
   caughtBy: 'exception',
   says: 'O-TYPE',
   actors: [
@@ -143,7 +143,7 @@ export const reinitialisedLock = race({
   name: 'mm/anon-vma/reinitialised-lock',
   wrong:
     'an allocation initialises the lock of the anon_vma that it hands out: somebody who comes late holds it, and now two do',
-  source: `${SERIES}: what happens when the competing mutex_lock() acquires the lock at this point? Or, worse yet, after the kmem_cache_free()?`,
+  source: `${SERIES}, on those who come for the lock between its release and the slab, or later`,
   caughtBy: 'exception',
   says: 'O-LOCKBAL',
   actors: [

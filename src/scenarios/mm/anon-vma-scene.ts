@@ -11,17 +11,17 @@
  */
 import type { Addr, Isa } from '../../arch/index.ts';
 import { defineLock } from '../../locking/define.ts';
-import type { MutexOps } from '../../locking/kinds.ts';
 import { CONTENDED, FREE, HELD, Mutex3 } from '../../locking/mutex3.ts';
 import { track } from '../../locking/track.ts';
-import { type Cpu, initSlab, LINE, roundUp, sizeOf } from '../../memory/index.ts';
+import { type Cpu, fieldAt, initSlab, LINE, roundUp, sizeOf } from '../../memory/index.ts';
 import { type AnonVmaForm, type AnonVmas, anonVma, constructAnonVma } from '../../mm/anon-vma.ts';
-import { type Base, createBase } from '../../mm/kernel.ts';
+import { type Base, createBase, type MmLocks } from '../../mm/kernel.ts';
+import { mmNames } from '../../mm/names.ts';
 import { type Pages, pages } from '../../mm/pages.ts';
 import { type MmSpec, mmSpec } from '../../mm/spec.ts';
 import { MAPPING_ANON, MAPPING_FLAGS, Page, Vma } from '../../mm/structs.ts';
 import { planWorld, type SlabSpecs, slabSpecs } from '../../mm/world.ts';
-import { rcu } from '../../rcu/index.ts';
+import { qsbr, rcu } from '../../rcu/index.ts';
 import { type Actor, type CheckContext, defineScenario, type ScenarioDefinition } from '../../scenario.ts';
 import { type ClassicSpec, classic } from '../classic.ts';
 import { exclusive, type MappingJudge, mappingJudge, Notes, typed, unbalanced } from './anon-vma-judge.ts';
@@ -77,6 +77,8 @@ export interface SceneOptions {
   readonly typed?: boolean;
   /** O-LOCKBAL, for locks that two CPUs may get at a time. */
   readonly exclusive?: boolean;
+  /** RCU whose read sections others wait for; unless given, they cost nothing, as in a kernel that does not preempt: nobody waits for a grace period. */
+  readonly gracePeriods?: boolean;
   /** Slabs that are made differently. */
   readonly slabs?: Partial<SlabSpecs>;
   /** What is made of the slabs. */
@@ -96,17 +98,30 @@ const worldEnd = (slabs: Partial<SlabSpecs> | undefined, cpus: number, at: Addr)
 export const sceneBytes = (cpus: number, slabs?: Partial<SlabSpecs>): number =>
   worldEnd(slabs, cpus, 0) + roundUp(sizeOf(Notes), LINE);
 
+/** `names` of a scenario. */
+function namesOf(slabs: SceneOptions['slabs']) {
+  const model = mmNames(SCENE, slabs);
+  return (addr: Addr, state: Addr, cpus: number): string | undefined => {
+    const name = model(addr, state, cpus);
+    const field = name ?? fieldAt(Notes, addr - worldEnd(slabs, cpus, state));
+    return name ?? (field === undefined ? undefined : `anon_vma_notes.${field}`);
+  };
+}
+
 /** `create` of a scenario: a scene over a form of anon_vmas. */
 export const sceneOf =
   (form: AnonVmaForm, options: SceneOptions = {}) =>
   (isa: Isa, cpu: Cpu, state: Addr): AnonVmaScene => {
-    const { slabs: replaced, shared } = options;
+    const { slabs: replaced, shared, gracePeriods } = options;
     const made = createBase({
       isa,
       cpu,
       at: state,
       spec: SCENE,
-      locks: { mutex: track('mutex', cpu, sleepingMutex.create(isa, cpu)) as Required<MutexOps> },
+      locks: {
+        mutex: track('mutex', cpu, sleepingMutex.create(isa, cpu)) as MmLocks['mutex'],
+        ...(gracePeriods ? {} : { rcu: track('rcu', cpu, qsbr.create(isa, cpu)) as MmLocks['rcu'] }),
+      },
       ...(replaced ? { slabs: replaced } : {}),
     });
     const base: Base = shared ? { ...made, slabs: shared(made.slabs) } : made;
@@ -154,22 +169,29 @@ export function mergePage({ isa, notes, page }: AnonVmaScene): void {
   isa.writeOnce(page + Page.mapping, notes + Notes.stable_node + MAPPING_FLAGS);
 }
 
-/** Reclaim looks for the entries that map the page; what it finds is judged by O-AV. */
-export function reclaim({ anonVma, judge, page }: AnonVmaScene): void {
+/** Reclaim looks for the entries that map the page (page_referenced); what it finds is judged by O-AV. */
+export function reclaim(scene: AnonVmaScene): void {
+  const { anonVma, judge, page } = scene;
   const found = judge.call(() => anonVma.pageLockAnonVma(page));
-  if (found !== 0) walkAndUnlock(anonVma, found);
+  if (found !== 0) walkAndUnlock(scene, found);
 }
 
 /** The same without a judge. */
-export function walk({ anonVma, page }: AnonVmaScene): void {
+export function walk(scene: AnonVmaScene): void {
+  const { anonVma, page } = scene;
   const found = anonVma.pageLockAnonVma(page);
-  if (found !== 0) walkAndUnlock(anonVma, found);
+  if (found !== 0) walkAndUnlock(scene, found);
 }
 
-function walkAndUnlock({ forEachVma, pageUnlockAnonVma }: AnonVmas, found: Addr): void {
-  // What is done with a vma takes its page table's lock and looks for the entry.
-  forEachVma(found, () => {});
-  pageUnlockAnonVma(found);
+function walkAndUnlock({ isa, anonVma, pages, page }: AnonVmaScene, found: Addr): void {
+  let left = pages.mapcount(page);
+  const index = isa.read(page + Page.index);
+  anonVma.forEachVma(found, (vma) => {
+    // Whether it maps the page says its page table; here one vma has one page, and all of them have this one.
+    if (isa.read(vma + Vma.vm_pgoff) === index) left -= 1;
+    return left > 0;
+  });
+  anonVma.pageUnlockAnonVma(found);
 }
 
 /** `init`: nobody has an anon_vma. */
@@ -247,6 +269,7 @@ export function race({
     create: sceneOf(form, about),
     init: ({ tools }: { tools: AnonVmaScene }) => begin(tools, about.slabs),
     check: atRest(about),
+    names: namesOf(about.slabs),
     actors: played(actors),
   });
   return classic<AnonVmaScene>({
@@ -285,6 +308,7 @@ export function control({
     stride: 1,
     state: sceneBytes(cpus, options.slabs),
     check: atRest(options),
+    names: namesOf(options.slabs),
     create: sceneOf(form, options),
     init: ({ tools }) => begin(tools, options.slabs),
     actors: played(actors),

@@ -13,10 +13,11 @@
  *   4. freeing X takes its mutex, which may sleep
  *
  * put-under-mutex
- *   1. CPU 1: process 0 exits, and has the mutex of X to take its vma off the list
- *   2. CPU 0 does not get the mutex, takes a reference, leaves its section, and sleeps
- *   3. CPU 1 releases the mutex and drops the reference of the list
- *   4. CPU 0 has the mutex, and drops its reference by the ordinary put: it was the last one, and freeing X takes the mutex that CPU 0 holds
+ *   1. CPU 0 decodes X
+ *   2. CPU 1: process 0 exits, and has the mutex of X to take its vma off the list
+ *   3. CPU 0 does not get the mutex, takes a reference, leaves its section, and sleeps
+ *   4. CPU 1 releases the mutex and drops the reference of the list
+ *   5. CPU 0 has the mutex, and drops its reference by the ordinary put: it was the last one, and freeing X takes the mutex that CPU 0 holds
  */
 
 import { Vma } from '../../mm/structs.ts';
@@ -48,9 +49,11 @@ export const mutexUnderRcu = race({
   wrong:
     'the spinlock of anon_vma is made a mutex and still taken in an RCU read section: who sleeps there holds up grace periods, and those who wait for one',
   source:
-    'Peter Zijlstra in "[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010: we cannot wait for the mutex acquisition inside the RCU read lock',
-  caughtBy: 'lock-order',
+    'Peter Zijlstra in "[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010, on what the reference of the slow path is for',
+  // Where nobody waits for a grace period yet, the detector of locks says that somebody sleeps in a section.
+  caughtBy: 'progress',
   actors: [walk, synchronizeUnderMutex],
+  options: { gracePeriods: true },
   broken: mutexUnderRcuForm,
   fixed: getAndLockForm,
 });
@@ -72,8 +75,7 @@ export const putUnderMutex = race({
   name: 'mm/anon-vma/put-under-mutex',
   wrong:
     'the reference of the slow path is dropped by an ordinary put with the mutex held: if it is the last one, freeing takes the mutex again',
-  source:
-    '"[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010, where it is dropped by hand; mm.md R1.8',
+  source: '"[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010, where it is dropped by hand',
   caughtBy: 'progress',
   actors: [walk, (scene) => exit(scene, 0)],
   broken: { ...refcountTestForm, pageLock: refcountTest({ drop: ordinaryPut }) },

@@ -40,6 +40,7 @@ import {
   reread,
 } from '../../mm/variants/page-lock-anon-vma/page-mapped.ts';
 import { refcountTestForm } from '../../mm/variants/page-lock-anon-vma/refcount-test.ts';
+import { lockAndUnlock } from '../../mm/variants/page-lock-anon-vma/retire.ts';
 import {
   spinlockForm,
   spinlockRecheckedForm,
@@ -118,7 +119,8 @@ export const recycleSpinlock = race({
   caughtBy: 'exception',
   says: 'O-AV',
   actors: recycling,
-  broken: spinlockForm,
+  // Freed like the others, so that it has one defect: a list that is walked when it is empty, and free, does no harm.
+  broken: { ...spinlockForm, retire: lockAndUnlock },
   fixed: spinlockRecheckedForm,
 });
 
@@ -145,7 +147,7 @@ export const rootReread = race({
 export const olderWider = control({
   name: 'mm/anon-vma/older-wider',
   why: 'the page has moved to the anon_vma of a child: the older one, which was read before, has all vmas of the new one on its list',
-  source: 'Linux 3.0, mm/rmap.c, on page_lock_anon_vma; mm.md C1.b',
+  source: 'Linux 3.0, mm/rmap.c, on what page_get_anon_vma may return',
   begin(scene) {
     inhabited(scene);
     forkOf(scene, 3, 0);

@@ -6,12 +6,27 @@ import * as anonVmaFree from './anon-vma-free.ts';
 import * as anonVmaIdentity from './anon-vma-identity.ts';
 import * as anonVmaSleep from './anon-vma-sleep.ts';
 import type { Control } from './control.ts';
+import { mlockClassics } from './mlock.ts';
+import * as objrmapControls from './objrmap-controls.ts';
+import * as objrmapFaults from './objrmap-faults.ts';
+import * as objrmapLocks from './objrmap-locks.ts';
+import * as objrmapReserved from './objrmap-reserved.ts';
+import * as objrmapVmas from './objrmap-vmas.ts';
 
 export type { Control } from './control.ts';
 
-const all: readonly (Classic | Control)[] = [anonVma, anonVmaFree, anonVmaIdentity, anonVmaSleep].flatMap(
-  (module): (Classic | Control)[] => Object.values(module),
-);
+const all: readonly (Classic | Control)[] = [
+  anonVma,
+  anonVmaFree,
+  anonVmaIdentity,
+  anonVmaSleep,
+  mlockClassics,
+  objrmapVmas,
+  objrmapReserved,
+  objrmapLocks,
+  objrmapFaults,
+  objrmapControls,
+].flatMap((module): (Classic | Control)[] => Object.values(module));
 
 /** Every race with its fixed twin. */
 export const mmRaces: readonly Classic[] = all.filter((each) => 'broken' in each);

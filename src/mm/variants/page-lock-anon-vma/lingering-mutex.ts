@@ -11,7 +11,7 @@
 import { sizeOf, struct, typeStable, u32, words } from '../../../memory/index.ts';
 import type { AnonVmaForm } from '../../anon-vma-form.ts';
 import { AnonVma } from '../../structs.ts';
-import { ownLock } from './locking.ts';
+import { rootLock } from './locking.ts';
 
 /** An anon_vma with what others see of its lock. */
 export const LingeringAnonVma = struct('anon_vma', {
@@ -25,9 +25,9 @@ typeStable(LingeringAnonVma, 'root', 'lock', 'ref', 'lock_seen');
 
 const SEEN = LingeringAnonVma.lock_seen - AnonVma.lock;
 
-/** A mutex of its own; the slab has the layout {@link LingeringAnonVma}. */
+/** The root's mutex; the slab has the layout {@link LingeringAnonVma}. */
 export const lingeringMutex: AnonVmaForm['locking'] = ({ isa, locks: { mutex } }) => ({
-  lockOf: ownLock,
+  lockOf: rootLock(isa),
   acquire(lock) {
     mutex.acquire(lock);
     isa.writeOnce(lock + SEEN, 1);

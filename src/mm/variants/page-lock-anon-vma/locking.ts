@@ -24,6 +24,12 @@ export function lockingBy(
 /** The lock in the anon_vma itself. */
 export const ownLock = (anonVma: Addr): Addr => anonVma + AnonVma.lock;
 
+/** The lock of the root. */
+export const rootLock =
+  (isa: Isa) =>
+  (anonVma: Addr): Addr =>
+    ownLock(isa.readOnce(anonVma + AnonVma.root));
+
 /** A spinlock of its own (2.6.7 to 2.6.35). */
 export const ownSpinlock: AnonVmaForm['locking'] = ({ isa, locks }) => lockingBy(isa, locks.spin, ownLock);
 
@@ -32,8 +38,8 @@ export const ownMutex: AnonVmaForm['locking'] = ({ isa, locks }) => lockingBy(is
 
 /** The root's mutex (3.0). */
 export const rootMutex: AnonVmaForm['locking'] = ({ isa, locks }) =>
-  lockingBy(isa, locks.mutex, (anonVma) => ownLock(isa.readOnce(anonVma + AnonVma.root)));
+  lockingBy(isa, locks.mutex, rootLock(isa));
 
 /** The root's spinlock (2.6.36 to 2.6.39). */
 export const rootSpinlock: AnonVmaForm['locking'] = ({ isa, locks }) =>
-  lockingBy(isa, locks.spin, (anonVma) => ownLock(isa.readOnce(anonVma + AnonVma.root)));
+  lockingBy(isa, locks.spin, rootLock(isa));

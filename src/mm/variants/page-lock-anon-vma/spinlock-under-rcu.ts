@@ -1,5 +1,5 @@
 /**
- * page_lock_anon_vma before the series: a spinlock, taken and held inside an RCU read section (Hugh Dickins, Linux 2.6.16 to 2.6.35).
+ * page_lock_anon_vma before the series: a spinlock, taken and held inside an RCU read section (Hugh Dickins, August 2004, Linux 2.6.9 to 2.6.35).
  *
  *   lock      RCU on; look the anon_vma up; spin for its lock
  *   unlock    unlock; RCU off
@@ -20,7 +20,7 @@ import { atOnce } from './retire.ts';
 /** Whether what was locked is still the page's. */
 type Validate = (kernel: AnonVmaKernel) => (page: Addr) => boolean;
 
-/** 2.6.16 to 2.6.35: whatever it is. */
+/** 2.6.9 to 2.6.35: whatever it is. */
 export const asLocked: Validate = () => () => true;
 
 /** 2.6.36: a page that is mapped has its anon_vma, which cannot be unlinked while its lock is held. */
@@ -51,7 +51,7 @@ const spinlockUnderRcu =
     };
   };
 
-/** Linux 2.6.16 to 2.6.35. A list that is empty says that nobody can come any more: it is freed without a look at the lock. */
+/** Linux 2.6.9 to 2.6.35. It is freed without a look at the lock: who comes late walks an empty list. */
 export const spinlockForm: AnonVmaForm = {
   locking: ownSpinlock,
   retire: atOnce,
