@@ -20,10 +20,10 @@ import type { KernelEnv } from '../create.ts';
 import { refile } from '../mlock/refile.ts';
 import { PAGE_SHIFT } from '../pte.ts';
 import { REGIMES, type Regime, regimeByName } from '../regime.ts';
-import { defineMmScenario } from '../scenario.ts';
+import { defineMmScenario, type MmContext } from '../scenario.ts';
 import type { MmSpec } from '../spec.ts';
 import { Mm } from '../structs.ts';
-import { Cell, type CellContext, firstBehind, TARGET } from './place.ts';
+import { Cell, firstBehind, TARGET } from './place.ts';
 import { READERS, type Reader, readerByName } from './readers.ts';
 import { WRITERS, type Writer, writerByName } from './writers.ts';
 
@@ -74,7 +74,7 @@ const modules = (note: Addr): KernelEnv['modules'] => ({
 });
 
 /** What is wrong with the reader's look-ups, if anything. */
-function lookups({ k, note, mm }: CellContext): string | undefined {
+function lookups({ k, note, mm }: MmContext): string | undefined {
   const { isa, slabs } = k;
   if (isa.read(note + Cell.looked) === 0) return undefined;
   const name = (vma: Addr): string => (vma === 0 ? 'none' : `vm_area_struct#${slabs.vmas.indexOf(vma)}`);
@@ -90,11 +90,6 @@ function lookups({ k, note, mm }: CellContext): string | undefined {
 
 /** The scenario of a cell. */
 export function cell(regime: Regime, reader: Reader, writer: Writer): ScenarioDefinition {
-  const within = ({ k, note }: { k: CellContext['k']; note: Addr }): CellContext => ({
-    k,
-    note,
-    mm: k.isa.read(note + Cell.mm),
-  });
   return defineMmScenario({
     name: `${PREFIX}${regime.name}/${reader.name}/${writer.name}`,
     regime,
@@ -103,7 +98,6 @@ export function cell(regime: Regime, reader: Reader, writer: Writer): ScenarioDe
     init({ k, note }) {
       const { isa } = k;
       const mm = k.mms.create();
-      isa.write(note + Cell.mm, mm);
       const context = { k, note, mm };
       const victim = reader.target(context, writer.target);
       isa.write(note + Cell.flags, victim.flags);
@@ -114,24 +108,18 @@ export function cell(regime: Regime, reader: Reader, writer: Writer): ScenarioDe
       isa.writeOnce(mm + Mm.mmap_cache, 0);
       isa.write(note + Cell.before, firstBehind(k, mm, TARGET));
       for (const word of [Cell.looked, Cell.other, Cell.another]) isa.write(note + word, 0);
+      return mm;
     },
     actors: [
-      (given) => {
-        const context = within(given);
-        context.k.isa.write(given.note + Cell.read, reader.act(context));
-      },
-      (given) => {
-        const context = within(given);
-        context.k.isa.write(given.note + Cell.wrote, writer.act(context));
-      },
+      (context) => context.k.isa.write(context.note + Cell.read, reader.act(context)),
+      (context) => context.k.isa.write(context.note + Cell.wrote, writer.act(context)),
     ],
-    check(given) {
-      const context = within(given);
-      const { isa } = context.k;
+    check(context) {
+      const { k, note } = context;
       return (
         lookups(context) ??
-        reader.check(context, isa.read(given.note + Cell.read), writer) ??
-        writer.check(context, isa.read(given.note + Cell.wrote))
+        reader.check(context, k.isa.read(note + Cell.read), writer) ??
+        writer.check(context, k.isa.read(note + Cell.wrote))
       );
     },
   }) as ScenarioDefinition;

@@ -3,10 +3,12 @@ import type { Addr } from '../../arch/index.ts';
 import { i32, ptr, struct } from '../../memory/index.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SHIFT } from '../pte.ts';
+import type { MmContext } from '../scenario.ts';
 import { Mm, VM, Vma } from '../structs.ts';
 
 /** The words of a cell, in front of the model. */
 export const Cell = struct('cell', {
+  /** What `init` of a scenario over the model returns stands here. */
   mm: ptr('mm_struct'),
   /** What a look-up of the reader's page returns before anybody has done anything. */
   before: ptr('vm_area_struct'),
@@ -21,13 +23,6 @@ export const Cell = struct('cell', {
   read: i32,
   wrote: i32,
 });
-
-/** A cell at work. */
-export interface CellContext {
-  readonly k: Kernel;
-  readonly note: Addr;
-  readonly mm: Addr;
-}
 
 /** Numbers of pages. */
 export const FIRST = 2;
@@ -63,7 +58,7 @@ export type Target = 'any' | 'stack';
 
 /** Maps pages from `first` to below `end`; page {@link BELOW} is the file's first. */
 export function mapPages(
-  { k, mm }: CellContext,
+  { k, mm }: MmContext,
   first: number,
   end: number,
   { flags, file }: Mapping,

@@ -13,12 +13,12 @@ import type { Addr } from '../../arch/index.ts';
 import { ERRNO } from '../errno.ts';
 import { VM_FAULT_ERROR, VM_FAULT_SIGSEGV } from '../fault.ts';
 import { pteNumber, ptePresent, pteSwap } from '../pte.ts';
+import type { MmContext } from '../scenario.ts';
 import { VM } from '../structs.ts';
 import {
   ANONYMOUS,
   at,
   BELOW,
-  type CellContext,
   type Mapping,
   READER_GROWS_TO,
   STACK,
@@ -34,25 +34,25 @@ export interface Reader {
   /** What it is, in a line. */
   readonly title: string;
   /** What the victim is mapped with. @param wanted what the writer needs */
-  target(context: CellContext, wanted: Target): Mapping;
+  target(context: MmContext, wanted: Target): Mapping;
   /** Makes what it is to find. */
-  prepare(context: CellContext): void;
+  prepare(context: MmContext): void;
   /** @returns what `check` is to know of it */
-  act(context: CellContext): number;
+  act(context: MmContext): number;
   /** @returns what is wrong with what it did, if anything */
-  check(context: CellContext, result: number, writer: Writer): string | undefined;
+  check(context: MmContext, result: number, writer: Writer): string | undefined;
 }
 
-const anonymous = (_context: CellContext, wanted: Target): Mapping =>
+const anonymous = (_context: MmContext, wanted: Target): Mapping =>
   wanted === 'stack' ? STACK : ANONYMOUS;
 
 /** The page that is mapped at the target. */
-function targetPage({ k, mm }: CellContext): Addr {
+function targetPage({ k, mm }: MmContext): Addr {
   return k.pages.pageAt(pteNumber(k.pgtable.read(k.pgtable.lookup(mm, at(TARGET)))));
 }
 
 /** Maps a page at the target that was not used since, so that reclaim would take it. */
-function unusedPage(context: CellContext, write: boolean): void {
+function unusedPage(context: MmContext, write: boolean): void {
   const { k, mm } = context;
   k.faults.handleMmFault(mm, at(TARGET), write);
   const page = targetPage(context);
@@ -62,7 +62,7 @@ function unusedPage(context: CellContext, write: boolean): void {
   k.locks.page.release(page);
 }
 
-const reclaimed = ({ k }: CellContext): number => k.reclaim.shrinkInactive(1);
+const reclaimed = ({ k }: MmContext): number => k.reclaim.shrinkInactive(1);
 
 const swapoutAnon: Reader = {
   name: 'swapout-anon',
@@ -106,9 +106,9 @@ const unuse: Reader = {
 };
 
 /** A fault that must be served where nobody unmaps what it is about. */
-const faulted = ({ k, mm }: CellContext, page: number): number => k.faults.handleMmFault(mm, at(page), true);
+const faulted = ({ k, mm }: MmContext, page: number): number => k.faults.handleMmFault(mm, at(page), true);
 
-function served({ k, mm }: CellContext, result: number, page: number, gone: boolean): string | undefined {
+function served({ k, mm }: MmContext, result: number, page: number, gone: boolean): string | undefined {
   if ((result & VM_FAULT_ERROR) !== 0)
     return gone && (result & VM_FAULT_ERROR) === VM_FAULT_SIGSEGV
       ? undefined

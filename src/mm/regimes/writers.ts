@@ -13,6 +13,7 @@
  */
 import { VM_FAULT_ERROR } from '../fault.ts';
 import { ptePresent } from '../pte.ts';
+import type { MmContext } from '../scenario.ts';
 import { VM } from '../structs.ts';
 import {
   ANONYMOUS,
@@ -21,7 +22,6 @@ import {
   BELOW,
   BESIDE,
   Cell,
-  type CellContext,
   FIRST,
   HOLE,
   type Mapping,
@@ -45,38 +45,38 @@ export interface Writer {
   /** Where it has to meet the reader: at a vma, or at a page table. */
   readonly meets: 'vma' | 'table';
   /** Maps the vmas. The order makes the tree: where an insertion or an erasure is to turn it, the victim is not its root. */
-  map(context: CellContext, victim: Mapping): void;
+  map(context: MmContext, victim: Mapping): void;
   /** @returns what `check` is to know of it */
-  act(context: CellContext): number;
+  act(context: MmContext): number;
   /** @returns what is wrong with what it did, if anything */
-  check(context: CellContext, result: number): string | undefined;
+  check(context: MmContext, result: number): string | undefined;
 }
 
 /** Flags with which no neighbour is merged. */
 const OTHER: Mapping = { flags: VM.READ | VM.WRITE | VM.EXEC, file: 0 };
 
-const victimAlone = (context: CellContext, victim: Mapping): void => {
+const victimAlone = (context: MmContext, victim: Mapping): void => {
   mapPages(context, VICTIM, VICTIM + 2, victim);
 };
 
 /** The vma behind is the root, and the victim its only child. */
-function victimBelow(context: CellContext, victim: Mapping): void {
+function victimBelow(context: MmContext, victim: Mapping): void {
   mapPages(context, BEHIND, BEHIND + 1, OTHER);
   victimAlone(context, victim);
 }
 
 /** What the victim is mapped with, while it may be changing. */
-const victimOf = ({ k, note }: CellContext): Mapping => ({
+const victimOf = ({ k, note }: MmContext): Mapping => ({
   flags: k.isa.read(note + Cell.flags),
   file: k.isa.read(note + Cell.file),
 });
 
-const fault = ({ k, mm }: CellContext, page: number): number => k.faults.handleMmFault(mm, at(page), true);
+const fault = ({ k, mm }: MmContext, page: number): number => k.faults.handleMmFault(mm, at(page), true);
 
-const returned = (_context: CellContext, result: number): string | undefined =>
+const returned = (_context: MmContext, result: number): string | undefined =>
   result >= 0 ? undefined : `the writer's system call returned ${result}`;
 
-const served = (_context: CellContext, result: number): string | undefined =>
+const served = (_context: MmContext, result: number): string | undefined =>
   (result & VM_FAULT_ERROR) === 0 ? undefined : `the writer's fault was answered with ${result}`;
 
 const vmaLink: Writer = {
