@@ -15,6 +15,9 @@ export interface Subject {
   readonly file?: string;
 }
 
+/** What the names of the cells of the table of regimes begin with. */
+const CELLS = 'mm/regimes/';
+
 /** A file, or one definition of a file: ./locks.ts#mine. */
 const FILE_AND_NAME = /^(.+\.[mc]?[jt]sx?)(?:#(.+))?$/;
 
@@ -35,9 +38,16 @@ async function fromFile(argument: string): Promise<Subject[]> {
   return named;
 }
 
+/** The scenarios that a name or a glob could stand for: cells of the table of regimes are many, and asked for by their prefix. */
+async function scenariosLike(name: string): Promise<readonly string[]> {
+  if (!name.startsWith(CELLS)) return scenarioNames();
+  const { cellNames } = await import('../../src/mm/regimes/cells.ts');
+  return cellNames();
+}
+
 async function nearest(name: string): Promise<string[]> {
   const { distance } = await import('fastest-levenshtein');
-  return [...lockNames, ...mutantNames, ...(await scenarioNames())]
+  return [...lockNames, ...mutantNames, ...(await scenariosLike(name))]
     .map((known) => ({
       name: known,
       far: Math.min(distance(name, known), distance(name, known.replace('busted/', ''))),
@@ -59,7 +69,7 @@ async function matching(glob: string, scenarios: boolean): Promise<string[]> {
   const { default: picomatch } = await import('picomatch');
   if (!picomatch.scan(glob).isGlob) return [];
   const matches = picomatch(glob);
-  const all = [...lockNames, ...mutantNames, ...(scenarios ? await scenarioNames() : [])];
+  const all = [...lockNames, ...mutantNames, ...(scenarios ? await scenariosLike(glob) : [])];
   return all.filter((name) => matches(name));
 }
 
