@@ -2,15 +2,15 @@
  * Runs the test files: `node dist/test/run.js [--long] [--deadline SECONDS] [NAME|FILE ...]`.
  *
  * Each file gets a process of its own, one after the other, because tests start one thread a core. The files that rarely have
- * more than one busy thread (SINGLE) come first, as many at a time as there are cores; the output of each is shown when it is
- * through, so that no two are mixed. A process leads a group that is ended as a whole at the deadline, on interruption, and
+ * more than one busy thread (SINGLE) come first, as many at a time as there are cores, and then those whose threads take turns
+ * (GATED), one a core; the output of each is shown when it is through, so that no two are mixed. A process leads a group that is ended as a whole at the deadline, on interruption, and
  * once more after its leader is gone, so no thread or child of one file disturbs the next. Results come through a file to
  * which suite.ts appends: what a killed process had achieved counts, and a process that ends well without having run a test
  * does not pass for a success.
  *
  * Exit code 0 if something ran and all of it passed, 1 if not, 2 for bad arguments, 130 on interruption.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -68,6 +68,27 @@ const SINGLE = [
   'stacks',
   'struct',
   'suite',
+];
+
+/**
+ * Paths of files whose CPUs take turns: one of their threads runs at a time, so each such file has one core, on which a turn is handed on without a look across to another. Where
+ * a process cannot be bound to a core they run one after the other.
+ */
+const GATED = [
+  'campaign',
+  'classics',
+  'cli/hunt-usage',
+  'cli/resume',
+  'detect/hunted',
+  'embedded',
+  'gated/',
+  'hunt.test',
+  'linearizability-hunt',
+  'loop',
+  'mm/',
+  'replay',
+  'timeline',
+  'verify-fix',
 ];
 
 const home = fileURLToPath(new URL('.', import.meta.url));
@@ -137,17 +158,39 @@ function environment(long: boolean, tallyFile: string): NodeJS.ProcessEnv {
 
 const nameOf = (file: string): string => relative(home, file).split(sep).join('/');
 
-/** Whether a file may run beside others. */
-const isSingle = (file: string): boolean => SINGLE.some((start) => nameOf(file).startsWith(start));
+const startsLike = (file: string, starts: readonly string[]): boolean =>
+  starts.some((start) => nameOf(file).startsWith(start));
 
-/** Runs a file; its output goes to `path` if one is given. */
-async function runFile(file: string, seconds: number, long: boolean, path?: string): Promise<Tally> {
+/** The cores that this process may use, if one of its children can be bound to one of them. */
+function coresToBind(): number[] {
+  const asked = spawnSync('taskset', ['-cp', String(process.pid)], { encoding: 'utf8' });
+  const list = asked.status === 0 ? /: ([\d,-]+)\s*$/.exec(asked.stdout)?.[1] : undefined;
+  return (list ?? '').split(',').flatMap((range) => {
+    const [from, to = from] = range.split('-').map(Number);
+    return range === '' ? [] : Array.from({ length: to! - from! + 1 }, (_, at) => from! + at);
+  });
+}
+
+/** How a file is run. */
+interface How {
+  readonly seconds: number;
+  readonly long: boolean;
+  /** Where its output goes; the terminal unless given. */
+  readonly path?: string;
+  /** The core that it is bound to. */
+  readonly core?: number | undefined;
+}
+
+/** Runs a file. */
+async function runFile(file: string, { seconds, long, path, core }: How): Promise<Tally> {
   const output = path === undefined ? 'inherit' : openSync(path, 'a');
   const tallyFile = join(scratch, `tally-${nameOf(file).replaceAll('/', '-')}`);
   const say = (line: string): void =>
     output === 'inherit' ? console.error(line) : writeFileSync(output, `${line}\n`);
   writeFileSync(tallyFile, '');
-  const child = spawn(process.execPath, [...process.execArgv, file], {
+  const command = [process.execPath, ...process.execArgv, file];
+  const [program, ...args] = core === undefined ? command : ['taskset', '-c', String(core), ...command];
+  const child = spawn(program!, args, {
     env: environment(long, tallyFile),
     stdio: ['ignore', output, output],
     detached: true,
@@ -182,10 +225,10 @@ async function runFile(file: string, seconds: number, long: boolean, path?: stri
 }
 
 /** Runs a file beside others, and shows its output as a whole. */
-async function runQuietly(file: string, seconds: number, long: boolean): Promise<Tally> {
+async function runQuietly(file: string, how: How): Promise<Tally> {
   const path = join(scratch, `output-${nameOf(file).replaceAll('/', '-')}`);
   writeFileSync(path, `\n${relative(home, file)}\n`);
-  const tally = await runFile(file, seconds, long, path);
+  const tally = await runFile(file, { ...how, path });
   process.stdout.write(readFileSync(path, 'utf8'));
   return tally;
 }
@@ -211,16 +254,26 @@ async function main(): Promise<number> {
     if (tally.failed > 0) bad.push(`${relative(home, file)}: ${tally.failed} failed`);
   };
   // A file that was asked for alone shows its output as it comes.
-  const beside = files.length === 1 ? [] : files.filter(isSingle);
-  const waiting = [...beside];
-  const lane = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
-      account(file, await runQuietly(file, seconds, values.long));
+  const how: How = { seconds, long: values.long };
+  const lanes = async (chosen: readonly string[], cores: readonly (number | undefined)[]): Promise<void> => {
+    const waiting = [...chosen];
+    const lane = async (core: number | undefined): Promise<void> => {
+      for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
+        account(file, await runQuietly(file, { ...how, core }));
+    };
+    await Promise.all(cores.map(lane));
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, lane));
-  for (const file of files.filter((each) => !beside.includes(each))) {
+  const cores = files.length === 1 ? [] : coresToBind();
+  const single = files.length === 1 ? [] : files.filter((file) => startsLike(file, SINGLE));
+  const gated = cores.length < 2 ? [] : files.filter((file) => startsLike(file, GATED));
+  await lanes(
+    single,
+    Array.from({ length: availableParallelism() }, () => undefined),
+  );
+  await lanes(gated, cores);
+  for (const file of files.filter((each) => !single.includes(each) && !gated.includes(each))) {
     console.log(`\n${relative(home, file)}`);
-    account(file, await runFile(file, seconds, values.long));
+    account(file, await runFile(file, how));
   }
   if (bad.length > 0) console.log(`\n${bad.join('\n')}`);
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';

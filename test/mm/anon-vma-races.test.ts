@@ -15,7 +15,7 @@ import { script } from '../fixtures/mm/script.ts';
 import { inTurn, suite } from '../suite.ts';
 
 const test = suite('races of page_lock_anon_vma, step by step');
-const some = inTurn(test, 4);
+const some = inTurn(test, 8);
 const twins = inTurn(test, 9);
 const GROUP = 'mm/anon-vma/';
 const EVERY = DETECTORS.map(({ name }) => name);

@@ -99,7 +99,7 @@ async function scripted(scenario: ScenarioDefinition, steps: (at: Places) => Ste
   }
 }
 
-const forced = inTurn(test, 5);
+const forced = inTurn(test, 7);
 for (const { name, broken, fixed } of mlockClassics) {
   const { steps, says, twin } = SCRIPTS[name.split('/').at(-1)!]!;
   forced(`${name} happens by its steps`, async () => {

@@ -27,7 +27,7 @@ import { seed } from '../seed.ts';
 import { inTurn, suite } from '../suite.ts';
 
 const test = suite('mm: the kernel on one CPU');
-const some = inTurn(test, 3);
+const some = inTurn(test, 6);
 const SPEC = mmSpec({ frames: 96, vmas: 32, mms: 4, chains: 96, anonVmas: 32, swapPages: 48 });
 const BASE = 0x400000;
 const RW = VM.READ | VM.WRITE;

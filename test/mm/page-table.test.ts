@@ -25,7 +25,7 @@ import { seed } from '../seed.ts';
 import { inTurn, suite } from '../suite.ts';
 
 const test = suite('mm: page tables');
-const some = inTurn(test, 4);
+const some = inTurn(test, 8);
 const own = (scenario: unknown): Tortured => scenario as Tortured;
 
 function fresh(given: Partial<MmSpec>, pgtable?: (kernel: Small) => PageTables) {

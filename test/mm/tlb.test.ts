@@ -24,7 +24,7 @@ import { seed } from '../seed.ts';
 import { inTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('mm: TLBs');
-const some = inTurn(test, 4);
+const some = inTurn(test, 8);
 const own = (scenario: unknown): Tortured => scenario as Tortured;
 const { url } = scenarios;
 

@@ -23,7 +23,7 @@ const subject = (one: unknown): Tortured => one as Tortured;
 
 const EXECUTIONS = 3000;
 const SILENT = 60;
-const some = inTurn(test, 4);
+const some = inTurn(test, 8);
 
 /** The first failure that this oracle finds. */
 async function failureOf(broken: unknown, oracle: 'check' | 'lifetime'): Promise<HuntFailure> {
