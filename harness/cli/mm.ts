@@ -21,13 +21,19 @@ export const MM_REGIMES = `  Every reader path is run against every writer path 
 /** Adds the command. `finish` receives the exit code. */
 export function addMm(cli: CAC, finish: (code: Promise<number>) => void): void {
   cli
-    .command('mm <topic> [...names]', 'Ask the mm model: mm regimes measures who may look at vmas while who changes them')
+    .command(
+      'mm <topic> [...names]',
+      'Ask the mm model: mm regimes measures who may look at vmas while who changes them',
+    )
     .example((bin) => `${bin} mm regimes`)
     .example((bin) => `${bin} mm regimes J1 L --reader unuse`)
     .example((bin) => `${bin} mm regimes --writer vma_merge,unmap_region --executions 1000 --json table.json`)
     .option('--reader <names>', 'Readers, with commas between (default: all)')
     .option('--writer <names>', 'Writers, with commas between (default: all)')
-    .option('--executions <n>', 'Executions of a cell after the search of all with one preemption (default: 150)')
+    .option(
+      '--executions <n>',
+      'Executions of a cell after the search of all with one preemption (default: 150)',
+    )
     .option('--budget <time>', 'No cell is begun after that: 90s, 5m (default: all are)')
     .option('--seed <n>', 'Seed of all choices (default: 1)')
     .option('--json [file]', 'Results as JSON; without a file on stdout, instead of the table')

@@ -76,7 +76,10 @@ export async function runMmRegimes(names: readonly string[], options: Options): 
     });
     live?.clear();
     const judged = cells.map(judgeCell);
-    const text = document(complete, { seconds, cells: judged.map((cell) => ({ ...cell, reads: inWords(cell) })) });
+    const text = document(complete, {
+      seconds,
+      cells: judged.map((cell) => ({ ...cell, reads: inWords(cell) })),
+    });
     if (file !== undefined) writeWhole(file, text);
     if (toStdout) process.stdout.write(text);
     else {

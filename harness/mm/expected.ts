@@ -42,7 +42,13 @@ const LOOKERS = 'swapout-anon unuse';
 
 /** The first that a cell is in counts. */
 const TABLE: readonly Entry[] = [
-  said('J1', LOOKERS, 'vma_merge', HUGH, 'vma_merge unlinks a vma without page_table_lock, which is all that the reader holds'),
+  said(
+    'J1',
+    LOOKERS,
+    'vma_merge',
+    HUGH,
+    'vma_merge unlinks a vma without page_table_lock, which is all that the reader holds',
+  ),
   said('3-Mar', LOOKERS, 'vma_merge', DERIVED, 'as J1, which has the patches of 3 March'),
   said('J2', 'swapout-anon', 'unmap_region', HUGH, 'detach_vmas_to_be_unmapped holds no page_table_lock'),
   said('J2', 'swapout-anon', 'vma_merge', DERIVED, 'vma_merge is that of J1, and so is this reader'),
@@ -69,15 +75,54 @@ const TABLE: readonly Entry[] = [
     DERIVED,
     'two vmas with a lock each fill one upper level (Dave McCracken, 27 March 2004; mm.md, R0.10)',
   ),
-  said('L M3', LOOKERS, 'vma_link vma_merge split_vma unmap_region', HUGH, 'page_table_lock protects the vmas, and mmap_sem also', 'safe'),
+  said(
+    'L M3',
+    LOOKERS,
+    'vma_link vma_merge split_vma unmap_region',
+    HUGH,
+    'page_table_lock protects the vmas, and mmap_sem also',
+    'safe',
+  ),
   said('HU', LOOKERS, 'vma_link vma_merge split_vma unmap_region', HUGH, 'as Linus', 'safe'),
-  said('A4', 'swapout-anon', 'vma_link vma_merge split_vma unmap_region', HUGH, 'very likely safe: no find_vma in swapout', 'safe'),
-  said('A4', 'unuse', 'vma_link vma_merge split_vma unmap_region', HUGH, 'very likely safe: unuse_process takes mmap_sem', 'safe'),
-  said('J2', 'unuse', 'vma_link vma_merge split_vma unmap_region', HUGH, 'safer: unuse_process takes mmap_sem', 'safe'),
-  said('J1', LOOKERS, 'unmap_region', HUGH, 'detach is under page_table_lock since the patch of 3 March', 'safe'),
+  said(
+    'A4',
+    'swapout-anon',
+    'vma_link vma_merge split_vma unmap_region',
+    HUGH,
+    'very likely safe: no find_vma in swapout',
+    'safe',
+  ),
+  said(
+    'A4',
+    'unuse',
+    'vma_link vma_merge split_vma unmap_region',
+    HUGH,
+    'very likely safe: unuse_process takes mmap_sem',
+    'safe',
+  ),
+  said(
+    'J2',
+    'unuse',
+    'vma_link vma_merge split_vma unmap_region',
+    HUGH,
+    'safer: unuse_process takes mmap_sem',
+    'safe',
+  ),
+  said(
+    'J1',
+    LOOKERS,
+    'unmap_region',
+    HUGH,
+    'detach is under page_table_lock since the patch of 3 March',
+    'safe',
+  ),
 ];
 
-const BY_RULE: Expected = { verdict: 'safe', by: DERIVED, why: 'both hold a lock, or nothing of it is about vmas' };
+const BY_RULE: Expected = {
+  verdict: 'safe',
+  by: DERIVED,
+  why: 'both hold a lock, or nothing of it is about vmas',
+};
 
 /** What the thread says of a cell, by the names of its parts. */
 export function expected(regime: string, reader: string, writer: string): Expected {

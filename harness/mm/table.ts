@@ -20,7 +20,15 @@ export function judgeCell(cell: CellResult): JudgedCell {
 }
 
 /** A cell in words, as the table's JSON and lists have it. */
-export function inWords({ verdict, executions, orders, failure, overlap, proof, problem }: CellResult): string {
+export function inWords({
+  verdict,
+  executions,
+  orders,
+  failure,
+  overlap,
+  proof,
+  problem,
+}: CellResult): string {
   const counted = `no failure in ${executions} executions, ${orders} distinct conflict orders`;
   switch (verdict) {
     case 'unsafe':

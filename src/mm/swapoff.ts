@@ -60,7 +60,10 @@ export function swapoff(k: Kernel): Swapoff {
     sections.enter('unuse', { mm });
     for (let vma = isa.read(mm + Mm.mmap); vma !== 0; vma = isa.read(vma + vm_next)) {
       isa.consumed(vma);
+      // Where each vma has a page_table_lock, this is where it is taken.
+      sections.enter('unuse', { mm, vma });
       found += unuseVma(mm, vma, slot, page);
+      sections.leave();
     }
     sections.leave();
     if (waits) sections.leave();

@@ -7,7 +7,7 @@ import ts from 'typescript';
 import * as assert from 'uvu/assert';
 import { EXIT } from '../../harness/cli/errors.ts';
 import { findSubjects } from '../../harness/cli/subjects.ts';
-import { type Event, type Trace, traceOf } from '../../harness/engines/trace.ts';
+import { type Trace, traceOf } from '../../harness/engines/trace.ts';
 import { replay } from '../../harness/explore/replay.ts';
 import { decode } from '../../harness/explore/token.ts';
 import { expected } from '../../harness/mm/expected.ts';
@@ -16,8 +16,8 @@ import { meeting } from '../../harness/mm/overlap.ts';
 import { inWords, judgeCell, tableLines } from '../../harness/mm/table.ts';
 import { REGIMES } from '../../src/mm/regime.ts';
 import { cellByName, cellNames, cellParts, READERS, WRITERS } from '../../src/mm/regimes/cells.ts';
-import { filesIn, read } from '../project.ts';
 import { lockrig, refused, said } from '../fixtures/torture/cli.ts';
+import { filesIn, read } from '../project.ts';
 import { seed } from '../seed.ts';
 import { haveTurn, suite } from '../suite.ts';
 
@@ -76,7 +76,7 @@ const LOCK = 4;
 /** A trace of lines such as `0 acquired 4`. */
 const traced = (...lines: string[]): Trace =>
   traceOf(
-    lines.map((line): Partial<Event> & { op: string } => {
+    lines.map((line) => {
       const [cpu, op, addr] = line.split(' ');
       return { cpu: Number(cpu), op: op!, addr: Number(addr) };
     }),
@@ -136,7 +136,10 @@ test('a cell that was not exercised is not called safe, and is marked where the 
   const quiet = judgeCell(measured(silent));
   assert.match(inWords(quiet), /^not exercised: they met in 1 of 24/);
   assert.is(quiet.disagrees, false);
-  assert.is(judgeCell(measured({ ...silent, name: 'mm/regimes/J1/unuse/vma_merge', regime: 'J1' })).disagrees, true);
+  assert.is(
+    judgeCell(measured({ ...silent, name: 'mm/regimes/J1/unuse/vma_merge', regime: 'J1' })).disagrees,
+    true,
+  );
   assert.is(judgeCell(measured({ verdict: 'unsafe', failure })).disagrees, true);
   assert.is(judgeCell(measured({ verdict: 'not run' })).disagrees, false);
 });
@@ -152,7 +155,10 @@ test('the table marks what contradicts the thread, and gives the token of what f
   assert.match(text, /^ {2}J1 +UNSAFE$/m);
   assert.match(text, /^ {2}A4 +UNSAFE !$/m);
   assert.match(text, /lockrig replay 'lr1:x'/);
-  assert.match(text, /against the thread:\n {2}mm\/regimes\/A4\/unuse\/vma_merge: measured unsafe; safe by Hugh Dickins/);
+  assert.match(
+    text,
+    /against the thread:\n {2}mm\/regimes\/A4\/unuse\/vma_merge: measured unsafe; safe by Hugh Dickins/,
+  );
 });
 
 test('what is expected is said of regimes, readers and writers that there are', () => {
@@ -160,7 +166,8 @@ test('what is expected is said of regimes, readers and writers that there are', 
     const { regime, reader, writer } = cellParts(name)!;
     return expected(regime.name, reader.name, writer.name).verdict === 'unsafe';
   });
-  const by = (regime: string): number => unsafe.filter((name) => name.startsWith(`mm/regimes/${regime}/`)).length;
+  const by = (regime: string): number =>
+    unsafe.filter((name) => name.startsWith(`mm/regimes/${regime}/`)).length;
   assert.equal(
     REGIMES.map(({ name }) => [name, by(name)]).filter(([, count]) => count !== 0),
     [
@@ -199,7 +206,10 @@ test('the code that measures does not know what is expected', () => {
   const table = 'harness/mm/expected.ts';
   for (const from of ['harness/mm/regimes.ts', 'harness/mm/regimes-child.ts', 'src/mm/regimes/cells.ts'])
     assert.not.ok(reached(from).has(table), from);
-  assert.ok(reached('harness/mm/regimes.ts').has('harness/mm/regimes-child.ts'), 'programs of processes are followed');
+  assert.ok(
+    reached('harness/mm/regimes.ts').has('harness/mm/regimes-child.ts'),
+    'programs of processes are followed',
+  );
   assert.ok(reached('harness/mm/regimes-child.ts').has('harness/mm/measure.ts'));
   const importers = [...filesIn('harness'), ...filesIn('src'), ...filesIn('workers')].filter(
     (file) => file.endsWith('.ts') && /['"`][./\w-]*\/expected(?:\.ts)?['"`]/.test(read(file)),
@@ -213,15 +223,22 @@ test('names that there are not are answered with the nearest, and exit code 2', 
   refused(await lockrig(['mm', 'regime']), /there is no 'mm regime': mm regimes is expected/);
 });
 
-test('a table is printed with the cells that were asked for, and one without its budget says so', async () => {
-  const ended = await lockrig(['mm', 'regimes', 'L', '--reader', 'unuse', '--writer', 'vma_merge', '--budget', '1ms', '--json']);
+test('the cells that were asked for are measured, each read out in words', async () => {
+  const asked = ['J1', '3-Mar', '--reader', 'unuse', '--writer', 'vma_merge'];
+  const ended = await lockrig(['mm', 'regimes', ...asked, '--executions', '0', '--json']);
   assert.is(ended.code, EXIT.clean, said(ended));
-  const { cells, complete } = JSON.parse(ended.stdout) as { cells: CellResult[]; complete: boolean };
+  type Cells = { cells: (CellResult & { reads: string; disagrees: boolean })[]; complete: boolean };
+  const { cells, complete } = JSON.parse(ended.stdout) as Cells;
   assert.is(complete, true);
   assert.equal(
-    cells.map(({ name }) => name),
-    ['mm/regimes/L/unuse/vma_merge'],
+    cells.map(({ name, sameAs, disagrees }) => [name, sameAs, disagrees]),
+    [
+      ['mm/regimes/J1/unuse/vma_merge', undefined, false],
+      ['mm/regimes/3-Mar/unuse/vma_merge', 'J1', false],
+    ],
   );
+  for (const { name, reads } of cells)
+    assert.ok(reads.startsWith(`unsafe (lr1:${encodeURIComponent(name)}:`), reads);
 });
 
 test.run();

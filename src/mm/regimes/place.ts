@@ -57,12 +57,7 @@ export const STACK: Mapping = { ...ANONYMOUS, flags: ANONYMOUS.flags | VM.GROWSD
 export type Target = 'any' | 'stack';
 
 /** Maps pages from `first` to below `end`; page {@link BELOW} is the file's first. */
-export function mapPages(
-  { k, mm }: MmContext,
-  first: number,
-  end: number,
-  { flags, file }: Mapping,
-): number {
+export function mapPages({ k, mm }: MmContext, first: number, end: number, { flags, file }: Mapping): number {
   return k.maps.mmap(mm, {
     address: at(first),
     length: at(end - first),

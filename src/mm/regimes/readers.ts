@@ -43,8 +43,7 @@ export interface Reader {
   check(context: MmContext, result: number, writer: Writer): string | undefined;
 }
 
-const anonymous = (_context: MmContext, wanted: Target): Mapping =>
-  wanted === 'stack' ? STACK : ANONYMOUS;
+const anonymous = (_context: MmContext, wanted: Target): Mapping => (wanted === 'stack' ? STACK : ANONYMOUS);
 
 /** The page that is mapped at the target. */
 function targetPage({ k, mm }: MmContext): Addr {
