@@ -32,7 +32,7 @@ export function addMm(cli: CAC, finish: (code: Promise<number>) => void): void {
     .option('--writer <names>', 'Writers, with commas between (default: all)')
     .option(
       '--executions <n>',
-      'Executions of a cell after the search of all with one preemption (default: 150)',
+      'Executions of a cell after the search of all with one preemption (default: 300)',
     )
     .option('--budget <time>', 'No cell is begun after that: 90s, 5m (default: all are)')
     .option('--seed <n>', 'Seed of all choices (default: 1)')

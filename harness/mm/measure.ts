@@ -12,6 +12,7 @@ import type { Regime } from '../../src/mm/regime.ts';
 import { cell, READING, type Reader, type Writer } from '../../src/mm/regimes/cells.ts';
 import { Cell } from '../../src/mm/regimes/place.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
+import type { CpuThreads } from '../cpus/threads.ts';
 import { Exploration, type Failed } from '../explore/exploration.ts';
 import { scramble } from '../explore/explorer.ts';
 import { type Detected, Finder } from '../explore/finder.ts';
@@ -28,7 +29,7 @@ export const SAMPLED = 24;
 /** Of so many one, at least, has to have a meeting; else the cell was not exercised. */
 export const ONE_IN = 8;
 /** Executions by the policies of a hunt, unless told otherwise. */
-export const EXECUTIONS = 150;
+export const EXECUTIONS = 300;
 
 /** What a cell reads. */
 export type CellVerdict = 'unsafe' | 'proved' | 'no failure' | 'not exercised' | 'not run';
@@ -62,6 +63,8 @@ export interface MeasureOptions {
   /** Executions by the policies of a hunt. */
   readonly executions?: number;
   readonly seed?: number;
+  /** Two threads to run on, which stay there for the next cell: starting threads takes longer than a cell does. */
+  readonly threads?: CpuThreads;
   readonly signal?: AbortSignal;
 }
 
@@ -201,7 +204,8 @@ export async function measureCell(
 ): Promise<CellResult> {
   const began = performance.now();
   const scenario = cell(regime, reader, writer);
-  const exploration = await Exploration.open(scenario as Tortured);
+  const { threads } = options;
+  const exploration = await Exploration.open(scenario as Tortured, threads ? { threads } : {});
   try {
     const result = await measured(exploration, writer, options);
     return {
@@ -213,6 +217,7 @@ export async function measureCell(
       seconds: (performance.now() - began) / 1000,
     };
   } finally {
-    await exploration.close();
+    if (threads) await exploration.leave();
+    else await exploration.close();
   }
 }

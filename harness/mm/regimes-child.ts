@@ -5,13 +5,14 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { cellParts } from '../../src/mm/regimes/cells.ts';
+import { CpuThreads } from '../cpus/threads.ts';
 import { INLINING } from '../explore/inlining.ts';
 import { type CellResult, type MeasureOptions, measureCell } from './measure.ts';
 
 /** What the process is told. */
 export interface Order {
   readonly name: string;
-  readonly options: Omit<MeasureOptions, 'signal'>;
+  readonly options: Omit<MeasureOptions, 'signal' | 'threads'>;
 }
 
 /** What it answers. */
@@ -21,6 +22,7 @@ export interface Answer {
 }
 
 setFlagsFromString(INLINING);
+const threads = new CpuThreads(2);
 const answer = (message: Answer): void => {
   if (process.connected) process.send?.(message);
 };
@@ -31,7 +33,7 @@ process.on('message', ({ name, options }: Order) => {
     answer({ error: `there is no cell '${name}'` });
     return;
   }
-  measureCell(parts.regime, parts.reader, parts.writer, options).then(
+  measureCell(parts.regime, parts.reader, parts.writer, { ...options, threads }).then(
     (result) => answer({ result }),
     (error: Error) => answer({ error: error.message }),
   );
