@@ -174,6 +174,7 @@ export async function scenarioNames(): Promise<readonly string[]> {
 
 /** Loads a scenario that ships by its name; undefined when there is none of that name. */
 export async function loadScenario(name: string): Promise<ScenarioDefinition | undefined> {
+  if (name.startsWith('mm/regimes/')) return (await import('./mm/regimes/cells.ts')).cellByName(name);
   if (ofMm(name)) return (await import('./scenarios/mm/index.ts')).mmScenarioByName(name);
   return (await import('./scenarios/index.ts')).scenarioByName(name);
 }

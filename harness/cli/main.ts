@@ -9,6 +9,7 @@ import { addBench } from './bench.ts';
 import { EXIT, explain, UsageError } from './errors.ts';
 import { addHunt } from './hunt.ts';
 import { addList } from './list.ts';
+import { addMm, MM_REGIMES } from './mm.ts';
 import { addNew } from './new.ts';
 import { addReplay } from './replay.ts';
 import { addTorture, TRACING_COST } from './torture.ts';
@@ -46,6 +47,7 @@ addHunt(cli, finish);
 addReplay(cli, finish);
 addVerifyFix(cli, finish);
 addBench(cli, finish);
+addMm(cli, finish);
 addList(cli, finish);
 addNew(cli, finish);
 cli.option('--verbose', 'Show stacks of errors');
@@ -57,6 +59,7 @@ cli.help((sections) => {
     ...examples,
     ...sections.slice(1).filter(({ title }) => !title?.startsWith('Example')),
     ...(cli.matchedCommandName === 'torture' ? [{ title: 'Cost of tracing', body: TRACING_COST }] : []),
+    ...(cli.matchedCommandName === 'mm' ? [{ title: 'mm regimes', body: MM_REGIMES }] : []),
   ];
 });
 

@@ -23,6 +23,9 @@ export interface Subject {
   readonly file?: string;
 }
 
+/** What the names of the cells of the table of regimes begin with. */
+const CELLS = 'mm/regimes/';
+
 /** A file, or one definition of a file: ./locks.ts#mine. */
 const FILE_AND_NAME = /^(.+\.[mc]?[jt]sx?)(?:#(.+))?$/;
 
@@ -43,9 +46,16 @@ async function fromFile(argument: string): Promise<Subject[]> {
   return named;
 }
 
+/** The scenarios that a name or a glob could stand for: cells of the table of regimes are many, and asked for by their prefix. */
+async function scenariosLike(name: string): Promise<readonly string[]> {
+  if (!name.startsWith(CELLS)) return scenarioNames();
+  const { cellNames } = await import('../../src/mm/regimes/cells.ts');
+  return cellNames();
+}
+
 async function nearest(name: string): Promise<string[]> {
   const { distance } = await import('fastest-levenshtein');
-  return [...lockNames, ...mutantNames, ...workloadNames, ...(await scenarioNames())]
+  return [...lockNames, ...mutantNames, ...workloadNames, ...(await scenariosLike(name))]
     .map((known) => ({
       name: known,
       far: Math.min(distance(name, known), distance(name, known.replace('busted/', ''))),
@@ -58,7 +68,7 @@ async function nearest(name: string): Promise<string[]> {
 /** A lock, a workload or a scenario of lockrig's own; scenarios are loaded for a name that could be one and no file's. */
 async function named(name: string): Promise<Tortured | undefined> {
   const lock = (await loadLock(name)) ?? (await loadWorkload(name));
-  if (lock || !/^(?:busted\/)?(?:mm\/[a-z0-9-]+\/)?[a-z0-9-]+$/.test(name)) return lock;
+  if (lock || !/^(?:busted\/)?(?:mm\/[\w-]+\/)?(?:[\w-]+\/){0,2}[\w-]+$/.test(name)) return lock;
   return loadScenario(name);
 }
 
@@ -67,7 +77,7 @@ async function matching(glob: string, scenarios: boolean): Promise<string[]> {
   const { default: picomatch } = await import('picomatch');
   if (!picomatch.scan(glob).isGlob) return [];
   const matches = picomatch(glob);
-  const all = [...lockNames, ...mutantNames, ...(scenarios ? await scenarioNames() : [])];
+  const all = [...lockNames, ...mutantNames, ...(scenarios ? await scenariosLike(glob) : [])];
   return all.filter((name) => matches(name));
 }
 

@@ -34,7 +34,7 @@ let left = false;
  */
 export const threadsLeft = (): boolean => left;
 
-/** Threads for so many CPUs; one pool of CPUs uses them, once. */
+/** Threads for so many CPUs. One pool of CPUs uses them at a time; the next one may when all CPUs of that have left. */
 export class CpuThreads {
   readonly cpus: number;
   /** Memory of a thread in MiB; the host's default where undefined. */

@@ -4,6 +4,7 @@
 import { availableParallelism } from 'node:os';
 import { CpuArea, type Machine } from '../../src/memory/index.ts';
 import { CpuPool } from '../cpus/pool.ts';
+import type { CpuThreads } from '../cpus/threads.ts';
 import { type Detector, detectors } from '../detect/index.ts';
 import { gateArea, Head, MAX_GATED } from '../engines/gated/layout.ts';
 import { Control } from '../torture/area.ts';
@@ -43,6 +44,8 @@ export interface ExplorationOptions {
   readonly stallAfter?: number;
   /** Names of detectors; those that are on by default unless given. */
   readonly detect?: readonly string[];
+  /** Threads that are there already, as many as CPUs: a subject of which little is run is mostly start. Who gives them `leave`s the exploration, and ends them. */
+  readonly threads?: CpuThreads;
 }
 
 const TRACE = 1 << 16;
@@ -133,11 +136,15 @@ export class Exploration {
       detect: chosen.map(({ name }) => name),
     };
     machine.boot.store(setup.area.control + Control.quota, steps);
-    const pool = await CpuPool.start({ machine, program: programUrl(), setup: booted }).catch(
-      (error: Error) => {
-        throw startError(error, subject, options.url);
-      },
-    );
+    const { threads } = options;
+    const pool = await CpuPool.start({
+      machine,
+      program: programUrl(),
+      setup: booted,
+      ...(threads ? { threads } : {}),
+    }).catch((error: Error) => {
+      throw startError(error, subject, options.url);
+    });
     return new Exploration(
       subject,
       machine,
@@ -259,6 +266,11 @@ export class Exploration {
     for (let cpu = 0; cpu < this.cpus; cpu += 1)
       if (index === (this.machine.areaOf(cpu) + CpuArea.heartbeat) >>> 2) return true;
     return false;
+  }
+
+  /** Takes the CPUs offline; their threads stay, for the next exploration. */
+  async leave(): Promise<void> {
+    await Promise.all(Array.from({ length: this.cpus }, (_, cpu) => this.pool.leave(cpu)));
   }
 
   /** Ends the CPUs. */

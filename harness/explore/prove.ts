@@ -26,6 +26,8 @@ export interface ProveOptions {
   /** Seed of the CPUs' own random numbers. */
   readonly seed?: number;
   readonly stepBound?: number;
+  /** Counts interleavings, as a session does. */
+  readonly coverage?: boolean;
   readonly signal?: AbortSignal;
 }
 

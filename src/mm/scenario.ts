@@ -29,7 +29,8 @@ export interface MmContext {
 export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpus' | 'mutant' | 'keeps'> {
   readonly spec?: Partial<MmSpec>;
   readonly regime?: Regime;
-  readonly modules?: KernelEnv['modules'];
+  /** Modules that are made differently; a function gets the address of the scenario's own words. */
+  readonly modules?: KernelEnv['modules'] | ((note: Addr) => KernelEnv['modules']);
   /** Locks of other classes. */
   readonly locks?: (isa: Isa, cpu: Cpu) => KernelEnv['locks'];
   readonly slabs?: Partial<SlabSpecs>;
@@ -84,7 +85,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
         spec: whole,
         slabs,
         ...(regime ? { regime } : {}),
-        ...(modules ? { modules } : {}),
+        ...(modules ? { modules: (typeof modules === 'function' ? modules(state) : modules) ?? {} } : {}),
         ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
       }),
     names: (addr, state, of) => names(addr, state + NOTE_BYTES, of),

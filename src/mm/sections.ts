@@ -18,7 +18,7 @@ import { AddressSpace, Mm, Vma } from './structs.ts';
 /** What a path works on. */
 export interface SectionOf {
   readonly mm: Addr;
-  /** Whose page_table_lock it is where that is the vma's. */
+  /** Whose page_table_lock it is where that is the vma's; 0 or left out: then none is taken there. */
   readonly vma?: Addr;
   /** The vma's file; 0 or left out: none. */
   readonly mapping?: Addr;
@@ -125,7 +125,9 @@ export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sectio
       return false;
     if (anon !== undefined && word !== 0 && !take(word, WRITE, anonLock, anon === 'try')) return false;
     if (tables !== undefined) take(mm + Mm.page_table_lock, WRITE, spin, false);
-    return ptl === undefined || take(ptlOf(mm, vma), WRITE, spin, ptl === 'try');
+    // A path that works on no vma yet takes none of theirs.
+    if (ptl === undefined || (regime.ptl === 'vma' && vma === 0)) return true;
+    return take(ptlOf(mm, vma), WRITE, spin, ptl === 'try');
   }
 
   function enter(path: Path, of: SectionOf, attempt = false): boolean {

@@ -62,7 +62,10 @@ export function swapoff(k: Kernel): Swapoff {
     sections.enter('unuse', { mm });
     for (let vma = isa.read(mm + Mm.mmap); vma !== 0; vma = isa.read(vma + vm_next)) {
       isa.consumed(vma);
+      // Where each vma has a page_table_lock, this is where it is taken.
+      sections.enter('unuse', { mm, vma });
       found += unuseVma(mm, vma, slot, page);
+      sections.leave();
     }
     sections.leave();
     if (waits) sections.leave();
@@ -111,7 +114,7 @@ export function swapoff(k: Kernel): Swapoff {
     unuseProcess,
     swapon: () => swap.swapon(),
     swapoff(passes = PASSES) {
-// Whoever comes second has nothing to take away: the first may still be at it.
+      // Whoever comes second has nothing to take away: the first may still be at it.
       if (!swap.swapoff()) return -EINVAL;
       for (let slot = swap.nextUsed(0); slot !== 0; slot = swap.nextUsed(slot) || swap.nextUsed(0)) {
         const error = tryToUnuse(slot, passes);

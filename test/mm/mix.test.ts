@@ -72,7 +72,9 @@ test('one CPU and one seed draw the same, another seed something else', async ()
 
 test('weights are heeded, and nothing else is drawn', async () => {
   const mix = (await loadWorkload('mm/objrmap'))!;
-  const weights = Object.fromEntries(Object.keys(mix.operations).map((name) => [name, name === 'fault' ? 1 : 0]));
+  const weights = Object.fromEntries(
+    Object.keys(mix.operations).map((name) => [name, name === 'fault' ? 1 : 0]),
+  );
   const { operations } = await ran(mix, { cpus: 1, rounds: 1, weights });
   for (const { name, done } of operations!) assert.is(done > 0, name === 'fault', name);
 });
@@ -101,7 +103,9 @@ test('what there is not is refused, with the nearest names', async () => {
     (error: Error) => assert.match(error.message, /only run free/),
   );
   const main = fileURLToPath(new URL('../../harness/cli/main.js', import.meta.url));
-  const { status, stderr } = spawnSync(process.execPath, [main, 'torture', 'mm/objmap'], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(process.execPath, [main, 'torture', 'mm/objmap'], {
+    encoding: 'utf8',
+  });
   assert.is(status, 2);
   assert.match(stderr, /mm\/objrmap/);
 });
