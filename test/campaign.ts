@@ -1,8 +1,10 @@
 /**
- * Campaigns: claims about all that ships, tried for longer than a test may take. `npm run campaign -- silent`, `npm run campaign -- litmus`.
+ * Campaigns: claims about all that ships, tried for longer than a test may take. `npm run campaign -- silent`, `npm run campaign -- found`, `npm run campaign -- litmus`.
  *
- *   silent   every correct lock and every fixed twin of a classic bug, hunted with every detector on, 100,000 executions under each memory model: nothing may be
- *            found, neither a failure nor a lead
+ *   silent   every correct lock, every fixed twin of a classic bug or of a race of the mm model, every control, hunted with every detector on, 100,000 executions under each memory model: nothing
+ *            may be found, neither a failure nor a lead
+ *   found    every classic bug and every race of the mm model, hunted from 20 seeds under the memory model that it names: each hunt finds it by the oracle that it names, half of them within ten
+ *            seconds, and its token comes back 1,000 times of 1,000
  *   litmus   every litmus program, a million executions under each memory model: the outcomes are those of the reference interpreter, all of them and no other
  *
  * A piece of work is one subject under all models, which take turns, or one program under one. Its result is a line on stdout and a line of JSON at the end of a file, which the same command reads when it is
@@ -16,21 +18,25 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { DETECTORS } from '../harness/detect/index.ts';
 import { hunt } from '../harness/explore/hunt.ts';
+import type { HuntFailure } from '../harness/explore/hunt-types.ts';
 import { INLINING } from '../harness/explore/inlining.ts';
-import { lockrigHash } from '../harness/explore/token.ts';
+import { replay } from '../harness/explore/replay.ts';
+import { decode, lockrigHash } from '../harness/explore/token.ts';
 import type { Tortured } from '../harness/torture/setup.ts';
 import { lockByName, locks } from '../src/locks.ts';
 import { classics, scenarioByName } from '../src/scenarios/index.ts';
+import { mmControls, mmRaces, mmScenarioByName } from '../src/scenarios/mm/index.ts';
 import { MODELS, openProgram, reached, sorted } from './fixtures/gated/judge.ts';
 import { LITMUS, WIDE } from './fixtures/gated/programs.ts';
 import { type Model, outcomes } from './fixtures/gated/reference.ts';
 
 const HELP = `npm run campaign -- silent [SUBJECT ...]
+npm run campaign -- found [SUBJECT ...]
 npm run campaign -- litmus [PROGRAM ...]
-  --executions N   of each subject under each model; 100,000 (silent) or 1,000,000 (litmus) unless given
+  --executions N   of each subject under each model; 100,000 (silent) or 1,000,000 (litmus) unless given; of each hunt at most (found), 100,000 unless given
   --model NAMES    sc,tso,weak
   --cpus N         CPUs of locks (silent); 2 unless given
-  --seed N         (silent); 1 unless given
+  --seed N         (silent), the first (found); 1 unless given
   --results FILE   what is done, a line of JSON each; campaign-<name>.ndjson unless given`;
 
 /** What came out of a piece. */
@@ -51,7 +57,7 @@ interface How {
 interface Campaign {
   readonly executions: number;
   readonly names: readonly string[];
-  /** Whether the models take turns within a piece. */
+  /** Whether the models take turns within a piece, or the piece has its own. */
   readonly together: boolean;
   has(name: string): boolean;
   run(name: string, models: readonly Model[], how: How): Promise<Outcome>;
@@ -61,12 +67,22 @@ const programs = [...WIDE, ...LITMUS];
 
 /** Broken ones, too, for who wants to see a campaign fail. */
 const subjectOf = (name: string): Tortured | undefined =>
-  (lockByName(name) ?? scenarioByName(name)) as Tortured | undefined;
+  (lockByName(name) ?? scenarioByName(name) ?? mmScenarioByName(name)) as Tortured | undefined;
+
+const races = [...classics, ...mmRaces];
+const SEEDS = 20;
+const REPLAYS = 1000;
+/** What a hunt calls it when nobody can go on; locks that are taken in an order in which that is bound to happen are as good. */
+const ASLEEP: readonly string[] = ['progress', 'wakeup'];
+/** Seconds that half of the hunts may take. */
+const SOON = 10;
 
 const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
   silent: {
     executions: 100_000,
-    names: [...locks, ...classics.map(({ fixed }) => fixed)].map(({ name }) => name),
+    names: [...locks, ...races.map(({ fixed }) => fixed), ...mmControls.map(({ scenario }) => scenario)].map(
+      ({ name }) => name,
+    ),
     has: (name) => subjectOf(name) !== undefined,
     together: true,
     async run(name, models, { executions, cpus, seed }) {
@@ -91,6 +107,41 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
         holds: result.verdict === 'clean' && said.length === 0,
         executions: result.executions,
         text: said.length === 0 ? `silent; ${size}` : said.join('; '),
+      };
+    },
+  },
+  found: {
+    executions: 100_000,
+    names: races.map(({ broken }) => broken.name),
+    has: (name) => races.some(({ broken }) => broken.name === name),
+    together: true,
+    async run(name, _models, { executions, seed }) {
+      const { broken } = races.find((each) => each.broken.name === name)!;
+      const { caughtBy, model, says } = broken.mutant!;
+      const found: HuntFailure[] = [];
+      let total = 0;
+      for (let from = seed; from < seed + SEEDS; from += 1) {
+        const result = await hunt(broken as Tortured, {
+          executions,
+          seed: from,
+          models: [model],
+          ...(caughtBy === 'race' ? { detect: ['races'] } : {}),
+        });
+        total += result.executions;
+        const [first] = result.failures;
+        const catchers = ASLEEP.includes(caughtBy) ? [...ASLEEP, 'lock-order'] : [caughtBy];
+        if (first && catchers.includes(first.oracle) && first.text.includes(says ?? '')) found.push(first);
+      }
+      const seconds = found.map(({ after }) => after.seconds).sort((one, other) => one - other);
+      const median = seconds[seconds.length >> 1] ?? Number.POSITIVE_INFINITY;
+      const [first] = found;
+      const { same, times } = first
+        ? await replay(broken as Tortured, decode(first.token), { times: REPLAYS })
+        : { same: 0, times: 0 };
+      return {
+        holds: found.length === SEEDS && median <= SOON && same === REPLAYS,
+        executions: total,
+        text: `${found.length} of ${SEEDS} hunts, median ${median.toFixed(2)} s, longest ${seconds.at(-1)?.toFixed(2)} s, ${same} of ${times} replays`,
       };
     },
   },
