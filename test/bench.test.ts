@@ -214,7 +214,7 @@ const lockrig = (...args: string[]) =>
 
 command('bad input is one sentence and exit code 2', () => {
   for (const [args, message] of [
-    [['tikcet'], /there is no lock and no scenario 'tikcet'; the nearest are ticket/],
+    [['tikcet'], /there is no lock, no scenario and no workload 'tikcet'; the nearest are ticket/],
     [['startup', 'ticket'], /startup takes no locks: leave ticket out/],
     [['ticket', '--against'], /--against/],
   ] as const) {

@@ -99,7 +99,7 @@ export async function findSubjects(
       const matches = await matching(name, scenarios);
       if (matches.length === 0)
         throw new UsageError(
-          `there is no lock and no scenario '${name}'; the nearest are ${(await nearest(name)).join(', ')} (lockrig list shows all; a file is named with its ending, as in ./my-lock.ts)`,
+          `there is no lock, no scenario and no workload '${name}'; the nearest are ${(await nearest(name)).join(', ')} (lockrig list shows all; a file is named with its ending, as in ./my-lock.ts)`,
         );
       for (const match of matches) found.push({ lock: (await named(match)) as Tortured });
     }

@@ -13,18 +13,18 @@ const test = suite('cli: usage');
 const box = folder();
 
 const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
-  [['torture', 'tiket'], /no lock and no scenario 'tiket'; the nearest are ticket,/],
-  [['torture', 'mutex4'], /no lock and no scenario 'mutex4'; the nearest are mutex3,/],
+  [['torture', 'tiket'], /no lock, no scenario and no workload 'tiket'; the nearest are ticket,/],
+  [['torture', 'mutex4'], /no lock, no scenario and no workload 'mutex4'; the nearest are mutex3,/],
   [
     ['torture', 'ticket', 'no-exlusion'],
-    /no lock and no scenario 'no-exlusion'; the nearest are busted\/no-exclusion/,
+    /no lock, no scenario and no workload 'no-exlusion'; the nearest are busted\/no-exclusion/,
   ],
-  [['torture', 'zz*'], /no lock and no scenario 'zz\*'/],
+  [['torture', 'zz*'], /no lock, no scenario and no workload 'zz\*'/],
   [['torture', ''], /argument '' is empty/],
   [['torture', './missing.ts'], /missing\.ts does not exist/],
   [['torture', './missing.ts#one'], /missing\.ts does not exist/],
   [['torture', './good.ts#one'], /defines no 'one': it has good/],
-  [['torture', './good.txt'], /no lock and no scenario '\.\/good\.txt'/],
+  [['torture', './good.txt'], /no lock, no scenario and no workload '\.\/good\.txt'/],
   ...['0', '-1', '1e9', 'two', '1.5', 'NaN', 'Infinity', '1025', '2,3'].map(
     (cpus) =>
       [
@@ -40,7 +40,7 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
   [['torture', 'ticket', '--cpus', '2', '--cpus', '3'], /--cpus 2,3 is not right/],
   [['torture', 'ticket', '--cpus', '2', '--oversubscribe'], /--cpus and --oversubscribe/],
   [['torture', 'ticket', '--frob-nicate'], /unknown option `--frob-nicate`.* lockrig torture --help/],
-  [['torture', '--fail-fast', 'tiket'], /no lock and no scenario 'tiket'/],
+  [['torture', '--fail-fast', 'tiket'], /no lock, no scenario and no workload 'tiket'/],
   [['tortur', 'ticket'], /no command 'tortur': one of torture, /],
   [['torture', 'ticket', '--duration', 'x'], /--duration x is not right: a time such as/],
   [['torture', 'ticket', '--duration', '-5s'], /--duration -5s is not right/],
@@ -56,7 +56,7 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
   [['torture', 'ticket', '--max-memory', '1'], /--max-memory 1 is not right/],
   [['torture', 'rwlock', '--readers', '2', '--writers', '1'], /--readers 2 and --writers 1 .* 2 CPUs/],
   [['torture', 'ticket', '--jit', 'wrong'], /--jit wrong is not right: interpreter or baseline or optimised/],
-  [['torture', 'tiket', '--jit', 'baseline'], /no lock and no scenario 'tiket'/],
+  [['torture', 'tiket', '--jit', 'baseline'], /no lock, no scenario and no workload 'tiket'/],
   [['torture', 'ticket', '--isa', 'arm'], /--isa arm is not right: wasm or atomics/],
   [
     ['torture', 'ticket', '--waiting', 'sleep'],
@@ -123,7 +123,7 @@ test('--verbose adds the stack, and only that', async () => {
   assert.is(code, 2);
   assert.match(
     stderr,
-    /^lockrig: there is no lock and no scenario 'tiket'[^\n]*\n\w*Error: there is no lock[^\n]*\n +at /,
+    /^lockrig: there is no lock, no scenario and no workload 'tiket'[^\n]*\n\w*Error: there is no lock[^\n]*\n +at /,
   );
 });
 

@@ -28,6 +28,8 @@ export type Operation = (member: Member) => boolean;
 const RW = VM.READ | VM.WRITE;
 /** Pages that one operation is about, at most. */
 const SPAN = 4;
+/** Pages that mremap moves, at most: it takes one mapping, and what is here is small. */
+const MOVED = 2;
 /** Pages that reclaim looks at in one go. */
 const BATCH = 8;
 
@@ -38,10 +40,10 @@ interface Range {
   readonly pages: number;
 }
 
-/** A range of an area. */
-function rangeIn(cpu: Cpu, { first, pages: size }: Area): Range {
+/** A range of an area, of so many pages at most. */
+function rangeIn(cpu: Cpu, { first, pages: size }: Area, span = SPAN): Range {
   const offset = cpu.below(size);
-  const pages = Math.min(1 + cpu.below(SPAN), size - offset);
+  const pages = Math.min(1 + cpu.below(span), size - offset);
   const page = first + offset;
   return { page, address: page << PAGE_SHIFT, length: pages * PAGE_SIZE, pages };
 }
@@ -167,11 +169,15 @@ export const T0 = {
   fork: { weight: 4, run: fork },
 } as const;
 
-/** A page that somebody may be about to give up, with a reference: what reclaim and compaction find. 0: not this time. */
+/** An anonymous page that somebody may be about to give up, with a reference: what reclaim and compaction find. 0: there is none. */
 function findPage({ k }: Member): Addr {
   const { cpu, pages, spec } = k;
-  const page = pages.pageAt(1 + cpu.below(spec.frames));
-  return pages.has(page, PG.lru.mask) && pages.getUnlessZero(page) ? page : 0;
+  const from = cpu.below(spec.frames);
+  for (let count = 0; count < spec.frames; count += 1) {
+    const page = pages.pageAt(1 + ((from + count) % spec.frames));
+    if (pages.has(page, PG.lru.mask) && pages.anon(page) && pages.getUnlessZero(page)) return page;
+  }
+  return 0;
 }
 
 function lookAtVmas({ k }: Member, page: Addr): boolean {
@@ -258,7 +264,7 @@ const mremap: Operation = ({ k, party }) => {
   const { cpu } = k;
   const mm = party.enter();
   const { first, pages: size } = party.common;
-  const { address, length, pages } = rangeIn(cpu, party.common);
+  const { address, length, pages } = rangeIn(cpu, party.common, MOVED);
   const to = (first + cpu.below(size - pages + 1)) << PAGE_SHIFT;
   return k.mremap.mremap(mm, address, length, length, MREMAP_MAYMOVE, to) > 0;
 };
