@@ -179,10 +179,12 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
       'jit',
       'stall-after',
     ],
+    ...['regime', 'weight', 'size', 'check-every'],
     ...['max-memory', 'fail-fast', 'self-test', 'json', 'junit', 'out', 'verbose', 'help'],
   ],
   bench: ['against', 'quick', 'json', 'strict', 'verbose', 'help'],
   list: ['json', 'verbose', 'help'],
+  mm: ['reader', 'writer', 'executions', 'budget', 'seed', 'json', 'verbose', 'help'],
   new: ['force', 'verbose', 'help'],
 };
 
