@@ -231,11 +231,13 @@ test('the code that measures does not know what is expected', () => {
 test('names that there are not are answered with the nearest, and exit code 2', async () => {
   refused(await lockrig(['mm', 'regimes', 'j1']), /no regime 'j1'; the nearest are J1/);
   refused(await lockrig(['mm', 'regimes', '--reader', 'unsue']), /no reader 'unsue'; the nearest are unuse/);
+  const misspelt = 'mm/regime/J1/unuse/vma_merge';
+  refused(await lockrig(['hunt', misspelt]), /the nearest are mm\/regimes\/J1\/unuse\/vma_merge/);
   refused(await lockrig(['mm', 'regime']), /there is no 'mm regime': mm regimes is expected/);
 });
 
 test('the cells that were asked for are measured, each read out in words', async () => {
-  const asked = ['J1', '3-Mar', '--reader', 'unuse', '--writer', 'vma_merge'];
+  const asked = ['J1,3-Mar', '--reader', 'unuse', '--writer', 'vma_merge'];
   const ended = await lockrig(['mm', 'regimes', ...asked, '--executions', '0', '--json']);
   assert.is(ended.code, EXIT.clean, said(ended));
   type Cells = { cells: (CellResult & { reads: string; disagrees: boolean })[]; complete: boolean };
