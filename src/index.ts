@@ -64,6 +64,7 @@ export * from './rcu/index.ts';
 export {
   type Actor,
   type CheckContext,
+  type DeclaredOrder,
   defineScenario,
   type Grade,
   type MemoryModel,

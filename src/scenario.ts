@@ -72,6 +72,19 @@ export interface ScenarioMutant extends Pick<MutantNote, 'of' | 'wrong'> {
   readonly model: MemoryModel;
 }
 
+/** An order in which locks have to be taken; a lock that is only tried for may be taken against it. */
+export interface DeclaredOrder {
+  /** Whose it is: `2.6.5`. */
+  readonly name: string;
+  /**
+   * What kind of lock a word of a state is, from its address alone, as {@link ScenarioSpec.names} names it.
+   * @returns undefined: none that the order is about
+   */
+  kindOf(lock: Addr, state: Addr, cpus: number): string | undefined;
+  /** Whether a lock of one kind is to be taken before one of another. */
+  before(kind: string, other: string): boolean;
+}
+
 /** What a scenario states. */
 export interface ScenarioSpec<Tools = unknown> {
   name: string;
@@ -104,6 +117,8 @@ export interface ScenarioSpec<Tools = unknown> {
    * @returns the name; undefined for an address that it knows nothing about
    */
   names?: (addr: Addr, state: Addr, cpus: number) => string | undefined;
+  /** The order in which its locks are to be taken: `lockrig hunt` reports a lock that is waited for against it, though nobody met in a deadlock. Unless given, only orders that contradict each other are. */
+  lockOrder?: DeclaredOrder | undefined;
   /** Names what came out, for a histogram. */
   outcome?: (context: ScenarioContext<Tools>) => string;
   /** Grades outcomes; one that is not listed is forbidden. Without it every outcome is acceptable. */
@@ -134,6 +149,8 @@ export interface ScenarioDefinition<Tools = unknown> {
   readonly keeps: 'nothing' | 'reachable' | undefined;
   /** Names the words of a state. */
   readonly names: ((addr: Addr, state: Addr, cpus: number) => string | undefined) | undefined;
+  /** The order in which its locks are to be taken; undefined: none is declared. */
+  readonly lockOrder: DeclaredOrder | undefined;
   /** Names what came out of one episode. */
   readonly outcome: ((context: ScenarioContext<Tools>) => string) | undefined;
   readonly grades: Readonly<Record<string, Grade | readonly [Grade, string]>> | undefined;
@@ -174,7 +191,19 @@ function isModel(model: unknown): boolean {
  * @throws ScenarioDefinitionError when a part is missing or makes no sense
  */
 export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): ScenarioDefinition<Tools> {
-  const { name, actors, state, stride = STRIDE, grades, outcome, check, model, keeps, names } = spec;
+  const {
+    name,
+    actors,
+    state,
+    stride = STRIDE,
+    grades,
+    outcome,
+    check,
+    model,
+    keeps,
+    names,
+    lockOrder,
+  } = spec;
   if (typeof name !== 'string' || name === '')
     throw new ScenarioDefinitionError("a scenario needs a name: defineScenario({ name: 'lost-update', … })");
   const wrong = wrongName(name);
@@ -195,6 +224,7 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     check: [check],
     outcome: [outcome],
     names: [names],
+    lockOrder: [lockOrder?.kindOf, lockOrder?.before],
   };
   for (const [part, functions] of Object.entries(callbacks))
     if (functions.some(isAsync))
@@ -226,6 +256,8 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     fail(`keeps ${String(keeps)}: 'nothing' or 'reachable' is expected`);
   if (names !== undefined && typeof names !== 'function')
     fail(`has ${typeof names} for names: a function from an address to the name of its word is expected`);
+  if (lockOrder && [lockOrder.kindOf, lockOrder.before].some((part) => typeof part !== 'function'))
+    fail('has a lockOrder that says too little: an object with name, kindOf and before is expected');
   if (grades && !outcome) fail('grades outcomes but has no outcome() that names them');
   return Object.freeze({
     definition: 'scenario' as const,
@@ -241,6 +273,7 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     model,
     keeps,
     names,
+    lockOrder,
     outcome,
     grades,
     mutant: spec.mutant && Object.freeze({ ...spec.mutant }),

@@ -47,7 +47,8 @@ function words(name: string, raw: Raw): string[] {
 
 /** Runs the command. @returns the exit code */
 export async function runMmRegimes(names: readonly string[], options: Options): Promise<number> {
-  const regimes = await chosen('regime', REGIMES, names);
+  const asked = names.flatMap((name) => name.split(',')).filter(Boolean);
+  const regimes = await chosen('regime', REGIMES, asked);
   const readers = await chosen('reader', READERS, words('reader', options.reader));
   const writers = await chosen('writer', WRITERS, words('writer', options.writer));
   const executions = whole('executions', options.executions, 0, 1_000_000) ?? EXECUTIONS;

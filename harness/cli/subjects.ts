@@ -46,16 +46,21 @@ async function fromFile(argument: string): Promise<Subject[]> {
   return named;
 }
 
-/** The scenarios that a name or a glob could stand for: cells of the table of regimes are many, and asked for by their prefix. */
-async function scenariosLike(name: string): Promise<readonly string[]> {
-  if (!name.startsWith(CELLS)) return scenarioNames();
+async function cells(): Promise<readonly string[]> {
   const { cellNames } = await import('../../src/mm/regimes/cells.ts');
   return cellNames();
 }
 
+/** The scenarios that a glob could stand for: cells of the table of regimes are many, and asked for by their prefix. */
+async function scenariosLike(glob: string): Promise<readonly string[]> {
+  return glob.startsWith(CELLS) ? cells() : scenarioNames();
+}
+
 async function nearest(name: string): Promise<string[]> {
   const { distance } = await import('fastest-levenshtein');
-  return [...lockNames, ...mutantNames, ...workloadNames, ...(await scenariosLike(name))]
+  // A cell's name may be wrong in the part that makes it one.
+  const others = name.startsWith('mm/') ? await cells() : [];
+  return [...lockNames, ...mutantNames, ...workloadNames, ...(await scenarioNames()), ...others]
     .map((known) => ({
       name: known,
       far: Math.min(distance(name, known), distance(name, known.replace('busted/', ''))),

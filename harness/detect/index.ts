@@ -7,7 +7,7 @@ import type { Addr } from '../../src/arch/index.ts';
 import type { Pass } from './finding.ts';
 import { type GuardOptions, Guards } from './guards.ts';
 import { Lifetime, type LifetimeOptions } from './lifetime.ts';
-import { LockOrder } from './lockorder.ts';
+import { LockOrder, type LockOrderOptions } from './lockorder.ts';
 import { Races } from './races.ts';
 import { Starvation } from './starvation.ts';
 
@@ -25,6 +25,8 @@ export interface Watched {
   readonly judged?: boolean;
   /** The objects of its slabs; without them lifetimes are not judged. */
   readonly objects?: Omit<LifetimeOptions, 'cpus' | 'bytes' | 'name'>;
+  /** The order in which its locks are to be taken. */
+  readonly order?: LockOrderOptions['order'];
   /** Its guarded fields; without them guards are not judged. */
   readonly guards?: Omit<GuardOptions, 'cpus' | 'name'>;
 }
@@ -50,9 +52,9 @@ export const DETECTORS: readonly Detector[] = [
   {
     name: 'lockorder',
     finds:
-      'locks taken in orders that can deadlock, recursively, by the wrong CPU, or where sleeping is forbidden',
+      'locks taken in orders that can deadlock or are not the declared one, recursively, by the wrong CPU, or where sleeping is forbidden',
     byDefault: true,
-    create: ({ cpus, name }) => new LockOrder({ cpus, name }),
+    create: ({ cpus, name, order }) => new LockOrder({ cpus, name, order }),
   },
   {
     name: 'lifetime',

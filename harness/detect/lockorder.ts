@@ -2,6 +2,7 @@
  * Misuse of locks, from lock events alone: that it went well this time is no excuse.
  *
  *   order        classes are acquired in orders that form a cycle (lock-graph.ts); accumulates over all executions of a pass, and is told once
+ *   declared     a lock is acquired while one is held that the declared order of the subject, if it has one, puts behind it; each execution shows that by itself
  *   recursion    a CPU acquires what it holds already
  *   owner        a lock is released by who does not hold it, or is still held when its CPU's actor or an interrupt handler ends
  *   sleeping     a futex `wait`, or the acquisition of a class that sleeps, by who holds a class that spins, is in a read section of an RCU that does, or in an interrupt
@@ -28,6 +29,16 @@ export interface LockOrderOptions {
   readonly classOf?: ((lock: Addr) => LockClass | undefined) | undefined;
   /** Names a lock. */
   readonly name?: ((lock: Addr) => string) | undefined;
+  /** The order that is declared. */
+  readonly order?:
+    | {
+        readonly name: string;
+        /** What kind of lock it is; undefined: none that the order is about. */
+        readonly kindOf: (lock: Addr) => string | undefined;
+        /** Whether one kind is to be taken before another. */
+        readonly before: (kind: string, other: string) => boolean;
+      }
+    | undefined;
 }
 
 interface Held {
@@ -99,12 +110,15 @@ export class LockOrder implements Pass {
   private readonly contexts: Context[];
   private readonly classOf: (lock: Addr) => LockClass | undefined;
   private readonly name: (lock: Addr) => string;
+  private readonly order: LockOrderOptions['order'];
+  private readonly kinds = new Map<Addr, string | undefined>();
   private execution = 0;
   private found: Finding[] | undefined;
   /** Of the event at hand: what its lock is. */
   private traits = 0;
 
-  constructor({ cpus, classOf = () => undefined, name = hex }: LockOrderOptions) {
+  constructor({ cpus, classOf = () => undefined, name = hex, order }: LockOrderOptions) {
+    this.order = order;
     this.classOf = classOf;
     this.name = name;
     this.contexts = Array.from({ length: cpus }, (_, cpu) => ({
@@ -219,6 +233,7 @@ export class LockOrder implements Pass {
     const again = this.again(cpu, lock, mode, at);
     for (const each of cpu.held) {
       if (each.handler !== cpu.handler) continue;
+      this.declared(cpu, each, lock, at);
       if (each.node === node && (again || lockClass.recursive || (lockClass.nests && each.lock !== lock)))
         continue;
       const cycle = this.graph.add(each.node, each.mode, node, mode, () => ({
@@ -230,6 +245,28 @@ export class LockOrder implements Pass {
       if (cycle) this.circular(cycle);
     }
     cpu.wants = lock;
+  }
+
+  private kindOf(lock: Addr): string | undefined {
+    if (!this.kinds.has(lock)) this.kinds.set(lock, this.order?.kindOf(lock));
+    return this.kinds.get(lock);
+  }
+
+  /** A lock is acquired with another held: is that the order that is declared? */
+  private declared(cpu: Context, held: Held, lock: Addr, at: number): void {
+    const { order } = this;
+    if (!order) return;
+    const [wanted, holds] = [this.kindOf(lock), this.kindOf(held.lock)];
+    if (wanted === undefined || holds === undefined || !order.before(wanted, holds)) return;
+    this.report(
+      `declared ${wanted} ${holds}`,
+      `CPU ${cpu.cpu} acquires ${this.lockName(lock)} with ${this.lockName(held.lock)} held: ${wanted} comes before ${holds} in the order of ${order.name}`,
+      [
+        { at: held.at, cpu: cpu.cpu },
+        { at, cpu: cpu.cpu },
+      ],
+      [lock, held.lock],
+    );
   }
 
   /** A lock is acquired again by its holder, and one of the two is exclusive. */

@@ -112,11 +112,21 @@ export class Watch {
     const name = (addr: Addr): string => stated(addr) ?? this.inObject(addr) ?? plain(addr);
     const { layout } = subject;
     const [regime] = layout ? regimesOf(layout) : [];
+    const order = subject.definition === 'scenario' ? subject.lockOrder : undefined;
     this.watched = {
       cpus: machine.cpus,
       bytes: machine.words.byteLength,
       name,
       judged: subject.definition === 'lock',
+      ...(order
+        ? {
+            order: {
+              name: order.name,
+              kindOf: (lock: Addr) => order.kindOf(lock, setup.lock, machine.cpus),
+              before: order.before,
+            },
+          }
+        : {}),
       objects: {
         sizeOf: (object) => this.objects.get(object)?.bytes ?? 0,
         stable: (addr) => this.stable(addr),

@@ -62,6 +62,13 @@ const TABLE: readonly Entry[] = [
     'two growers hold mmap_sem for reading, and no lock that keeps them apart (mm.md, R0.11)',
   ),
   said(
+    'V24 L M3 HU',
+    'stack',
+    'expand_stack',
+    DERIVED,
+    'expand_stack does not look again under the lock that it takes (CVE-2005-0001; mm.md, F.1)',
+  ),
+  said(
     'A4',
     'fault unuse',
     'expand_stack',
@@ -116,12 +123,37 @@ const TABLE: readonly Entry[] = [
     'detach is under page_table_lock since the patch of 3 March',
     'safe',
   ),
+  // No lock that both hold, and yet nothing to fear.
+  said(
+    'J1 J2 3-Mar A4 AM vma-ptl vma-ptl-naive',
+    `${LOOKERS} swapout-file`,
+    'vm_flags',
+    DERIVED,
+    'mlock sets VM_LOCKED under mmap_sem alone, and makes its pages present afterwards, under page_table_lock (mm.md, C0.a)',
+    'safe',
+  ),
+  said(
+    'A4',
+    'swapout-anon',
+    'expand_stack',
+    DERIVED,
+    'a walk that meets vm_start and vm_pgoff half moved misses the page, and reclaim keeps it for this time',
+    'safe',
+  ),
+  said(
+    'V24 L M3 HU J1 J2 3-Mar N03 A4',
+    `${LOOKERS} swapout-file fault`,
+    'expand_stack',
+    DERIVED,
+    'a stack grows over addresses where no page is: where the page of the reader lies nothing changes',
+    'safe',
+  ),
 ];
 
 const BY_RULE: Expected = {
   verdict: 'safe',
   by: DERIVED,
-  why: 'both hold a lock, or nothing of it is about vmas',
+  why: 'both hold a lock where they meet, or nothing of it is about vmas',
 };
 
 /** What the thread says of a cell, by the names of its parts. */

@@ -28,6 +28,7 @@ export {
 export type { Mms } from './fork.ts';
 export type { IMmap } from './i-mmap.ts';
 export type { Base, BaseEnv, Kernel, MmLocks, Modules } from './kernel.ts';
+export { declaredOrder, ERAS, type Era, eraOf, type Tried } from './lock-order.ts';
 export type { Lru } from './lru.ts';
 export type { Mlock } from './mlock/design.ts';
 export type { MapArgs, Maps } from './mmap.ts';

@@ -6,11 +6,13 @@
  *
  * Locks are called as in their era. The same word of the model had several names (i_shared_sem, i_mmap_lock, i_mmap_mutex), and of some locks the model has one where the kernel had two: `WORDS`.
  *
- * `ordered` puts O-ORDER around a kernel's locks: a lock is acquired, not tried for, while one is held that comes inside of it.
+ * O-ORDER: a lock is acquired, not tried for, while one is held that comes inside of it. `ordered` puts it around a kernel's locks; `declaredOrder` tells it to the lock-order detector of a hunt, which sees it
+ * in the events of locks, so that executions are the same with it and without. A scenario over the model has the order of its regime's era.
  */
 import type { Addr } from '../arch/index.ts';
 import type { MutexOps } from '../locking/kinds.ts';
 import type { Cpu } from '../memory/index.ts';
+import type { DeclaredOrder } from '../scenario.ts';
 import type { MmLocks } from './kernel.ts';
 import { nameOfWord } from './names.ts';
 import { MmViolation } from './oracles/violation.ts';
@@ -249,13 +251,53 @@ export function innerLocks({ chains }: Pick<Era, 'chains'>): ReadonlyMap<string,
 
 /** What kind of lock a word of the model is, in the words of {@link innerLocks}. */
 export function lockKind(world: World, spec: MmSpec, lock: Addr): string | undefined {
-  const name = nameOfWord(world, spec, lock);
+  return kindOfName(nameOfWord(world, spec, lock));
+}
+
+/** What kind of lock a word of this name is. */
+function kindOfName(name: string | undefined): string | undefined {
   if (name === undefined) return undefined;
   const [, of = '', field = name] = /^(\w+)(?:[#[]\d+\]?)?\.(.*)$/.exec(name) ?? [];
   if (of === 'page') return field === 'flags' ? 'PG_locked' : undefined;
   if (field.startsWith('mmap_sem')) return 'mmap_sem';
   if (field === 'lock') return of === 'zone' ? 'zone_lock' : `${of}.lock`;
   return field;
+}
+
+/**
+ * Whether a lock of one kind is to be taken before one of another.
+ * @param inner of an era
+ */
+function comesBefore(inner: ReturnType<typeof innerLocks>, kind: string, other: string): boolean {
+  // Unless both lie outside of each other: then they have no order.
+  return kind !== other && inner.get(kind)?.has(other) === true && inner.get(other)?.has(kind) !== true;
+}
+
+/** Trees whose locks are those of another era than 2.6.5: their anon_vma is that of the kernel that took it in. */
+const LATER: Readonly<Record<string, string>> = { AM: '2.6.7', 'vma-ptl': '2.6.7', 'vma-ptl-naive': '2.6.7' };
+
+/**
+ * The era of a regime, by its name. All of them are trees of the time of 2.6.5, and who asks what became of them finds it in 2.6.7. That of 2.4, too: what the regime says is who protects vmas, and
+ * reclaim and the LRU are those of 2.6.
+ */
+export const eraOf = ({ name }: { readonly name: string }): string => LATER[name] ?? '2.6.5';
+
+/**
+ * The order of an era, for the detector of lock orders: `defineScenario({ lockOrder: declaredOrder(era, names), … })`.
+ * @param era by its name
+ * @param names names words of the scenario's state
+ * @throws RangeError when there is no such era
+ */
+export function declaredOrder(
+  era: string,
+  names: (addr: Addr, state: Addr, cpus: number) => string | undefined,
+): DeclaredOrder {
+  const inner = innerLocks(eraByName(era));
+  return {
+    name: era,
+    kindOf: (lock, state, cpus) => kindOfName(names(lock, state, cpus)),
+    before: (kind, other) => comesBefore(inner, kind, other),
+  };
 }
 
 /**
@@ -272,13 +314,10 @@ export function ordered(
 
   function look(lock: Addr): void {
     const kind = lockKind(world, spec, lock);
-    const inside = kind === undefined ? undefined : inner.get(kind);
-    if (!inside) return;
+    if (kind === undefined || !inner.has(kind)) return;
     for (const { lock: other } of cpu.tracking.held()) {
       const holds = lockKind(world, spec, other);
-      // It is outside of one that is held, unless both lie outside of each other: then they have no order.
-      if (holds === undefined || holds === kind || !inside.has(holds) || inner.get(holds)?.has(kind!))
-        continue;
+      if (holds === undefined || !comesBefore(inner, kind, holds)) continue;
       const [one, two] = [lock, other].map((each) => nameOfWord(world, spec, each));
       throw new MmViolation(
         'O-ORDER',

@@ -291,17 +291,18 @@ export function maps(k: Kernel): Maps {
 
   function mlock(mm: Addr, start: number, length: number): number {
     const flagsOf = (vma: Addr): number => isa.read(vma + vm_flags) | VM.LOCKED;
-    const error = changeFlags(mm, start, length, flagsOf, (vma) => lockPages(mm, vma, true));
-    if (error !== 0) return error;
-    // make_pages_present: what is not there comes by faults, which find the vma locked.
-    for (let at = start; at < start + pageAlign(length); at += PAGE_SIZE) {
-      sections.enter('faultFind', { mm });
-      const vma = vmaTree.findVma(mm, at);
-      const fault = k.faults.handleMmFault(mm, at, vma !== 0 && (isa.read(vma + vm_flags) & VM.WRITE) !== 0);
-      sections.leave();
-      if ((fault & VM_FAULT_ERROR) !== 0) return -ENOMEM;
-    }
-    return 0;
+    // All of it with mmap_sem for writing, as in 2.6.5 (2.6.38 gives it up first): these faults run beside no others.
+    return writing(mm, () => {
+      const error = changeFlags(mm, start, length, flagsOf, (vma) => lockPages(mm, vma, true));
+      if (error !== 0) return error;
+      // make_pages_present: what is not there comes by faults, which find the vma locked.
+      for (let at = start; at < start + pageAlign(length); at += PAGE_SIZE) {
+        const vma = vmaTree.findVma(mm, at);
+        const write = vma !== 0 && (isa.read(vma + vm_flags) & VM.WRITE) !== 0;
+        if ((k.faults.handleMmFault(mm, at, write) & VM_FAULT_ERROR) !== 0) return -ENOMEM;
+      }
+      return 0;
+    });
   }
 
   function munlock(mm: Addr, start: number, length: number): number {

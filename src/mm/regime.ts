@@ -59,6 +59,8 @@ export interface Regime {
   readonly fileRmap: FileRmap;
   /** Whether page_table_lock is the address space's, or each vma has its own. */
   readonly ptl: 'mm' | 'vma';
+  /** A proposal: no kernel was released with these locks. */
+  readonly proposed?: true;
   readonly paths: Readonly<Record<Path, Taking>>;
 }
 
@@ -116,7 +118,7 @@ const regime = (
   name: string,
   tree: string,
   paths: Regime['paths'],
-  how: Partial<Pick<Regime, 'anonRmap' | 'fileRmap' | 'ptl'>> = {},
+  how: Partial<Pick<Regime, 'anonRmap' | 'fileRmap' | 'ptl' | 'proposed'>> = {},
 ): Regime =>
   Object.freeze({ name, tree, anonRmap: 'pte_chain', fileRmap: 'i_mmap', ptl: 'mm', ...how, paths });
 
@@ -177,6 +179,7 @@ export const REGIMES: readonly Regime[] = [
   ),
   regime('AM', "Andrew Morton's proposal of 26 March 2004: each lock protects one thing", EACH_ITS_OWN, {
     anonRmap: 'anon_vma',
+    proposed: true,
   }),
   regime(
     'vma-ptl',
@@ -186,11 +189,12 @@ export const REGIMES: readonly Regime[] = [
       unmapRegion: { mmap_sem: W, tables: lock, ptl: lock },
       populate: { mmap_sem: R, tables: lock },
     },
-    { anonRmap: 'anon_vma', ptl: 'vma' },
+    { anonRmap: 'anon_vma', ptl: 'vma', proposed: true },
   ),
   regime('vma-ptl-naive', 'the same with upper levels under the lock of whichever vma', EACH_ITS_OWN, {
     anonRmap: 'anon_vma',
     ptl: 'vma',
+    proposed: true,
   }),
 ];
 

@@ -9,10 +9,11 @@ import type { Cpu } from '../memory/index.ts';
 import { defineScenario, type ScenarioDefinition, type ScenarioSpec } from '../scenario.ts';
 import { createKernel, type KernelEnv } from './create.ts';
 import type { Kernel } from './kernel.ts';
+import { declaredOrder, eraOf } from './lock-order.ts';
 import { initModel, modelBytes } from './model.ts';
 import { mmNames } from './names.ts';
 import { quiescent } from './oracles/index.ts';
-import type { Regime } from './regime.ts';
+import { type Regime, regimeByName } from './regime.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
 import type { SlabSpecs } from './world.ts';
 
@@ -29,6 +30,8 @@ export interface MmContext {
 export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpus' | 'mutant' | 'keeps'> {
   readonly spec?: Partial<MmSpec>;
   readonly regime?: Regime;
+  /** In which order its locks are to be taken: an era of lock-order.ts by its name, that of the regime unless given; false: in any. */
+  readonly era?: string | false;
   /** Modules that are made differently; a function gets the address of the scenario's own words. */
   readonly modules?: KernelEnv['modules'] | ((note: Addr) => KernelEnv['modules']);
   /** Locks of other classes. */
@@ -52,7 +55,8 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
   const {
     name,
     spec,
-    regime,
+    regime = regimeByName('L')!,
+    era = eraOf(regime),
     modules,
     locks,
     slabs = {},
@@ -66,7 +70,9 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
   const each = typeof actors === 'function' ? undefined : actors;
   const cpus = given.cpus ?? each?.length ?? 2;
   const whole = mmSpec(spec);
-  const names = mmNames(whole, slabs);
+  const inModel = mmNames(whole, slabs);
+  const names = (addr: Addr, state: Addr, of: number): string | undefined =>
+    inModel(addr, state + NOTE_BYTES, of);
   const run = (actor: (context: MmContext) => void) => {
     return ({ state, tools }: { state: Addr; tools: Kernel }): void =>
       actor({ k: tools, note: state, mm: tools.isa.read(state) });
@@ -84,11 +90,12 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
         cpus,
         spec: whole,
         slabs,
-        ...(regime ? { regime } : {}),
+        regime,
         ...(modules ? { modules: (typeof modules === 'function' ? modules(state) : modules) ?? {} } : {}),
         ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
       }),
-    names: (addr, state, of) => names(addr, state + NOTE_BYTES, of),
+    names,
+    ...(era === false ? {} : { lockOrder: declaredOrder(era, names) }),
     init({ state, tools }) {
       initModel(tools, slabs, cpus);
       const mm = init?.({ k: tools, note: state, mm: 0 });

@@ -1,15 +1,19 @@
 /**
  * docs/field-locks.md says what the guards and lock orders say; these fit the regimes and each other: a field's writers exclude each other and its readers, except where a tree's own rules do not;
- * the orders have no cycle; and a kernel that does everything keeps the order of its era in every regime.
+ * the orders have no cycle; a kernel that does everything keeps the order of its era in every regime; and a hunt sees it when a scenario over the model does not.
  */
 import * as assert from 'uvu/assert';
+import { hunt } from '../../harness/explore/hunt.ts';
 import { excludes, guardsOf, membersOf, nameOf } from '../../src/memory/index.ts';
 import { DISCIPLINES, GUARDED, guardGlobals } from '../../src/mm/guards.ts';
 import { createBase } from '../../src/mm/kernel.ts';
-import { ERAS, eraByName, innerLocks, lockKind, ordered } from '../../src/mm/lock-order.ts';
+import { ERAS, eraByName, eraOf, innerLocks, lockKind, ordered } from '../../src/mm/lock-order.ts';
 import { MmViolation } from '../../src/mm/oracles/index.ts';
 import { REGIMES } from '../../src/mm/regime.ts';
+import { defineMmScenario } from '../../src/mm/scenario.ts';
 import { AddressSpace, AnonVma, Mm, Page, SwapInfo, Vma, Zone } from '../../src/mm/structs.ts';
+import type { ScenarioDefinition } from '../../src/scenario.ts';
+import { swapoffs, url } from '../fixtures/mm/lock-orders.ts';
 import { CROWDED, churn, oneCpu } from '../fixtures/mm/workload.ts';
 import { read } from '../project.ts';
 import { seed } from '../seed.ts';
@@ -144,9 +148,27 @@ test('O-ORDER: a lock is acquired inside of one that comes after it; tried for i
     );
 });
 
+test(`a hunt knows the order of the regime, and sees what goes against it though nobody goes the other way (seed ${seed})`, async () => {
+  const hunted = async (scenario: ScenarioDefinition): Promise<string> => {
+    const { failures } = await hunt(scenario, { url, executions: 10, seed });
+    return failures[0] ? `${failures[0].oracle}: ${failures[0].text}` : 'silent';
+  };
+  assert.match(
+    await hunted(swapoffs.waits),
+    /^lock-order: CPU 0 acquires mm_struct#0\.mmap_sem.* with page\[\d+\].* held: mmap_sem comes before PG_locked in the order of 2\.6\.5/,
+  );
+  assert.is(await hunted(swapoffs.waitsInAnyOrder), 'silent');
+  assert.is(await hunted(swapoffs.tries), 'silent');
+});
+
+test('every regime has an era, and a scenario that names none such is refused', () => {
+  for (const regime of REGIMES) assert.ok(eraByName(eraOf(regime)), regime.name);
+  assert.throws(() => defineMmScenario({ name: 'of-no-era', era: '2.7', actors: () => {} }), /no era '2\.7'/);
+});
+
 for (const regime of haveTurn(REGIMES, 4))
-  test(`${regime.name}: whatever is done, locks are taken in the order of 2.6.5 (seed ${seed})`, () => {
-    const k = orderly(regime, '2.6.5');
+  test(`${regime.name}: whatever is done, locks are taken in the order of ${eraOf(regime)} (seed ${seed})`, () => {
+    const k = orderly(regime, eraOf(regime));
     churn(
       k,
       (below) => k.cpu.below(below),

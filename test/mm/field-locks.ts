@@ -83,6 +83,8 @@ export function fieldLocks(): string[] {
     '',
     'Outer to inner, era by era; what follows from several chains together counts, too.',
     '',
+    '`lockrig hunt` holds scenarios over the model to the order of their regime: that of 2.6.7 for AM and those with a page_table_lock a vma, that of 2.6.5 for the others. `era` of `defineMmScenario` names another, or none.',
+    '',
     ...ERAS.flatMap(era),
   ];
 }

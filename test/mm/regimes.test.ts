@@ -29,17 +29,24 @@ function measure(name: string): Promise<CellResult> {
   return measureCell(regime, reader, writer, { executions: 0, seed });
 }
 
-/** What Hugh Dickins calls unsafe, and what it fails by. */
+/** What was unsafe, most of it by the word of Hugh Dickins, and what it fails by. */
 const UNSAFE: readonly (readonly [name: string, by: RegExp])[] = [
   ['J1/swapout-anon/vma_merge', /CPU 0 accesses vm_area_struct#\d\.\w+, which CPU 1 has freed|O-LIN|O-VMA/],
   ['J2/swapout-anon/unmap_region', /O-LIN|O-VMA|which CPU 1 has freed/],
   ['J2/swapout-anon/vma_merge', /which CPU 1 has freed|O-LIN|O-VMA/],
+  // Of which he says nothing: CVE-2005-0001, in his tree as in all others.
+  ['HU/stack/expand_stack', /O-VMA/],
 ];
-const SAFE = ['L', 'A4', 'HU'].flatMap((regime) =>
-  ['swapout-anon', 'unuse'].flatMap((reader) =>
-    ['vma_merge', 'unmap_region'].map((writer) => `${regime}/${reader}/${writer}`),
+const SAFE = [
+  ...['L', 'A4', 'HU'].flatMap((regime) =>
+    ['swapout-anon', 'unuse'].flatMap((reader) =>
+      ['vma_merge', 'unmap_region'].map((writer) => `${regime}/${reader}/${writer}`),
+    ),
   ),
-);
+  // The faults of mlock run beside no other, so a stack that grows does not meet them; and one that looks again may meet another.
+  'A4/stack/vm_flags',
+  'AM/stack/expand_stack',
+];
 
 test(`J1/unuse/vma_merge fails, and its token is found by the name of the cell (seed ${seed})`, async () => {
   const result = await measure('J1/unuse/vma_merge');
@@ -52,7 +59,7 @@ test(`J1/unuse/vma_merge fails, and its token is found by the name of the cell (
 });
 
 for (const [name, by] of haveTurn(UNSAFE, UNSAFE.length))
-  test(`${name} fails, as Hugh Dickins says (seed ${seed})`, async () => {
+  test(`${name} fails, as it did (seed ${seed})`, async () => {
     const result = await measure(name);
     assert.is(result.verdict, 'unsafe', inWords(result));
     assert.match(result.failure!.text, by);
@@ -171,10 +178,14 @@ test('what is expected is said of regimes, readers and writers that there are', 
   assert.equal(
     REGIMES.map(({ name }) => [name, by(name)]).filter(([, count]) => count !== 0),
     [
+      ['V24', 1],
+      ['L', 1],
+      ['M3', 1],
       ['J2', 4],
       ['J1', 5],
       ['3-Mar', 5],
       ['A4', 3],
+      ['HU', 1],
       ['N03', 1],
       ['vma-ptl-naive', 2],
     ],
@@ -220,11 +231,13 @@ test('the code that measures does not know what is expected', () => {
 test('names that there are not are answered with the nearest, and exit code 2', async () => {
   refused(await lockrig(['mm', 'regimes', 'j1']), /no regime 'j1'; the nearest are J1/);
   refused(await lockrig(['mm', 'regimes', '--reader', 'unsue']), /no reader 'unsue'; the nearest are unuse/);
+  const misspelt = 'mm/regime/J1/unuse/vma_merge';
+  refused(await lockrig(['hunt', misspelt]), /the nearest are mm\/regimes\/J1\/unuse\/vma_merge/);
   refused(await lockrig(['mm', 'regime']), /there is no 'mm regime': mm regimes is expected/);
 });
 
 test('the cells that were asked for are measured, each read out in words', async () => {
-  const asked = ['J1', '3-Mar', '--reader', 'unuse', '--writer', 'vma_merge'];
+  const asked = ['J1,3-Mar', '--reader', 'unuse', '--writer', 'vma_merge'];
   const ended = await lockrig(['mm', 'regimes', ...asked, '--executions', '0', '--json']);
   assert.is(ended.code, EXIT.clean, said(ended));
   type Cells = { cells: (CellResult & { reads: string; disagrees: boolean })[]; complete: boolean };

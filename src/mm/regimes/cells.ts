@@ -23,6 +23,7 @@ import { REGIMES, type Regime, regimeByName } from '../regime.ts';
 import { defineMmScenario, type MmContext } from '../scenario.ts';
 import type { MmSpec } from '../spec.ts';
 import { Mm } from '../structs.ts';
+import { uncheckedStack } from '../variants/stack/unchecked.ts';
 import { Cell, firstBehind, TARGET } from './place.ts';
 import { READERS, type Reader, readerByName } from './readers.ts';
 import { WRITERS, type Writer, writerByName } from './writers.ts';
@@ -50,11 +51,12 @@ export const WRITING = 1;
 const PREFIX = 'mm/regimes/';
 
 /**
- * Pages that are locked in memory are those of their time, no different from others. And what the reader's look-ups of its page return is noted where it is not what they returned before the
+ * Pages that are locked in memory are those of their time, no different from others, and a tree that there was grows stacks as it did. And what the reader's look-ups of its page return is noted where it is not what they returned before the
  * writer began.
  */
-const modules = (note: Addr): KernelEnv['modules'] => ({
+const modules = (note: Addr, { proposed }: Regime): KernelEnv['modules'] => ({
   mlock: (k) => refile(k),
+  ...(proposed ? {} : { stack: (k) => uncheckedStack(k) }),
   vmaTree(k, original) {
     const tree = original(k);
     if (k.cpu.id !== READING) return tree;
@@ -94,7 +96,7 @@ export function cell(regime: Regime, reader: Reader, writer: Writer): ScenarioDe
     name: `${PREFIX}${regime.name}/${reader.name}/${writer.name}`,
     regime,
     spec: CELL_SPEC,
-    modules,
+    modules: (note) => modules(note, regime),
     init({ k, note }) {
       const { isa } = k;
       const mm = k.mms.create();

@@ -27,12 +27,9 @@
  *   2. CPU 1: the parent reads it. The reverse mapping does not find that entry: the page cannot be reclaimed, and when the child exits it is left with an anon_vma that is gone
  *   The fixed twin sets it to the root, which all of the family are on. If the parent comes first both are right.
  */
-import type { Addr } from '../../arch/index.ts';
-import { ENOMEM } from '../../mm/errno.ts';
 import type { Kernel } from '../../mm/kernel.ts';
-import { PAGE_MASK, PAGE_SHIFT } from '../../mm/pte.ts';
-import type { Stack } from '../../mm/stack.ts';
-import { Mm, VM, Vma } from '../../mm/structs.ts';
+import { VM } from '../../mm/structs.ts';
+import { uncheckedStack } from '../../mm/variants/stack/unchecked.ts';
 import { map, mmAt, mmRace, populate, RW, THREAD, touch, tree } from './objrmap-scene.ts';
 
 const SPEC = {
@@ -69,29 +66,6 @@ export const vmaPtlSharedTables = mmRace({
   fixed: { regime: tree('vma-ptl') },
 });
 
-/** Up to Linux 2.6.10. */
-function withoutRecheck({ isa, sections, rmap }: Kernel): Stack {
-  const { vm_mm, vm_start, vm_end, vm_prev, vm_pgoff } = Vma;
-  return {
-    expandStack(vma, address) {
-      const mm = isa.read(vma + vm_mm);
-      const to = address & PAGE_MASK;
-      sections.enter('expandStack', { mm, vma, anon: rmap.lockOf(vma) });
-      const below: Addr = isa.read(vma + vm_prev);
-      const enough = below === 0 || isa.read(below + vm_end) <= to;
-      if (enough) {
-        // Negative if another has grown it further.
-        const pages = (isa.readOnce(vma + vm_start) - to) >> PAGE_SHIFT;
-        isa.writeOnce(vma + vm_start, to);
-        isa.writeOnce(vma + vm_pgoff, isa.readOnce(vma + vm_pgoff) - pages);
-        isa.write(mm + Mm.total_vm, isa.read(mm + Mm.total_vm) + pages);
-      }
-      sections.leave();
-      return enough ? 0 : -ENOMEM;
-    },
-  };
-}
-
 /** A stack of one page, and two addresses below it. */
 const [STACK, X, Y] = [0x18000, 0x14000, 0x16000] as const;
 const twoGrowers = {
@@ -112,7 +86,7 @@ export const stackGrowsNegative = mmRace({
   wrong:
     'expand_stack takes page_table_lock and does not look again: who comes second makes the stack smaller',
   source: 'CVE-2005-0001 (Paul Starzetz); expand_stack up to Linux 2.6.10; mm.md R0.11',
-  broken: { regime: tree('L'), modules: { stack: withoutRecheck } },
+  broken: { regime: tree('L'), modules: { stack: uncheckedStack } },
   fixed: { regime: tree('L') },
 });
 
