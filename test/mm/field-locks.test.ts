@@ -20,7 +20,12 @@ const test = suite('guards and lock orders of the mm model');
 
 test('docs/field-locks.md is what they say (to make it: node dist/test/mm/field-locks.js > docs/field-locks.md)', () => {
   const plain = (lines: readonly string[]): string[] =>
-    lines.map((line) => line.replace(/ +/g, ' ').replace(/ ?-{3,} ?/g, '---').trimEnd());
+    lines.map((line) =>
+      line
+        .replace(/ +/g, ' ')
+        .replace(/ ?-{3,} ?/g, '---')
+        .trimEnd(),
+    );
   const page = plain(read('docs/field-locks.md').trimEnd().split('\n'));
   const made = plain(fieldLocks().join('\n').trimEnd().split('\n'));
   const at = made.findIndex((line, index) => line !== page[index]);
