@@ -29,6 +29,8 @@ export interface MmContext {
 export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpus' | 'mutant' | 'keeps'> {
   readonly spec?: Partial<MmSpec>;
   readonly regime?: Regime;
+  /** The design for mlocked pages, by its name. */
+  readonly mlock?: KernelEnv['mlock'];
   /** Modules that are made differently; a function gets the address of the scenario's own words. */
   readonly modules?: KernelEnv['modules'] | ((note: Addr) => KernelEnv['modules']);
   /** Locks of other classes. */
@@ -53,6 +55,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
     name,
     spec,
     regime,
+    mlock,
     modules,
     locks,
     slabs = {},
@@ -85,6 +88,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
         spec: whole,
         slabs,
         ...(regime ? { regime } : {}),
+        ...(mlock ? { mlock } : {}),
         ...(modules ? { modules: (typeof modules === 'function' ? modules(state) : modules) ?? {} } : {}),
         ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
       }),
