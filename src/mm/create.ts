@@ -10,7 +10,9 @@ import { mms } from './fork.ts';
 import { iMmap } from './i-mmap.ts';
 import { type BaseEnv, createBase, type Kernel, type Modules } from './kernel.ts';
 import { lru } from './lru.ts';
+import { MLOCK_DESIGNS, type MlockName } from './mlock/index.ts';
 import { lruCount } from './mlock/lru-count.ts';
+import { mlockPages } from './mlock/pages.ts';
 import { maps } from './mmap.ts';
 import { mmuGather } from './mmu-gather.ts';
 import { mremap } from './mremap.ts';
@@ -44,6 +46,8 @@ export type Replacement<Name extends keyof Modules> = (k: Kernel, original: Fact
 export interface KernelEnv extends BaseEnv {
   /** Who takes which lock; `L`, Linus's tree of March 2004, unless given. */
   readonly regime?: Regime;
+  /** The design for mlocked pages, by its name; `lru-count` unless given. */
+  readonly mlock?: MlockName;
   /** Modules that are made differently: a design of one's own, or a variant. */
   readonly modules?: { readonly [Name in keyof Modules]?: Replacement<Name> };
 }
@@ -56,6 +60,7 @@ const FACTORIES: { readonly [Name in keyof Modules]: Factory<Name> } = {
   pageAlloc,
   lru,
   mlock: lruCount,
+  mlockPages,
   pgtable: pageTables,
   tlb,
   gather: mmuGather,
@@ -88,18 +93,34 @@ export class MmModuleError extends TypeError {
   }
 }
 
+/** Names a design for mlocked pages that there is none of. */
+export class MmMlockError extends RangeError {
+  readonly code = 'EMMMLOCK';
+  constructor(name: string) {
+    super(`there is no mlock design '${name}': there are ${Object.keys(MLOCK_DESIGNS).join(', ')}`);
+    this.name = 'MmMlockError';
+  }
+}
+
 /**
  * The operations of the model on one CPU. No shared memory is accessed.
- * @throws MmModuleError, MmSpecError
+ * @throws MmModuleError, MmMlockError, MmSpecError
  */
-export function createKernel({ regime = regimeByName('L')!, modules = {}, ...env }: KernelEnv): Kernel {
+export function createKernel({
+  regime = regimeByName('L')!,
+  mlock = 'lru-count',
+  modules = {},
+  ...env
+}: KernelEnv): Kernel {
+  if (!(mlock in MLOCK_DESIGNS)) throw new MmMlockError(mlock);
   for (const name of Object.keys(modules)) if (!(name in FACTORIES)) throw new MmModuleError(name);
   const k = { ...createBase(env) } as { -readonly [Key in keyof Kernel]: Kernel[Key] };
   const make = <Name extends keyof Modules>(name: Name): void => {
-    const original =
-      name === 'sections'
-        ? (((kernel: Kernel) => sections(kernel, regime)) as Factory<Name>)
-        : FACTORIES[name];
+    const chosen: Partial<typeof FACTORIES> = {
+      sections: (kernel) => sections(kernel, regime),
+      mlock: MLOCK_DESIGNS[mlock].make,
+    };
+    const original = (chosen[name] ?? FACTORIES[name]) as Factory<Name>;
     const replacement = modules[name] as Replacement<Name> | undefined;
     k[name] = (replacement ? replacement(k, original) : original(k)) as never;
   };

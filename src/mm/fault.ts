@@ -58,7 +58,7 @@ export interface Faults {
 const ZERO_PFN = 0;
 
 export function faults(k: Kernel): Faults {
-  const { isa, pages, pgtable, vmaTree, rmap, lru, swap, tlb, sections, pageCache } = k;
+  const { isa, pages, pgtable, vmaTree, rmap, lru, swap, tlb, sections, pageCache, mlockPages } = k;
   const { vm_start, vm_flags, vm_file, vm_pgoff } = Vma;
 
   const put = (page: Addr): void => {
@@ -90,7 +90,7 @@ export function faults(k: Kernel): Faults {
     if (!rmap.addNewAnon(page, vma, address & PAGE_MASK, at)) return false;
     pages.set(page, PG.swapbacked.mask | PG.uptodate.mask);
     lru.cacheAdd(page);
-    if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0) k.mlock.mlockVmaPage(page);
+    if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0) mlockPages.mapped(page, vma, address & PAGE_MASK);
     addRss(mm, 1);
     pgtable.set(at, pte);
     return true;
@@ -99,6 +99,7 @@ export function faults(k: Kernel): Faults {
   /** Waits for nothing any more: the section of the entry ends, with what the caller had in hand. */
   function done(result: number, ...unused: Addr[]): number {
     sections.leave();
+    mlockPages.settle();
     for (const page of unused) if (page !== 0) put(page);
     return result;
   }
@@ -157,7 +158,7 @@ export function faults(k: Kernel): Faults {
       return mapAnon(mm, vma, address, at, page, entry) ? done(VM_FAULT_MINOR) : done(VM_FAULT_OOM, page);
     if (!pages.has(page, PG.reserved.mask)) {
       if (!rmap.addFile(page, at)) return done(VM_FAULT_OOM, page);
-      if ((flags & VM.LOCKED) !== 0) k.mlock.mlockVmaPage(page);
+      if ((flags & VM.LOCKED) !== 0) mlockPages.mapped(page, vma, address & PAGE_MASK);
       addRss(mm, 1);
     }
     pgtable.set(at, entry);
@@ -186,6 +187,7 @@ export function faults(k: Kernel): Faults {
       return done(same(at, pte) ? VM_FAULT_OOM : VM_FAULT_MINOR, page);
     }
     addRss(mm, 1);
+    // The page lock is held already.
     if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0) k.mlock.mlockVmaPage(page);
     swap.free(slot);
     // Writable at once if nobody else can have it: this reference, the entry's slot gone, the cache given up.
@@ -232,7 +234,7 @@ export function faults(k: Kernel): Faults {
     pgtable.getAndClear(at);
     tlb.flushPage(mm, address & PAGE_MASK);
     if (counted) {
-      if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0) k.mlock.unmapLocked(old);
+      if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0) mlockPages.unmapped(old);
       rmap.remove(old, at);
       addRss(mm, -1);
     }

@@ -13,7 +13,14 @@ export type {
   PageLock,
   Retiring,
 } from './anon-vma-form.ts';
-export { createKernel, type Factory, type KernelEnv, MmModuleError, type Replacement } from './create.ts';
+export {
+  createKernel,
+  type Factory,
+  type KernelEnv,
+  MmMlockError,
+  MmModuleError,
+  type Replacement,
+} from './create.ts';
 export { ERRNO, type ErrnoName, errnoName } from './errno.ts';
 export {
   type Faults,
@@ -31,6 +38,8 @@ export type { Base, BaseEnv, Kernel, MmLocks, Modules } from './kernel.ts';
 export { declaredOrder, ERAS, type Era, eraOf, type Tried } from './lock-order.ts';
 export type { Lru } from './lru.ts';
 export type { Mlock } from './mlock/design.ts';
+export { MLOCK_DESIGNS, type MlockName } from './mlock/index.ts';
+export type { MlockPages } from './mlock/pages.ts';
 export type { MapArgs, Maps } from './mmap.ts';
 export type { Gather, MmuGather } from './mmu-gather.ts';
 export { initModel, modelBytes, type PlacedModel, placeModel, useModel } from './model.ts';

@@ -22,6 +22,7 @@ import type { Mms } from './fork.ts';
 import type { IMmap } from './i-mmap.ts';
 import type { Lru } from './lru.ts';
 import type { Mlock } from './mlock/design.ts';
+import type { MlockPages } from './mlock/pages.ts';
 import type { Maps } from './mmap.ts';
 import type { MmuGather } from './mmu-gather.ts';
 import type { Mremap } from './mremap.ts';
@@ -97,6 +98,7 @@ export interface Modules {
   readonly pageAlloc: PageAlloc;
   readonly lru: Lru;
   readonly mlock: Mlock;
+  readonly mlockPages: MlockPages;
   readonly tlb: Tlb;
   readonly pgtable: PageTables;
   readonly gather: MmuGather;

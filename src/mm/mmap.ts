@@ -69,7 +69,7 @@ export interface Maps {
 }
 
 export function maps(k: Kernel): Maps {
-  const { isa, vmas, vmaTree, sections, gather: gathers, zap, pgtable, rmap } = k;
+  const { isa, vmas, vmaTree, sections, gather: gathers, zap, pgtable, rmap, mlockPages } = k;
   const { vm_start, vm_end, vm_next, vm_flags } = Vma;
   const startOf = (vma: Addr): number => isa.read(vma + vm_start);
   const endOf = (vma: Addr): number => isa.read(vma + vm_end);
@@ -140,6 +140,7 @@ export function maps(k: Kernel): Maps {
       unmapVma(mm, vma, floor, after === 0 ? ceiling : startOf(after));
     }
     sections.leave();
+    mlockPages.settle();
     removeVmas(mm, cut);
     return 0;
   }
@@ -220,6 +221,7 @@ export function maps(k: Kernel): Maps {
         isa.writeOnce(vma + vm_flags, flags);
         changed(vma);
         sections.leave();
+        mlockPages.settle();
       }
       return 0;
     });
@@ -271,14 +273,14 @@ export function maps(k: Kernel): Maps {
   }
 
   /** Tells the mlock design of every page of a vma. */
-  function eachPage(vma: Addr, tell: (page: Addr) => void): void {
+  function eachPage(vma: Addr, tell: (page: Addr, vma: Addr, address: number) => void): void {
     const mm = isa.read(vma + Vma.vm_mm);
     sections.enter('pteChange', { mm, vma });
-    pgtable.forEach(mm, startOf(vma), endOf(vma), (at) => {
+    pgtable.forEach(mm, startOf(vma), endOf(vma), (at, address) => {
       const pte = pgtable.read(at);
       if (!ptePresent(pte)) return;
       const page = k.pages.pageAt(pteNumber(pte));
-      if (zap.counted(page)) tell(page);
+      if (zap.counted(page)) tell(page, vma, address);
     });
     sections.leave();
   }
@@ -286,7 +288,7 @@ export function maps(k: Kernel): Maps {
   function lockPages(mm: Addr, vma: Addr, locked: boolean): void {
     const pages = (endOf(vma) - startOf(vma)) >>> PAGE_SHIFT;
     isa.write(mm + Mm.locked_vm, isa.read(mm + Mm.locked_vm) + (locked ? pages : -pages));
-    eachPage(vma, locked ? k.mlock.mlockVmaPage : k.mlock.munlockVmaPage);
+    eachPage(vma, locked ? mlockPages.mapped : mlockPages.munlocked);
   }
 
   function mlock(mm: Addr, start: number, length: number): number {

@@ -32,6 +32,8 @@ export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpu
   readonly regime?: Regime;
   /** In which order its locks are to be taken: an era of lock-order.ts by its name, that of the regime unless given; false: in any. */
   readonly era?: string | false;
+  /** The design for mlocked pages, by its name. */
+  readonly mlock?: KernelEnv['mlock'];
   /** Modules that are made differently; a function gets the address of the scenario's own words. */
   readonly modules?: KernelEnv['modules'] | ((note: Addr) => KernelEnv['modules']);
   /** Locks of other classes. */
@@ -57,6 +59,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
     spec,
     regime = regimeByName('L')!,
     era = eraOf(regime),
+    mlock,
     modules,
     locks,
     slabs = {},
@@ -91,6 +94,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
         spec: whole,
         slabs,
         regime,
+        ...(mlock ? { mlock } : {}),
         ...(modules ? { modules: (typeof modules === 'function' ? modules(state) : modules) ?? {} } : {}),
         ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
       }),

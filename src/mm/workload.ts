@@ -45,6 +45,8 @@ export interface MmWorkloadSpec {
   readonly regimes?: readonly string[];
   /** Sizes that differ from those of all workloads. */
   readonly spec?: Partial<MmSpec>;
+  /** The design for mlocked pages, by its name. */
+  readonly mlock?: KernelEnv['mlock'];
   readonly modules?: KernelEnv['modules'];
   readonly locks?: (isa: Isa, cpu: Cpu) => KernelEnv['locks'];
   /** Oracles that are not asked. */
@@ -134,6 +136,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     cpus,
     operations,
     regimes = REGIMES.map((each) => each.name),
+    mlock,
     modules = {},
     locks,
     except,
@@ -148,6 +151,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
       at: state + model,
       spec,
       regime: regimeByName(settings.regime)!,
+      ...(mlock ? { mlock } : {}),
       modules: asked(modules),
       ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
     });

@@ -5,7 +5,7 @@
  *   swap      entry -> none, one use of the slot less
  *   file      entry -> none
  *
- * The caller holds the page_table_lock of the vma's tables.
+ * The caller holds the page_table_lock of the vma's tables, and settles what the mlock design is to be asked when he has given it away (mlock/pages.ts).
  */
 import type { Addr } from '../arch/index.ts';
 import type { Kernel } from './kernel.ts';
@@ -32,7 +32,7 @@ export interface Zap {
 }
 
 export function zap(k: Kernel): Zap {
-  const { isa, pages, pgtable, gather: gathers, rmap, swap, mlock } = k;
+  const { isa, pages, pgtable, gather: gathers, rmap, swap, mlockPages } = k;
 
   const counted = (page: Addr): boolean => !pages.has(page, PG.reserved.mask);
 
@@ -46,7 +46,7 @@ export function zap(k: Kernel): Zap {
     // A write that is already in the TLB of another CPU may still come: the page is not free before the flush.
     if (pteDirty(pte)) pages.set(page, PG.dirty.mask);
     if (pteYoung(pte) && !pages.anon(page)) k.lru.markPageAccessed(page);
-    if ((isa.read(vma + Vma.vm_flags) & VM.LOCKED) !== 0) mlock.unmapLocked(page);
+    if ((isa.read(vma + Vma.vm_flags) & VM.LOCKED) !== 0) mlockPages.unmapped(page);
     // As long as a CPU may write to it the page counts as mapped: who finds it unmapped cleans it and forgets it (Linux 3.15, commit 1cf35d47712d).
     if (pteDirty(pte) && !pages.anon(page)) k.tlb.flushPage(isa.read(vma + Vma.vm_mm), address);
     rmap.remove(page, at);

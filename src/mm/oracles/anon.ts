@@ -16,8 +16,7 @@ function page(census: Census, frame: Frame, rmapOf: RmapOf): string | undefined 
   const { anonVmas, listAt } = census;
   const { at, name, mapping, entries } = frame;
   if (entries.length === 0 || !counts(frame) || !isAnon(frame)) return undefined;
-  const found = rmapOf(at, census);
-  if (!isLost(census, frame, found)) return undefined;
+  if (!isLost(census, frame) || rmapOf(at, census).exact) return undefined;
   const pointer = pointerOf(mapping);
   const anonVma = anonVmas.at(pointer);
   if (!anonVma) return `${name}.mapping names ${anonVmas.called(pointer)}, which is no anon_vma`;
@@ -47,19 +46,16 @@ function links(
 
 /** Both ends of a chain are on the lists of those that it links. */
 function chainLinks({ listAt, vmas, anonVmas, read }: Census, { at, name }: Thing): string | undefined {
-  const ends = [
-    [vmas, AnonVmaChain.vma, Vma.anon_vma_chain, AnonVmaChain.same_vma],
-    [anonVmas, AnonVmaChain.anon_vma, AnonVma.head, AnonVmaChain.same_anon_vma],
-  ] as const;
-  const there = ends.map(([of, word, head, link]) => {
-    const owner = of.at(read(at + word));
-    const list = owner?.live ? listAt(owner.at + head) : undefined;
-    return { owner, list, has: list?.entries.includes(at + link) ?? false };
-  });
+  const vma = vmas.at(read(at + AnonVmaChain.vma));
+  const anonVma = anonVmas.at(read(at + AnonVmaChain.anon_vma));
+  const ofVma = vma?.live ? listAt(vma.at + Vma.anon_vma_chain) : undefined;
+  const ofAnonVma = anonVma?.live ? listAt(anonVma.at + AnonVma.head) : undefined;
+  const vmaHas = ofVma?.entries.includes(at + AnonVmaChain.same_vma) ?? false;
+  const anonVmaHas = ofAnonVma?.entries.includes(at + AnonVmaChain.same_anon_vma) ?? false;
   // On neither it is a leak, and with a damaged list nothing is known.
-  if (!there.some(({ has }) => has) || there.some(({ list }) => list?.wrong !== undefined)) return undefined;
-  const missing = there.find(({ has }) => !has);
-  return missing && `${name} links ${missing.owner?.name ?? 'nothing'}, which does not have it on its list`;
+  if (vmaHas === anonVmaHas || ofVma?.wrong !== undefined || ofAnonVma?.wrong !== undefined) return undefined;
+  const missing = vmaHas ? anonVma : vma;
+  return `${name} links ${missing?.name ?? 'nothing'}, which does not have it on its list`;
 }
 
 export const anon: Oracle = {

@@ -51,15 +51,15 @@ export interface Frame {
   readonly index: number;
   readonly private: number;
   /** Present entries that map it. */
-  readonly entries: Entry[];
+  readonly entries: readonly Entry[];
   /** Lists of pages that it is on. */
-  readonly lists: Chain[];
+  readonly lists: readonly Chain[];
   /** Where caches have it. */
-  readonly caches: Cached[];
+  readonly caches: readonly Cached[];
   /** References of batches on their way to the LRU. */
-  batched: number;
+  readonly batched: number;
   /** A walk of page tables has come through it. */
-  walked: boolean;
+  readonly walked: boolean;
   /** Nobody has ever set it up: a model need not have an allocator. */
   readonly untouched: boolean;
 }
@@ -135,6 +135,57 @@ export interface Census extends Observed {
   readonly mmlist: Chain;
 }
 
+/** A frame while it is counted. */
+type Counted = { -readonly [Key in keyof Frame]: Frame[Key] };
+
+const NONE: readonly never[] = [];
+
+/** An entry that was found: there are many, and few are ever named. */
+class Found implements Entry {
+  readonly at: Addr;
+  readonly address: number;
+  readonly pte: number;
+  readonly torn: boolean;
+  readonly mm: Thing;
+  readonly vma: Thing | undefined;
+  readonly page: Frame | undefined;
+  readonly present: boolean;
+  readonly swap: number;
+
+  constructor(
+    at: Addr,
+    address: number,
+    pte: number,
+    torn: boolean,
+    mm: Thing,
+    vma: Thing | undefined,
+    page: Frame | undefined,
+    present: boolean,
+    swap: number,
+  ) {
+    this.at = at;
+    this.address = address;
+    this.pte = pte;
+    this.torn = torn;
+    this.mm = mm;
+    this.vma = vma;
+    this.page = page;
+    this.present = present;
+    this.swap = swap;
+  }
+
+  get name(): () => string {
+    return () => `0x${this.address.toString(16)} of ${this.mm.name}`;
+  }
+}
+
+/** With one more; most of them are empty, and have no array of their own. */
+function more<T>(all: readonly T[], one: T): readonly T[] {
+  if (all.length === 0) return [one];
+  (all as T[]).push(one);
+  return all;
+}
+
 /** Takes one. */
 export function takeCensus({ isa: given, spec, world }: Observed): Census {
   const isa = unobserved(given);
@@ -152,11 +203,14 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
   const called = (addr: Addr): string => nameOfWord(world, spec, addr) ?? `0x${(addr >>> 0).toString(16)}`;
 
   const names = labels('page[', spec.frames + 1, ']');
-  const frames = Array.from({ length: spec.frames + 1 }, (_, pfn): Frame => {
+  const frames: Counted[] = [];
+  for (let pfn = 0; pfn <= spec.frames; pfn += 1) {
     const at = world.memMap + PAGE_STRUCT_BYTES * pfn;
-    const [flags, refs, maps] = [read(at + Page.flags), read(at + Page._refcount), read(at + Page._mapcount)];
+    const flags = read(at + Page.flags);
+    const refs = read(at + Page._refcount);
+    const maps = read(at + Page._mapcount);
     const mapping = read(at + Page.mapping);
-    return {
+    frames.push({
       pfn,
       at,
       name: names[pfn]!,
@@ -166,15 +220,15 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
       mapping,
       index: read(at + Page.index),
       private: read(at + Page.private),
-      entries: [],
-      lists: [],
-      caches: [],
+      entries: NONE,
+      lists: NONE,
+      caches: NONE,
       batched: 0,
       walked: false,
       untouched: (flags | refs | maps | mapping | read(at + Page.lru)) === 0,
-    };
-  });
-  const frameOf = (page: Addr): Frame | undefined => {
+    });
+  }
+  const frameOf = (page: Addr): Counted | undefined => {
     const pfn = (page - world.memMap) / PAGE_STRUCT_BYTES;
     return pfn >= 0 && pfn <= spec.frames && (pfn | 0) === pfn ? frames[pfn] : undefined;
   };
@@ -197,41 +251,33 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
   const tables: Reached[] = [];
   const wild: string[] = [];
   const seen = new Set<Addr>();
-  const lowest = new Map<number, Addr>();
   const span = spanOf(spec);
-  const slot = ({ index }: Thing, address: number): number =>
-    index * (TASK_SIZE / span) + Math.floor(address / span);
+  const stride = entryBytes(spec);
+  // Of each address space its lowest tables, by what they are for.
+  const lowest = new Map<Thing, Int32Array>();
   for (const mm of mms.live) {
     const own = vmasOf(mm.at);
+    const lowestOf = new Int32Array(Math.ceil(TASK_SIZE / span));
+    lowest.set(mm, lowestOf);
     let at = 0;
     walkTables(isa, spec, world, read(mm.at + Mm.pgd), seen, {
       table(table) {
         const { pfn, address, lowest: isLowest } = table;
         tables.push({ at: table.at, pfn, address, lowest: isLowest, mm });
         frames[pfn]!.walked = true;
-        if (isLowest) lowest.set(slot(mm, address), table.at);
+        if (isLowest) lowestOf[Math.floor(address / span)] = table.at;
         at = 0;
       },
-      entry({ at: word, address, pte, torn }) {
+      entry(word, address, pte, torn) {
         // Entries come by address, and so do vmas.
         while (at < own.length && read(own[at]!.at + Vma.vm_end) <= address) at += 1;
         const vma = own[at] && startOf(own[at]!) <= address ? own[at] : undefined;
         const present = ptePresent(pte);
         const page = present ? frames[pteNumber(pte)] : undefined;
-        const entry: Entry = {
-          at: word,
-          address,
-          pte,
-          torn,
-          mm,
-          name: () => `0x${address.toString(16)} of ${mm.name}`,
-          vma,
-          page,
-          present,
-          swap: pteSwap(pte) ? pteNumber(pte) : 0,
-        };
+        const swap = pteSwap(pte) ? pteNumber(pte) : 0;
+        const entry = new Found(word, address, pte, torn, mm, vma, page, present, swap);
         entries.push(entry);
-        page?.entries.push(entry);
+        if (page) page.entries = more(page.entries, entry);
       },
       wild(where, points) {
         const from = where === 0 ? `${mm.name}.pgd` : called(where);
@@ -241,22 +287,29 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
   }
 
   // Caches.
+  const swapNames = labels('swap entry ', spec.swapPages + 1).slice(1);
   for (let slot = 0; slot < spec.swapPages; slot += 1) {
     const page = read(world.swapCache + 4 * slot);
-    if (page !== 0)
-      frameOf(page)?.caches.push({ name: `swap entry ${slot + 1}`, file: undefined, index: slot + 1 });
+    const frame = page === 0 ? undefined : frameOf(page);
+    if (frame)
+      frame.caches = more(frame.caches, { name: swapNames[slot]!, file: undefined, index: slot + 1 });
   }
   for (const file of files.all)
     for (let index = 0; index < spec.filePages; index += 1) {
       const page = read(world.pageTrees + 4 * (file.index * spec.filePages + index));
-      if (page !== 0) frameOf(page)?.caches.push({ name: `page ${index} of ${file.name}`, file, index });
+      const frame = page === 0 ? undefined : frameOf(page);
+      if (frame) frame.caches = more(frame.caches, { name: `page ${index} of ${file.name}`, file, index });
     }
 
   // Lists.
-  const inPage = (entry: Addr): boolean => frameOf(entry - Page.lru)?.pfn !== undefined;
+  const inPage = (entry: Addr): boolean => frameOf(entry - Page.lru) !== undefined;
+  const pageCalled = (entry: Addr): string => frameOf(entry - Page.lru)!.name;
   const pageList = (name: () => string, head: Addr): Chain => {
-    const chain = walkChain(isa, name, head, inPage, (entry) => frameOf(entry - Page.lru)!.name);
-    for (const entry of chain.entries) frameOf(entry - Page.lru)!.lists.push(chain);
+    const chain = walkChain(isa, name, head, inPage, pageCalled);
+    for (const entry of chain.entries) {
+      const frame = frameOf(entry - Page.lru)!;
+      frame.lists = more(frame.lists, chain);
+    }
     return chain;
   };
   const byHead = new Map<Addr, Chain>();
@@ -326,8 +379,8 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
     entries,
     entryAt(mm, address) {
       const thing = mms.at(mm);
-      const table = thing && lowest.get(slot(thing, address));
-      return table === undefined ? 0 : table + ((address % span) >>> PAGE_SHIFT) * entryBytes(spec);
+      const table = (thing && lowest.get(thing)?.[Math.floor(address / span)]) ?? 0;
+      return table === 0 ? 0 : table + ((address % span) >>> PAGE_SHIFT) * stride;
     },
     tables,
     wild,
@@ -348,6 +401,12 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
     },
     mmlist,
   };
+}
+
+/** The free list that a page is on. */
+export function freeListOf({ pageLists: { free } }: Census, { lists }: Frame): Chain | undefined {
+  for (const each of lists) if (free.includes(each)) return each;
+  return undefined;
 }
 
 /** Whether entries that map a page count: not those of the zero page, not those of a reserved one. */

@@ -2,6 +2,8 @@
 import type { Addr, Isa } from '../../arch/index.ts';
 import { LIST_POISON_NEXT, LIST_POISON_PREV } from '../../memory/index.ts';
 
+const NONE: readonly Addr[] = [];
+
 /** A list, walked. */
 export interface Chain {
   /** As in `zone.active_list`. */
@@ -25,6 +27,9 @@ export function walkChain(
   within: (entry: Addr) => boolean,
   called: (entry: Addr) => string,
 ): Chain {
+  const unused = isa.read(head) === 0 && isa.read(head + 4) === 0;
+  if (unused || (isa.read(head) === head && isa.read(head + 4) === head))
+    return { name, head, entries: NONE, wrong: undefined };
   const entries: Addr[] = [];
   const call = (entry: Addr): string => {
     if (entry === head) return 'the head';
@@ -37,9 +42,8 @@ export function walkChain(
   let wrong: string | undefined;
   let before = head;
   let entry = isa.read(head);
-  const unused = entry === 0 && isa.read(head + 4) === 0;
   // Each entry points back to the one it was reached from, and none can do so for two: the walk ends.
-  while (!unused && wrong === undefined) {
+  while (wrong === undefined) {
     if (entry !== head && !within(entry)) wrong = `next of ${call(before)} is ${call(entry)}`;
     else if (isa.read(entry + 4) !== before)
       wrong = `next of ${call(before)} is ${call(entry)}, whose prev is ${call(isa.read(entry + 4))}`;

@@ -10,7 +10,7 @@ import { CpuArea, cpuArea } from '../../memory/index.ts';
 import { RcuCpu, rcuCpu } from '../../rcu/grace.ts';
 import { AddressSpace, AnonMm, AnonVma, Globals, Mm, PG, SwapInfo, Vma, Zone } from '../structs.ts';
 import type { Census } from './census.ts';
-import { first, type Oracle } from './oracle.ts';
+import { first, firstOf, type Oracle } from './oracle.ts';
 
 const PAGE_BITS = { locked: PG.locked.mask, waiters: PG.waiters.mask, maplock: PG.maplock.mask };
 const ANY_BIT = PG.locked.mask | PG.waiters.mask | PG.maplock.mask;
@@ -59,7 +59,7 @@ export const lockBalance: Oracle = {
     const { cpus, frames, vmas, read, called } = census;
     const word = heldWord(census);
     return (
-      first(Array.from({ length: cpus }).keys(), (cpu) => ofCpu(census, cpu)) ??
+      firstOf(cpus, (cpu) => ofCpu(census, cpu)) ??
       (word === 0 ? undefined : `${called(word)} is ${read(word)}: it is held`) ??
       first(frames, ({ name, flags }) => {
         if ((flags & ANY_BIT) === 0) return undefined;

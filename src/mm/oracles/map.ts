@@ -4,20 +4,22 @@
  * Which entries a page has comes from the page tables of all address spaces, read from end to end; what reverse mapping finds from the design at hand. A design that keeps the
  * entries themselves must not have others, either. An anonymous page of which the anon_vma has no vma that maps it is O-AV's.
  */
-import { type Census, counts, type Frame } from './census.ts';
+import { type Census, counts, type Entry, type Frame } from './census.ts';
 import { first, type Oracle } from './oracle.ts';
-import { isAnon, type Mappers, pointerOf } from './rmap.ts';
+import { isAnon, pointerOf } from './rmap.ts';
 
 const MAP = [() => 'no entry maps it', () => '1 entry maps it', (count: number) => `${count} entries map it`];
 const where = ({ entries }: Frame): string =>
   entries.length === 0 ? '' : `: ${entries.map((each) => each.name()).join(', ')}`;
 
-/** Whether none of the vmas that map an anonymous page is on the list of its anon_vma: what O-AV is about. */
-export function isLost(census: Census, frame: Frame, { exact }: Mappers): boolean {
+/** Whether none of the vmas that map an anonymous page is on the list of its anon_vma: what O-AV is about, unless the design at hand keeps the entries themselves. */
+export function isLost(census: Census, frame: Frame): boolean {
+  if (!isAnon(frame)) return false;
   const pointer = pointerOf(frame.mapping);
-  if (exact || !isAnon(frame) || census.anonMms.at(pointer)) return false;
+  if (census.anonMms.at(pointer)) return false;
   const known = census.familyOf(pointer);
-  return !frame.entries.some(({ vma }) => vma && known.includes(vma));
+  for (const { vma } of frame.entries) if (vma && known.includes(vma)) return false;
+  return true;
 }
 
 export const map: Oracle = {
@@ -31,8 +33,9 @@ export const map: Oracle = {
       if (maps !== entries.length)
         return `${name}._mapcount says ${maps}, and ${MAP[Math.min(entries.length, 2)]!(entries.length)}${where(frame)}`;
       const found = rmapOf(at, census);
-      if (entries.length > 0 && isLost(census, frame, found)) return undefined;
-      const missed = entries.find((entry) => !found.entries.includes(entry.at));
+      let missed: Entry | undefined;
+      for (const entry of entries) if (!found.entries.includes(entry.at)) missed ??= entry;
+      if (missed && !found.exact && isLost(census, frame)) return undefined;
       if (missed) return `${name} is mapped at ${missed.name()}, and reverse mapping does not find it there`;
       if (!found.exact) return undefined;
       const other = found.entries.find((entry) => entry !== 0 && !entries.some((each) => each.at === entry));

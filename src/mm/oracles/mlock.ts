@@ -16,8 +16,11 @@ import { first, type Oracle, times } from './oracle.ts';
 const PLACE = PG.lru.mask | PG.unevictable.mask;
 
 /** VM_LOCKED vmas that map a page. */
-const lockers = ({ read }: Census, { entries }: Frame): number =>
-  entries.filter(({ vma }) => vma && (read(vma.at + Vma.vm_flags) & VM.LOCKED) !== 0).length;
+function lockers({ read }: Census, { entries }: Frame): number {
+  let count = 0;
+  for (const { vma } of entries) if (vma && (read(vma.at + Vma.vm_flags) & VM.LOCKED) !== 0) count += 1;
+  return count;
+}
 
 /** How often a page is counted as locked; undefined: it is not counted. */
 function counted({ read }: Census, { at, flags, lists, batched, refs }: Frame): number | undefined {
@@ -40,8 +43,8 @@ export const mlock: Oracle = {
     return (
       first(frames, (frame) => {
         const count = counted(census, frame);
-        const vmas = lockers(census, frame);
         if (count === undefined || (isolated > 0 && (frame.flags & PLACE) === 0)) return undefined;
+        const vmas = lockers(census, frame);
         return count < 0 || count > vmas
           ? `${frame.name} is counted ${times(count, 'time')}, and ${times(vmas, 'VM_LOCKED vma')} ${vmas === 1 ? 'maps' : 'map'} it`
           : undefined;

@@ -51,12 +51,37 @@ export interface Oracle {
 }
 
 /** The first sentence that `judge` has about one of them. */
-export function first<T>(all: Iterable<T>, judge: (each: T) => string | undefined): string | undefined {
-  for (const each of all) {
-    const wrong = judge(each);
+export function first<T>(
+  all: readonly T[],
+  judge: (each: T, at: number) => string | undefined,
+): string | undefined {
+  for (let at = 0; at < all.length; at += 1) {
+    const wrong = judge(all[at]!, at);
     if (wrong !== undefined) return wrong;
   }
   return undefined;
+}
+
+/** The first sentence that `judge` has about one of so many numbers, from 0. */
+export function firstOf(count: number, judge: (at: number) => string | undefined): string | undefined {
+  for (let at = 0; at < count; at += 1) {
+    const wrong = judge(at);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
+
+/** Finds out something of a census once, however many laws ask. */
+export function once<T>(find: (census: Census) => T): (census: Census) => T {
+  const known = new WeakMap<Census, { readonly found: T }>();
+  return (census) => {
+    let answer = known.get(census);
+    if (answer === undefined) {
+      answer = { found: find(census) };
+      known.set(census, answer);
+    }
+    return answer.found;
+  };
 }
 
 /** `1 reference`, `2 references`. */

@@ -25,12 +25,13 @@ export const pageTable: Oracle = {
           ? `${name} is a page table, and no entry leads to it`
           : undefined,
       ) ??
-      first(entries, ({ name, at, pte, torn, present, page }) => {
-        if (torn) return `the entry for ${name()}, ${called(at)}, has words from different stores`;
+      first(entries, (entry) => {
+        const { at, pte, torn, present, page } = entry;
+        if (torn) return `the entry for ${entry.name()}, ${called(at)}, has words from different stores`;
         if (present && !page)
-          return `the entry for ${name()} is 0x${pte.toString(16)}, which leads to no frame`;
+          return `the entry for ${entry.name()} is 0x${pte.toString(16)}, which leads to no frame`;
         return page && (page.flags & PG.table.mask) !== 0
-          ? `${name()} maps ${page.name}, a page table`
+          ? `${entry.name()} maps ${page.name}, a page table`
           : undefined;
       })
     );

@@ -11,32 +11,41 @@ import type { Addr } from '../../arch/index.ts';
 import { PAGE_SHIFT } from '../pte.ts';
 import { Payload } from '../structs.ts';
 import { FRAME_BYTES } from '../world.ts';
-import type { Census } from './census.ts';
+import type { Census, Entry } from './census.ts';
 import type { Ledger, Written } from './ledger.ts';
-import { first, type Oracle } from './oracle.ts';
+import { type Oracle, once } from './oracle.ts';
 
 /** Where the content of a place lies. */
 interface Content {
   /** Undefined: nowhere. */
   readonly at: Addr | undefined;
   /** In words: the place, and what has it. */
-  readonly place: string;
-  readonly by: string;
+  readonly place: () => string;
+  readonly by: () => string;
 }
+
+const entriesOf = once(({ entries }): ReadonlyMap<Addr, Entry> => {
+  const byWord = new Map<Addr, Entry>();
+  for (const entry of entries) byWord.set(entry.at, entry);
+  return byWord;
+});
 
 const contentOf = ({ world }: Census, pfn: number): Addr => world.frames + FRAME_BYTES * pfn;
 
 function ofAddressSpace(census: Census, mm: string, owner: Addr, page: number): Content {
-  const { read, entries, world, frameOf } = census;
+  const { read, entryAt, world, frameOf } = census;
   const address = page << PAGE_SHIFT;
-  const place = `0x${address.toString(16)} of ${mm}`;
-  const entry = entries.find((each) => each.mm.at === owner && each.address === address);
-  if (entry?.page) return { at: contentOf(census, entry.page.pfn), place, by: entry.page.name };
-  if (!entry || entry.swap === 0) return { at: undefined, place, by: 'nothing' };
-  const cached = frameOf(read(world.swapCache + 4 * (entry.swap - 1)));
+  const place = (): string => `0x${address.toString(16)} of ${mm}`;
+  const there = entriesOf(census).get(entryAt(owner, address));
+  // A table that is reached twice is walked once, so it is the other one's.
+  const entry = there?.mm.at === owner && there.address === address ? there : undefined;
+  if (entry?.page) return { at: contentOf(census, entry.page.pfn), place, by: () => entry.page!.name };
+  if (!entry || entry.swap === 0) return { at: undefined, place, by: () => 'nothing' };
+  const slot = entry.swap;
+  const cached = frameOf(read(world.swapCache + 4 * (slot - 1)));
   if (cached && cached.pfn !== 0)
-    return { at: contentOf(census, cached.pfn), place, by: `${cached.name}, swap entry ${entry.swap}` };
-  return { at: world.swapDisk + FRAME_BYTES * (entry.swap - 1), place, by: `swap entry ${entry.swap}` };
+    return { at: contentOf(census, cached.pfn), place, by: () => `${cached.name}, swap entry ${slot}` };
+  return { at: world.swapDisk + FRAME_BYTES * (slot - 1), place, by: () => `swap entry ${slot}` };
 }
 
 /** Where a read would find what was written; undefined: its owner is gone. */
@@ -49,42 +58,61 @@ function locate(census: Census, { owner, page, generation }: Written): Content |
     if (file.generation !== generation) return undefined;
     const number = file.index * spec.filePages + page;
     const frame = frameOf(read(world.pageTrees + 4 * number));
-    const place = `page ${page} of ${file.name}`;
+    const place = (): string => `page ${page} of ${file.name}`;
     return frame && frame.pfn !== 0
-      ? { at: contentOf(census, frame.pfn), place, by: frame.name }
-      : { at: world.fileDisk + FRAME_BYTES * number, place, by: 'the disk' };
+      ? { at: contentOf(census, frame.pfn), place, by: () => frame.name }
+      : { at: world.fileDisk + FRAME_BYTES * number, place, by: () => 'the disk' };
   }
   const frame = frameOf(owner);
-  return frame && { at: contentOf(census, frame.pfn), place: frame.name, by: 'a device' };
+  return frame && { at: contentOf(census, frame.pfn), place: () => frame.name, by: () => 'a device' };
 }
 
-/** What is wrong with a place: that another's write stands there, or no longer this one. */
-function judge(census: Census, written: Written): { tag?: string; lost?: string } {
+/** What is wrong with places: that another's write stands there, or no longer this one. */
+interface Wrong {
+  tag?: string;
+  lost?: string;
+}
+
+/** Judges a place, of which nothing else is known to be wrong so far. */
+function judge(census: Census, written: Written, wrong: Wrong): void {
   const content = locate(census, written);
-  if (!content) return {};
+  if (!content) return;
   const { by, version, most } = written;
-  const wrote = `write ${version} of ${by} to ${content.place}`;
-  if (content.at === undefined)
-    return version === 0 ? {} : { lost: `${wrote} is lost: nothing is mapped there` };
-  const [owner, there] = [census.read(content.at + Payload.owner), census.read(content.at + Payload.version)];
+  const wrote = (): string => `write ${version} of ${by} to ${content.place()}`;
+  if (content.at === undefined) {
+    if (version !== 0) wrong.lost ??= `${wrote()} is lost: nothing is mapped there`;
+    return;
+  }
+  const owner = census.read(content.at + Payload.owner);
+  const there = census.read(content.at + Payload.version);
   const none = owner === 0 && there === 0;
   if (owner !== by && !none)
-    return { tag: `${content.place} is ${content.by} with write ${there} of ${owner}, not of ${by}` };
-  if (none ? version === 0 : there >= version && there <= most) return {};
-  return { lost: `${wrote} is lost: ${content.by} has ${none ? 'none' : `write ${there}`}` };
+    wrong.tag ??= `${content.place()} is ${content.by()} with write ${there} of ${owner}, not of ${by}`;
+  else if (none ? version !== 0 : there < version || there > most)
+    wrong.lost ??= `${wrote()} is lost: ${content.by()} has ${none ? 'none' : `write ${there}`}`;
 }
 
-const each = (census: Census, ledger: Ledger | undefined, kind: 'tag' | 'lost'): string | undefined =>
-  first(ledger?.all() ?? [], (written) => judge(census, written)[kind]);
+const wrongIn = once(() => new Map<Ledger, Wrong>());
+
+/** What both laws have to say, found out by whoever asks first. */
+function wrongs(census: Census, ledger: Ledger | undefined): Wrong {
+  if (!ledger) return {};
+  const known = wrongIn(census).get(ledger);
+  if (known) return known;
+  const wrong: Wrong = {};
+  for (const written of ledger.all()) judge(census, written, wrong);
+  wrongIn(census).set(ledger, wrong);
+  return wrong;
+}
 
 export const tag: Oracle = {
   name: 'O-TAG',
   says: 'a place holds nobody else’s write',
-  check: (census, { ledger }) => each(census, ledger, 'tag'),
+  check: (census, { ledger }) => wrongs(census, ledger).tag,
 };
 
 export const lost: Oracle = {
   name: 'O-LOST',
   says: 'a place holds the last write to it that was acknowledged',
-  check: (census, { ledger }) => each(census, ledger, 'lost'),
+  check: (census, { ledger }) => wrongs(census, ledger).lost,
 };

@@ -31,24 +31,24 @@ export interface Owed {
 
 const owed = (parts: Parts): Owed => ({ refs: sum(parts), made: () => words(parts) });
 
+const mappingsOf = (frame: Frame): number => (counts(frame) ? frame.entries.length : 0);
+const tablesIn = ({ flags, walked }: Frame): number => ((flags & PG.table.mask) !== 0 || walked ? 1 : 0);
+
 /** The references that a page should have. */
-export function owedTo(frame: Frame, { held }: Pick<Asked, 'held'>): Owed {
-  const { entries, caches, batched, walked, flags, at } = frame;
-  const maps = counts(frame) ? entries.length : 0;
-  const table = (flags & PG.table.mask) !== 0 || walked ? 1 : 0;
-  const holders = held.get(at) ?? 0;
-  return {
-    refs: maps + caches.length + batched + table + holders,
-    made: () =>
-      words([
-        [maps, 'mapping'],
-        [caches.length, 'cache'],
-        [batched, 'batch'],
-        [table, 'table'],
-        [holders, 'holder'],
-      ]),
-  };
+export function refsOwed(frame: Frame, { held }: Pick<Asked, 'held'>): number {
+  const holders = held.size === 0 ? 0 : (held.get(frame.at) ?? 0);
+  return mappingsOf(frame) + frame.caches.length + frame.batched + tablesIn(frame) + holders;
 }
+
+/** Who has them. */
+export const madeOf = (frame: Frame, { held }: Pick<Asked, 'held'>): string =>
+  words([
+    [mappingsOf(frame), 'mapping'],
+    [frame.caches.length, 'cache'],
+    [frame.batched, 'batch'],
+    [tablesIn(frame), 'table'],
+    [held.get(frame.at) ?? 0, 'holder'],
+  ]);
 
 /** The references that an anon_vma should have; undefined while its list is damaged. */
 export function owedToAnonVma(

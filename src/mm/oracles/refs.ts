@@ -4,25 +4,26 @@
  * What nobody refers to at all, and is not free, is a leak and O-LEAK's. The entries of reserved pages hold no references, so theirs are not judged.
  */
 import { AnonMm, AnonVma } from '../structs.ts';
-import { counts } from './census.ts';
+import { counts, freeListOf } from './census.ts';
 import { first, type Oracle, times } from './oracle.ts';
-import { owedTo, owedToAnonMm, owedToAnonVma } from './references.ts';
+import { madeOf, owedToAnonMm, owedToAnonVma, refsOwed } from './references.ts';
 
 export const refs: Oracle = {
   name: 'O-REF',
   says: 'the reference count of a page, anon_vma or anonmm is the number of those who refer to it',
   check(census, asked) {
-    const { frames, pageLists, anonVmas, anonMms, read } = census;
+    const { frames, anonVmas, anonMms, read } = census;
     return (
       first(frames, (frame) => {
         if (frame.untouched || !counts(frame)) return undefined;
-        const { name, lists } = frame;
-        const owed = owedTo(frame, asked);
-        const free = lists.find((each) => pageLists.free.includes(each));
-        if (frame.refs === owed.refs || (owed.refs === 0 && !free)) return undefined;
-        return free && owed.refs === 0
+        const { name } = frame;
+        const owed = refsOwed(frame, asked);
+        if (frame.refs === owed) return undefined;
+        const free = freeListOf(census, frame);
+        if (owed === 0 && !free) return undefined;
+        return free && owed === 0
           ? `${name} is on ${free.name()} with ${times(frame.refs, 'reference')}`
-          : `${name}._refcount is ${frame.refs}, and ${owed.refs} is right: ${owed.made()}`;
+          : `${name}._refcount is ${frame.refs}, and ${owed} is right: ${madeOf(frame, asked)}`;
       }) ??
       first(anonVmas.live, (anonVma) => {
         const owed = owedToAnonVma(census, anonVma, asked);

@@ -22,6 +22,7 @@ import {
   Vma,
 } from '../structs.ts';
 import type { Census, Frame } from './census.ts';
+import { once } from './oracle.ts';
 import type { Thing } from './things.ts';
 
 /** What a design finds of a page. */
@@ -45,9 +46,18 @@ export interface RmapDesigns {
 export const pointerOf = (mapping: number): Addr => mapping & ~MAPPING_FLAGS;
 export const isAnon = ({ mapping }: Frame): boolean => (mapping & MAPPING_FLAGS) === MAPPING_ANON;
 
+const treesOf = once(() => new Map<Addr, readonly Thing[]>());
+
 /** Vmas in the tree of a file, in no order; a node that is none, or was met before, is not followed. */
-export function vmasInTree(census: Census, mapping: Addr): Thing[] {
-  const { read, vmas } = census;
+function vmasInTree(census: Census, mapping: Addr): readonly Thing[] {
+  const known = treesOf(census).get(mapping);
+  if (known) return known;
+  const found = walkFile(census, mapping);
+  treesOf(census).set(mapping, found);
+  return found;
+}
+
+function walkFile({ read, vmas }: Census, mapping: Addr): readonly Thing[] {
   const found = new Set<Thing>();
   const below = (node: Addr): void => {
     const vma = node === 0 ? undefined : vmas.at(node - Vma.shared);
@@ -69,7 +79,12 @@ function entryIn({ read, entryAt }: Census, vma: Thing, index: number): Addr {
 }
 
 function byAnonVma(census: Census, { mapping, index }: Frame): Addr[] {
-  return census.familyOf(pointerOf(mapping)).map((vma) => entryIn(census, vma, index));
+  const found: Addr[] = [];
+  for (const vma of census.familyOf(pointerOf(mapping))) {
+    const at = entryIn(census, vma, index);
+    if (at !== 0) found.push(at);
+  }
+  return found;
 }
 
 function byAnonMm({ read, anonMms, entryAt }: Census, { mapping, index }: Frame): Addr[] {

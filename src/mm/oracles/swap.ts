@@ -5,7 +5,7 @@
  */
 import { PG, SWP_WRITEOK, SwapInfo } from '../structs.ts';
 import type { Census } from './census.ts';
-import { first, type Oracle } from './oracle.ts';
+import { first, firstOf, type Oracle } from './oracle.ts';
 
 /** Whether slots of the device are given out. */
 export const isOn = ({ read, world }: Census): boolean =>
@@ -23,7 +23,7 @@ export const swap: Oracle = {
     for (const { swap: entry } of entries) if (entry > 0) holders[entry]! += 1;
     let inUse = 0;
     let cached = 0;
-    const slot = (_: unknown, at: number): string | undefined => {
+    const slot = (at: number): string | undefined => {
       const page = read(world.swapCache + 4 * at);
       const counted = read(world.swapMap + 4 * at);
       if (counted !== 0) inUse += 1;
@@ -39,7 +39,7 @@ export const swap: Oracle = {
     const swapped = (count: number, name: string, right: number): string | undefined =>
       count === right ? undefined : `swap_info_struct.${name} is ${count}, and ${right} is right`;
     return (
-      first(Array.from({ length: spec.swapPages }, slot), (wrong) => wrong) ??
+      firstOf(spec.swapPages, slot) ??
       first(frames, ({ name, flags, caches, private: entry }) => {
         if ((flags & PG.swapcache.mask) === 0) return undefined;
         const place = caches.find(({ file }) => file === undefined);

@@ -4,7 +4,7 @@
  * swapoff walks the address spaces on `init_mmlist`: one that holds an entry and is not there is passed over.
  */
 import { Mm } from '../structs.ts';
-import { first, type Oracle } from './oracle.ts';
+import { firstOf, type Oracle } from './oracle.ts';
 import { isOn } from './swap.ts';
 
 export const swapoff: Oracle = {
@@ -22,7 +22,7 @@ export const swapoff: Oracle = {
       );
     }
     if (holds[0]) return `${holds[0].name()} holds swap entry ${holds[0].swap} of a device that is gone`;
-    return first(Array.from({ length: spec.swapPages }).keys(), (at) => {
+    return firstOf(spec.swapPages, (at) => {
       const page = read(world.swapCache + 4 * at);
       if (page !== 0) return `the swap cache has ${frameOf(page)?.name ?? 'a page'} of a device that is gone`;
       const counted = read(world.swapMap + 4 * at);

@@ -30,7 +30,7 @@ export interface RawEntry {
 /** What a walk finds. */
 export interface TableVisit {
   table(table: Table): void;
-  entry(entry: RawEntry): void;
+  entry(at: Addr, address: number, pte: number, torn: boolean): void;
   /** @param where the entry that is damaged @param points what it holds */
   wild(where: Addr, points: number): void;
 }
@@ -64,7 +64,7 @@ export function walkTables(
     for (let at = table, page = address; at < table + FRAME_BYTES; at += step, page += 1 << PAGE_SHIFT) {
       const pte = isa.read(at);
       const torn = step === 8 && isa.read(at + 4) !== pte >>> PTE_SHIFT;
-      if (pte !== 0 || torn) visit.entry({ at, address: page, pte, torn });
+      if (pte !== 0 || torn) visit.entry(at, page, pte, torn);
     }
   }
 

@@ -26,9 +26,14 @@ export interface Things {
   readonly live: readonly Thing[];
   /** The object that begins at an address, free or not; undefined when none does. */
   at(addr: Addr): Thing | undefined;
+  /** The object that an address lies in, free or not; undefined when none does. */
+  holding(addr: Addr): Thing | undefined;
   /** An address in words: the object's name, `NULL`, or the number. */
   called(addr: Addr): string;
 }
+
+/** Things as they were read last, by kind and number. A thing never changes, so one that reads the same is the same: most of them are, from census to census. */
+const read = new Map<string, (Thing | undefined)[]>();
 
 const known = new Map<string, string[]>();
 
@@ -52,18 +57,34 @@ export function readThings(isa: Pick<Isa, 'read'>, slab: Addr, end: Addr, layout
   const objects = stated > 0 && stated <= room ? stated : 0;
   const [name, tag] = [nameOf(layout), tagOf(layout) | 0];
   const names = labels(`${name}#`, objects);
-  const slots = Array.from({ length: objects }, (_, index): Thing | undefined => {
+  const before = read.get(name) ?? [];
+  read.set(name, before);
+  const slots: (Thing | undefined)[] = [];
+  const all: Thing[] = [];
+  const live: Thing[] = [];
+  for (let index = 0; index < objects; index += 1) {
     const at = first + index * stride;
     const header = at + stride - SLAB_HEADER_BYTES;
+    if (isa.read(header + SlabHeader.kind) !== tag) {
+      slots.push(undefined);
+      continue;
+    }
     const generation = isa.read(header + SlabHeader.state);
-    if (isa.read(header + SlabHeader.kind) !== tag) return undefined;
-    return { at, index, name: names[index]!, live: (generation & 1) === 1, generation };
-  });
-  const all = slots.filter((each) => each !== undefined);
+    let thing = before[index];
+    if (thing?.at !== at || thing.generation !== generation) {
+      thing = { at, index, name: names[index]!, live: (generation & 1) === 1, generation };
+      before[index] = thing;
+    }
+    slots.push(thing);
+    all.push(thing);
+    if (thing.live) live.push(thing);
+  }
   const at = (addr: Addr): Thing | undefined => {
     const index = (addr - first) / stride;
     // An index that is no whole number would be looked up as a name.
     return index >= 0 && index < objects && (index | 0) === index ? slots[index] : undefined;
   };
-  return { all, live: all.filter((each) => each.live), at, called: (addr) => at(addr)?.name ?? hex(addr) };
+  const holding = (addr: Addr): Thing | undefined =>
+    addr >= first && addr < first + objects * stride ? slots[Math.floor((addr - first) / stride)] : undefined;
+  return { all, live, at, holding, called: (addr) => at(addr)?.name ?? hex(addr) };
 }

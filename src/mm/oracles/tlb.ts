@@ -4,7 +4,7 @@ import { sizeOf } from '../../memory/index.ts';
 import { PAGE_MASK, pteNumber, pteUsable, pteWrite } from '../pte.ts';
 import { Mm, MmCpu, TLB_ENTRIES, TlbEntry } from '../structs.ts';
 import type { Census } from './census.ts';
-import { first, type Oracle } from './oracle.ts';
+import { firstOf, type Oracle } from './oracle.ts';
 
 function translation({ read, mms, entryAt, world }: Census, cpu: number, slot: number): string | undefined {
   const at = world.perCpu + cpu * world.perCpuStride + MmCpu.tlb + slot * sizeOf(TlbEntry);
@@ -27,7 +27,7 @@ export const tlb: Oracle = {
   name: 'O-TLB',
   says: 'no CPU has a translation that the page tables do not allow',
   check: (census) =>
-    first(Array.from({ length: census.cpus * TLB_ENTRIES }).keys(), (at) =>
+    firstOf(census.cpus * TLB_ENTRIES, (at) =>
       translation(census, Math.floor(at / TLB_ENTRIES), at % TLB_ENTRIES),
     ),
 };

@@ -1,6 +1,8 @@
 /** Red-black trees as an oracle walks them: each node is reached from the one that its `rb_parent` names, so the walk ends in a damaged tree, too. */
 import type { Addr } from '../../arch/index.ts';
 import { RbNode } from '../structs.ts';
+import type { Census } from './census.ts';
+import { once } from './oracle.ts';
 import { hex, type Thing, type Things } from './things.ts';
 
 /** A tree, walked. */
@@ -13,13 +15,25 @@ export interface Tree {
 
 const RED = 0;
 
+const walkedTrees = once(() => new Map<Addr, Tree>());
+
+/** The tree of a census: each is walked once. Arguments as of {@link walkTree} */
+export function treeOf(census: Census, root: Addr, of: Things, node: Addr): Tree {
+  const walked = walkedTrees(census);
+  const before = walked.get(root);
+  if (before) return before;
+  const tree = walkTree(census.read, root, of, node);
+  walked.set(root, tree);
+  return tree;
+}
+
 /**
  * Walks a tree.
  * @param root the word that points to the topmost node
  * @param of the objects that its nodes are embedded in
  * @param node where in them
  */
-export function walkTree(read: (addr: Addr) => number, root: Addr, of: Things, node: Addr): Tree {
+function walkTree(read: (addr: Addr) => number, root: Addr, of: Things, node: Addr): Tree {
   const inOrder: Thing[] = [];
   const seen = new Set<Addr>();
   let wrong: string | undefined;

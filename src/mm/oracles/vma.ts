@@ -11,7 +11,7 @@ import { AddressSpace, Mm, RbNode, VM, Vma } from '../structs.ts';
 import type { Census, Entry } from './census.ts';
 import { first, type Oracle } from './oracle.ts';
 import type { Thing } from './things.ts';
-import { walkTree } from './tree.ts';
+import { treeOf } from './tree.ts';
 
 /** The list of an address space, up to where something is wrong with it. */
 function walkList({ read, vmas }: Census, mm: Thing): { list: Thing[]; wrong: string | undefined } {
@@ -48,7 +48,7 @@ function addressSpace(census: Census, mm: Thing): string | undefined {
   const { read, vmas } = census;
   const { list, wrong } = walkList(census, mm);
   if (wrong !== undefined) return wrong;
-  const tree = walkTree(read, mm.at + Mm.mm_rb, vmas, Vma.vm_rb);
+  const tree = treeOf(census, mm.at + Mm.mm_rb, vmas, Vma.vm_rb);
   if (tree.wrong !== undefined) return `the tree of ${mm.name}: ${tree.wrong}`;
   const most = Math.max(list.length, tree.inOrder.length);
   for (let at = 0; at < most; at += 1)
@@ -65,7 +65,7 @@ function addressSpace(census: Census, mm: Thing): string | undefined {
 
 function tree(census: Census, file: Thing): string | undefined {
   const { read, vmas } = census;
-  const { inOrder, wrong } = walkTree(read, file.at + AddressSpace.i_mmap, vmas, Vma.shared);
+  const { inOrder, wrong } = treeOf(census, file.at + AddressSpace.i_mmap, vmas, Vma.shared);
   if (wrong !== undefined) return `the tree of ${file.name}: ${wrong}`;
   const lastOf = ({ at }: Thing): number =>
     read(at + Vma.vm_pgoff) + ((read(at + Vma.vm_end) - read(at + Vma.vm_start)) >>> PAGE_SHIFT) - 1;
@@ -74,7 +74,7 @@ function tree(census: Census, file: Thing): string | undefined {
       .map((side) => read(at + Vma.shared + side))
       .filter((node) => node !== 0)
       .map((node) => read(node - Vma.shared + Vma.shared_last));
-  return first(inOrder.entries(), ([place, vma]) => {
+  return first(inOrder, (vma, place) => {
     const { at, name, live } = vma;
     if (!live) return `${file.name} has ${name} in its tree, which is free`;
     if (read(at + Vma.vm_file) !== file.at || (read(at + Vma.vm_flags) & VM.NONLINEAR) !== 0)
@@ -92,7 +92,7 @@ function tree(census: Census, file: Thing): string | undefined {
 function filed(census: Census): string | undefined {
   const { read, vmas, files, listAt } = census;
   const trees = new Map(
-    files.live.map(({ at }) => [at, walkTree(read, at + AddressSpace.i_mmap, vmas, Vma.shared).inOrder]),
+    files.live.map(({ at }) => [at, treeOf(census, at + AddressSpace.i_mmap, vmas, Vma.shared).inOrder]),
   );
   return first(vmas.live, (vma) => {
     const file = read(vma.at + Vma.vm_file);
@@ -107,11 +107,12 @@ function filed(census: Census): string | undefined {
   });
 }
 
-function rights(census: Census, { name, pte, vma, present }: Entry): string | undefined {
-  if (!vma) return `there is an entry for ${name()}, and no vma there`;
+function rights(census: Census, entry: Entry): string | undefined {
+  const { pte, vma, present } = entry;
+  if (!vma) return `there is an entry for ${entry.name()}, and no vma there`;
   const writable = (census.read(vma.at + Vma.vm_flags) & VM.WRITE) !== 0;
   return present && pteWrite(pte) && !writable
-    ? `the entry for ${name()} allows to write, and ${vma.name} does not`
+    ? `the entry for ${entry.name()} allows to write, and ${vma.name} does not`
     : undefined;
 }
 
