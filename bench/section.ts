@@ -36,7 +36,7 @@ export interface Budget {
   readonly hunted: { readonly seeds: number; readonly replays: number; readonly mutants: boolean };
   /**
    * Blocks of each task; windows of CPUs that run together, in ms; how often each regime is measured, and with
-   * how many CPUs.
+   * how many CPUs; percentages of pages that are mlocked.
    */
   readonly mm: {
     readonly rounds: number;
@@ -44,6 +44,7 @@ export interface Budget {
     readonly window: number;
     readonly sweeps: number;
     readonly cpus: readonly number[];
+    readonly shares: readonly number[];
   };
   /** Whether the self-test also runs with every oracle off. */
   readonly selftest: { readonly control: boolean };

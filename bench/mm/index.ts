@@ -25,6 +25,17 @@ export const BENCHED_REGIMES = ['L', 'N03', 'A4', 'HU', 'AM', 'vma-ptl'] as cons
 /** The same loops by system calls of the machine, two cores of a Xeon at 2.5 GHz: printed beside, and not measured here. */
 const NATIVE = { scale: '2.07 ×', alone: '2,176 ns', mapper: '4,118 ns' } as const;
 
+/** The names of all rows. */
+export const MM_ROWS: readonly string[] = [
+  'fault',
+  'faults apart',
+  'faults against a mapper',
+  ...Object.keys(ANON_VMA_FORMS).map((form) => `page_lock_anon_vma: ${form}`),
+  ...Object.keys(RMAP_DESIGNS).map((design) => `rmap: ${design}`),
+  ...Object.keys(MLOCK_DESIGNS).map((design) => `mlock: ${design}`),
+  ...BENCHED_REGIMES.map((regime) => `regime: ${regime}`),
+];
+
 function row(name: string, figures: Figures, problem?: string): Row {
   return {
     name,
@@ -196,7 +207,7 @@ async function rmap(around: Surroundings): Promise<Printed> {
     fixed(figures['accesses in rmap by pte_chain'], 2),
   ]);
   const text = [
-    'fork and exit of 48 anonymous pages and 48 of a file, four vmas each. In rmap: more than a kernel takes whose reverse mapping counts entries and records nothing.',
+    'fork and exit of six vmas of 24 pages, two anonymous and four of a file. In rmap: more than a kernel takes whose reverse mapping counts entries and records nothing.',
     columns(
       ['design', 'ns', 'accesses', 'ns in rmap', 'accesses in rmap', 'time by pte_chain', 'accesses by it'],
       lines,
@@ -210,9 +221,9 @@ async function mlock(around: Surroundings): Promise<Printed> {
   const taken = await tasks(
     around,
     'mlock',
-    designs.map((design) => ({ task: 'scan', design })),
+    designs.map((design) => ({ task: 'scan', design, shares: around.budget.mm.shares })),
   );
-  const shares = Object.keys(taken[0]?.counted ?? {});
+  const { shares } = around.budget.mm;
   const rows = designs.map((design, at) => {
     const figures: Figures = {};
     for (const share of shares) {

@@ -28,7 +28,7 @@ export type TaskOf =
   | { readonly task: 'fault' }
   | { readonly task: 'page-lock'; readonly form: AnonVmaFormName }
   | { readonly task: 'fork'; readonly design: RmapName }
-  | { readonly task: 'scan'; readonly design: MlockName };
+  | { readonly task: 'scan'; readonly design: MlockName; readonly shares: readonly number[] };
 
 /** A task. What it measures is by case: one, or several on the same model. */
 export interface Task {
@@ -52,7 +52,7 @@ export const TASK_SPEC: MmSpec = mmSpec({
   chains: 256,
   pteChains: 2048,
   files: 2,
-  filePages: 64,
+  filePages: 96,
   swapPages: 1024,
   pcp: 16,
 });
@@ -123,7 +123,8 @@ function faultTask(k: Kernel): Task {
   };
 }
 
-const LOCKS = 4000;
+/** Rounds of a block. */
+const LOCKS = 1000;
 
 function pageLockTask(k: Kernel): Task {
   const mm = spaceWith(k);
@@ -192,29 +193,33 @@ function noRmap(k: Kernel, original: (k: Kernel) => Rmap): Rmap {
   };
 }
 
-/** Anonymous pages, and pages of the file, of the address space that forks. */
-const FORKED = 48;
-const VMAS = 4;
+/** Forks of a block. */
+const FORKS = 8;
+/** What forks has the make of a shell: two anonymous vmas, four of a file, all of whose pages are present. */
+const ANON_VMAS = 2;
+const FILE_VMAS = 4;
+const PAGES_EACH = 24;
 
 function forkTask(k: Kernel): Task {
   const mm = spaceWith(k);
-  const file = k.pageCache.create(FORKED);
-  const each = FORKED / VMAS;
-  for (let at = 0; at < VMAS; at += 1) {
+  const file = k.pageCache.create(FILE_VMAS * PAGES_EACH);
+  for (let at = 0; at < ANON_VMAS + FILE_VMAS; at += 1) {
     // Apart, so that they stay vmas of their own.
-    map(k, mm, at * 2 * each, each);
-    map(k, mm, 256 + at * 2 * each, each, { file, pgoff: at * each });
-    touch(k, mm, at * 2 * each, each, true);
-    touch(k, mm, 256 + at * 2 * each, each, false);
+    const first = 2 * at * PAGES_EACH;
+    const ofFile = at < ANON_VMAS ? undefined : { file, pgoff: (at - ANON_VMAS) * PAGES_EACH };
+    map(k, mm, first, PAGES_EACH, ofFile);
+    touch(k, mm, first, PAGES_EACH, ofFile === undefined);
   }
   return {
     cases: ['fork and exit'],
     before() {},
     block() {
-      const child = k.mms.fork(mm);
-      if (child === 0) throw new Error('no memory to fork');
-      k.mms.put(child);
-      return 1;
+      for (let left = FORKS; left > 0; left -= 1) {
+        const child = k.mms.fork(mm);
+        if (child === 0) throw new Error('no memory to fork');
+        k.mms.put(child);
+      }
+      return FORKS;
     },
     after() {},
   };
@@ -222,17 +227,17 @@ function forkTask(k: Kernel): Task {
 
 /** Pages that are scanned for, of which some are mlocked. */
 const SCANNED = 320;
+/** Pages that a block reclaims. */
 const WANTED = 24;
-const SHARES = [0, 30, 60, 90] as const;
 const RUN = 10;
 
 /**
  * The mlocked pages are spread over the list: of each run of ten as many as the share says. Each block begins with a new model: there are designs that lose pages.
  */
-function scanTask(k: Kernel, wipe: () => void): Task {
+function scanTask(k: Kernel, shares: readonly number[], wipe: () => void): Task {
   const locked = (share: number): number => (share * RUN) / 100;
   return {
-    cases: SHARES.map(String),
+    cases: shares.map(String),
     before(share) {
       wipe();
       const mm = spaceWith(k);
@@ -284,7 +289,7 @@ export function makeTask(
   }
   const { make } = MLOCK_DESIGNS[of.design];
   const k = kernel({ modules: { mlock: (made) => make(made) } });
-  return scanTask(k, () => {
+  return scanTask(k, of.shares, () => {
     words.fill(0, env.at >> 2, k.world.end >> 2);
     initModel(k, {}, env.cpus);
   });

@@ -2,18 +2,15 @@
 import * as assert from 'uvu/assert';
 import { bars } from '../../bench/bars.ts';
 import { QUICK } from '../../bench/index.ts';
-import { BENCHED_REGIMES, mm } from '../../bench/mm/index.ts';
-import { RMAP_DESIGNS } from '../../bench/mm/tasks.ts';
+import { MM_ROWS, mm } from '../../bench/mm/index.ts';
 import type { Row } from '../../bench/section.ts';
-import { MLOCK_DESIGNS } from '../../src/mm/mlock/index.ts';
-import { ANON_VMA_FORMS } from '../../src/mm/variants/page-lock-anon-vma/forms.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('mm bench');
 
 test('every row has its figures, and the counts are those of the algorithms', async () => {
   const { rows, text } = await mm({
-    budget: { ...QUICK, mm: { rounds: 1, warmup: 0, window: 2, sweeps: 1, cpus: [1] } },
+    budget: { ...QUICK, mm: { rounds: 1, warmup: 0, window: 2, sweeps: 1, cpus: [1], shares: [0, 90] } },
     peers: { available: false, reason: 'not asked for' },
     pin: [],
     cores: 2,
@@ -26,20 +23,11 @@ test('every row has its figures, and the counts are those of the algorithms', as
     [],
   );
   const byName = new Map<string, Row>(rows.map((row) => [row.name, row]));
-  const names = [
-    'fault',
-    'faults apart',
-    'faults against a mapper',
-    ...Object.keys(ANON_VMA_FORMS).map((form) => `page_lock_anon_vma: ${form}`),
-    ...Object.keys(RMAP_DESIGNS).map((design) => `rmap: ${design}`),
-    ...Object.keys(MLOCK_DESIGNS).map((design) => `mlock: ${design}`),
-    ...BENCHED_REGIMES.map((regime) => `regime: ${regime}`),
-  ];
-  assert.equal([...byName.keys()], names);
+  assert.equal([...byName.keys()], MM_ROWS);
   for (const { section, rows: about, figure } of bars)
     if (section === 'mm' && typeof about !== 'string')
       for (const name of about) assert.ok(byName.get(name)?.figures[figure], `${name}: ${figure}`);
-  for (const name of names) assert.ok(text.includes(name.split(': ').at(-1)!.split(' ')[0]!), name);
+  for (const name of MM_ROWS) assert.ok(text.includes(name.split(': ').at(-1)!.split(' ')[0]!), name);
 
   const value = (name: string, figure: string): number => byName.get(name)!.figures[figure]!.value;
   for (const form of ['refcount-test', 'page-mapped'])
