@@ -40,6 +40,9 @@ export interface Outcome {
 const uncontended = { section: 'uncontended', unit: '×' } as const;
 const contended = { section: 'contended', unit: '×' } as const;
 const oversubscribed = { section: 'oversubscribed' } as const;
+const mm = { section: 'mm' } as const;
+/** 13/13 of the series of 2010, and its repaired form. */
+const FAST_PATHS = ['page_lock_anon_vma: refcount-test', 'page_lock_anon_vma: page-mapped'];
 
 /** All bars. */
 export const bars: readonly Bar[] = [
@@ -273,6 +276,57 @@ export const bars: readonly Bar[] = [
       'mutex contended: races',
     ],
     most: 5,
+    unit: '×',
+  },
+  {
+    ...mm,
+    text: 'anonymous fault, accesses, median',
+    figure: 'accesses',
+    rows: ['fault'],
+    most: 80,
+    unit: '',
+  },
+  {
+    ...mm,
+    text: 'anonymous fault, accesses, mean',
+    figure: 'accesses, mean',
+    rows: ['fault'],
+    most: 80,
+    unit: '',
+  },
+  { ...mm, text: 'anonymous fault, an access', figure: 'ns an access', rows: ['fault'], most: 6, unit: 'ns' },
+  {
+    ...mm,
+    text: '2 CPUs in separate address spaces, by 1',
+    figure: 'scale',
+    rows: ['faults apart'],
+    least: 1.8,
+    unit: '×',
+  },
+  {
+    ...mm,
+    text: 'against a mapper, by alone',
+    figure: 'slower',
+    rows: ['faults against a mapper'],
+    least: 1.1,
+    unit: '×',
+  },
+  {
+    ...mm,
+    text: 'fast path, read-modify-writes to enter',
+    figure: 'RMWs to enter',
+    rows: FAST_PATHS,
+    least: 1,
+    most: 1,
+    unit: '',
+  },
+  { ...mm, text: 'fast path, by get+lock', figure: 'by get+lock', rows: FAST_PATHS, most: 1, unit: '×' },
+  {
+    ...mm,
+    text: 'fork and exit, time in rmap by pte_chain',
+    figure: 'time in rmap by pte_chain',
+    rows: ['rmap: anon_vma, i_mmap'],
+    most: 0.8,
     unit: '×',
   },
   {

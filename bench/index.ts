@@ -11,6 +11,7 @@ import { instructions, litmus, padding, selftest } from './extras.ts';
 import { gated } from './gated.ts';
 import { huntedSection } from './hunted.ts';
 import { type BenchMachine, describeMachine } from './machine.ts';
+import { mm } from './mm/index.ts';
 import { type NativePeers, nativePeers } from './native.ts';
 import { crowding, oversubscribed } from './oversubscribed.ts';
 import { packages } from './packages.ts';
@@ -22,8 +23,8 @@ import { traced } from './traced.ts';
 import { uncontended } from './uncontended.ts';
 
 /**
- * The sections, in the order in which they run. The last two take longer than a quick run should: they are
- * not part of one unless asked for.
+ * The sections, in the order in which they run. The last three take longer than a quick run should: they
+ * are not part of one unless asked for.
  */
 export const SECTIONS = [
   'uncontended',
@@ -36,6 +37,7 @@ export const SECTIONS = [
   'padding',
   'traced',
   'gated',
+  'mm',
   'selftest',
   'hunted',
 ] as const;
@@ -53,6 +55,7 @@ export const FULL: Budget = {
   padding: { time: 400 },
   traced: { rounds: 60 },
   gated: { executions: 20_000, blocks: 20 },
+  mm: { rounds: 24, warmup: 40, window: 40, sweeps: 2, cpus: [1, 2, 4, 8], shares: [0, 30, 60, 90] },
   selftest: { control: true },
   hunted: { seeds: 20, replays: 1000, mutants: true },
 };
@@ -68,6 +71,7 @@ export const QUICK: Budget = {
   padding: { time: 60 },
   traced: { rounds: 10 },
   gated: { executions: 4_000, blocks: 5 },
+  mm: { rounds: 5, warmup: 20, window: 20, sweeps: 1, cpus: [1, 2, 4, 8], shares: [0, 30, 60, 90] },
   selftest: { control: false },
   hunted: { seeds: 1, replays: 20, mutants: false },
 };
@@ -138,6 +142,7 @@ const RUN: Readonly<Record<SectionName, Section>> = {
   padding: (_subjects, around) => padding(around),
   traced: (_subjects, around) => traced(around),
   gated: (_subjects, around) => gated(around),
+  mm: (_subjects, around) => mm(around),
   selftest: (_subjects, around) => selftest(around),
   hunted: (_subjects, around) => huntedSection(around),
 };

@@ -34,6 +34,18 @@ export interface Budget {
   readonly gated: { readonly executions: number; readonly blocks: number };
   /** Seeds of a classic, replays of a token, and whether broken locks are hunted, too. */
   readonly hunted: { readonly seeds: number; readonly replays: number; readonly mutants: boolean };
+  /**
+   * Blocks of each task; windows of CPUs that run together, in ms; how often each regime is measured, and with
+   * how many CPUs; percentages of pages that are mlocked.
+   */
+  readonly mm: {
+    readonly rounds: number;
+    readonly warmup: number;
+    readonly window: number;
+    readonly sweeps: number;
+    readonly cpus: readonly number[];
+    readonly shares: readonly number[];
+  };
   /** Whether the self-test also runs with every oracle off. */
   readonly selftest: { readonly control: boolean };
 }

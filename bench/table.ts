@@ -217,6 +217,7 @@ function amount(value: number, unit: Outcome['bar']['unit']): string {
 }
 
 function limit({ most, least, unit }: Outcome['bar']): string {
+  if (most !== undefined && most === least) return `= ${amount(most, unit)}`;
   if (most !== undefined) return `≤ ${amount(most, unit)}`;
   return least === undefined ? DASH : `≥ ${amount(least, unit)}`;
 }

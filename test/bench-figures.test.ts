@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { type Bar, bars, hold, holdAll } from '../bench/bars.ts';
 import { THREE, TOGETHER } from '../bench/gated-modes.ts';
 import { HUNTED } from '../bench/hunted.ts';
+import { MM_ROWS } from '../bench/mm/index.ts';
 import { caseName, formsOf } from '../bench/rounds.ts';
 import type { Row } from '../bench/section.ts';
 import {
@@ -206,11 +207,12 @@ verdicts('every bar names figures and locks that exist', () => {
     ...traced,
     ...CONTENDED.map((loop) => `${loop}: races`),
     ...Object.values(HUNTED),
+    ...MM_ROWS,
   ]);
   for (const { rows, figure, most: high, least: low } of bars) {
     if (typeof rows === 'object') for (const name of rows) assert.ok(known.has(name), name);
     assert.ok(figure.length > 0);
-    assert.ok((high === undefined) !== (low === undefined), 'one limit');
+    assert.ok((high === undefined) !== (low === undefined) || high === low, 'one limit, or one value');
   }
 });
 

@@ -46,6 +46,9 @@ function exitCode({ complete, outcomes, sections }: BenchReport, strict: boolean
   return strict && outcomes.some(({ verdict }) => verdict === 'MISS') ? EXIT.violation : EXIT.clean;
 }
 
+/** What takes longer than a quick run should. */
+const LONG: ReadonlySet<SectionName> = new Set(['mm', 'selftest', 'hunted']);
+
 async function run(what: string[], options: Options): Promise<number> {
   const { bench, FULL, QUICK, SECTIONS } = await import('../../bench/index.ts');
   const { banner } = await import('../../bench/machine.ts');
@@ -58,9 +61,7 @@ async function run(what: string[], options: Options): Promise<number> {
     sections.length > 0
       ? sections
       : SECTIONS.filter((name) =>
-          names.length > 0
-            ? needsLocks.has(name)
-            : !(options.quick && (name === 'selftest' || name === 'hunted')),
+          names.length > 0 ? needsLocks.has(name) : !(options.quick && LONG.has(name)),
         );
   if (names.length > 0 && !wanted.some((name) => needsLocks.has(name)))
     throw new UsageError(`${wanted.join(' and ')} takes no locks: leave ${names.join(', ')} out`);

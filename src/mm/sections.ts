@@ -44,7 +44,6 @@ export interface Sections {
   ptlOf(mm: Addr, vma: Addr): Addr;
 }
 
-const LOCKS = ['mmap_sem', 'i_mmap', 'anon', 'tables', 'ptl'] as const satisfies readonly (keyof Taking)[];
 const READ = 1;
 const WRITE = 2;
 
@@ -55,6 +54,24 @@ interface Ops {
   release(lock: Addr): void;
 }
 
+/** A taking with all its words, left out or not: they have one shape then, which is what reading them depends on. */
+type Whole = { readonly [Lock in keyof Required<Taking>]: Taking[Lock] | undefined };
+
+const whole = ({ mmap_sem, i_mmap, anon, tables, ptl }: Taking): Whole => ({
+  mmap_sem,
+  i_mmap,
+  anon,
+  tables,
+  ptl,
+});
+
+const alike = (one: Whole, other: Whole): boolean =>
+  one.mmap_sem === other.mmap_sem &&
+  one.i_mmap === other.i_mmap &&
+  one.anon === other.anon &&
+  one.tables === other.tables &&
+  one.ptl === other.ptl;
+
 export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sections {
   const { rwsem, spin, anon: anonLock, iMmap } = locks;
   const reading: Ops = { acquire: rwsem.acquireRead, tryAcquire: rwsem.tryRead, release: rwsem.releaseRead };
@@ -63,50 +80,47 @@ export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sectio
     tryAcquire: rwsem.tryWrite,
     release: rwsem.releaseWrite,
   };
-  // The locks that are held, one a place; how often each is wanted; and where each section begins in `order`.
-  const held: Addr[] = [];
+  const paths = Object.fromEntries(
+    Object.entries(regime.paths).map(([path, taking]) => [path, whole(taking)]),
+  ) as Record<Path, Whole>;
+  const ptlOfVma = regime.ptl === 'vma';
+  // The locks that sections want, in order, with what gives each back: nothing, where an outer section has it. And where each section begins.
+  const wanted: Addr[] = [];
   const modes: number[] = [];
-  const times: number[] = [];
-  const by: Ops[] = [];
-  const order: number[] = [];
+  const by: (Ops | undefined)[] = [];
   const marks: number[] = [];
 
+  /** Where an outer section wants a lock; -1: nowhere. */
+  function placeOf(lock: Addr): number {
+    for (let at = 0; at < wanted.length; at += 1) if (wanted[at] === lock) return at;
+    return -1;
+  }
+
   function take(lock: Addr, mode: number, ops: Ops, attempt: boolean): boolean {
-    const at = held.indexOf(lock);
+    const at = placeOf(lock);
     if (at >= 0) {
       if (mode > modes[at]!)
         throw new Error('a section wants for writing what an outer one holds for reading');
-      times[at]! += 1;
-      order.push(at);
-      return true;
-    }
-    if (!attempt) ops.acquire(lock);
+    } else if (!attempt) ops.acquire(lock);
     else if (!ops.tryAcquire(lock)) return false;
-    order.push(held.length);
-    held.push(lock);
+    wanted.push(lock);
     modes.push(mode);
-    times.push(1);
-    by.push(ops);
+    by.push(at < 0 ? ops : undefined);
     return true;
   }
 
-  /** Gives back down to a mark in `order`. Sections nest, so the lock that was taken last is the first to go. */
+  /** Gives back down to a mark. Sections nest, so the lock that was taken last is the first to go. */
   function drop(mark: number): void {
-    while (order.length > mark) {
-      const at = order.pop()!;
-      times[at]! -= 1;
-      if (times[at]! > 0) continue;
+    while (wanted.length > mark) {
+      const lock = wanted.pop()!;
       modes.pop();
-      times.pop();
-      by.pop()!.release(held.pop()!);
+      by.pop()?.release(lock);
     }
   }
 
-  const ptlOf = (mm: Addr, vma: Addr): Addr =>
-    regime.ptl === 'vma' ? vma + Vma.page_table_lock : mm + Mm.page_table_lock;
-
-  function taken({ mmap_sem, i_mmap, anon, tables, ptl }: Taking, of: SectionOf, attempt: boolean): boolean {
-    const { mm, vma = 0, mapping = 0, anon: word = 0 } = of;
+  // Of `of` no more is read than is wanted: it comes in many shapes.
+  function taken({ mmap_sem, i_mmap, anon, tables, ptl }: Whole, of: SectionOf, attempt: boolean): boolean {
+    const { mm } = of;
     if (
       mmap_sem !== undefined &&
       !take(
@@ -117,22 +131,26 @@ export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sectio
       )
     )
       return false;
-    if (
-      i_mmap !== undefined &&
-      mapping !== 0 &&
-      !take(mapping + AddressSpace.i_mmap_lock, WRITE, iMmap, i_mmap === 'try')
-    )
-      return false;
-    if (anon !== undefined && word !== 0 && !take(word, WRITE, anonLock, anon === 'try')) return false;
+    if (i_mmap !== undefined) {
+      const { mapping = 0 } = of;
+      if (mapping !== 0 && !take(mapping + AddressSpace.i_mmap_lock, WRITE, iMmap, i_mmap === 'try'))
+        return false;
+    }
+    if (anon !== undefined) {
+      const { anon: word = 0 } = of;
+      if (word !== 0 && !take(word, WRITE, anonLock, anon === 'try')) return false;
+    }
     if (tables !== undefined) take(mm + Mm.page_table_lock, WRITE, spin, false);
+    if (ptl === undefined) return true;
+    if (!ptlOfVma) return take(mm + Mm.page_table_lock, WRITE, spin, ptl === 'try');
+    const { vma = 0 } = of;
     // A path that works on no vma yet takes none of theirs.
-    if (ptl === undefined || (regime.ptl === 'vma' && vma === 0)) return true;
-    return take(ptlOf(mm, vma), WRITE, spin, ptl === 'try');
+    return vma === 0 || take(vma + Vma.page_table_lock, WRITE, spin, ptl === 'try');
   }
 
   function enter(path: Path, of: SectionOf, attempt = false): boolean {
-    const mark = order.length;
-    if (taken(regime.paths[path], of, attempt)) {
+    const mark = wanted.length;
+    if (taken(paths[path], of, attempt)) {
       marks.push(mark);
       return true;
     }
@@ -149,13 +167,11 @@ export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sectio
     enter,
     leave,
     turn(from, to, of) {
-      const [one, other] = [regime.paths[from], regime.paths[to]];
-      const alike = LOCKS.every((lock) => one[lock] === other[lock]);
-      if (alike) return;
+      if (alike(paths[from], paths[to])) return;
       leave();
       enter(to, of);
     },
     wants: (path) => regime.paths[path],
-    ptlOf,
+    ptlOf: (mm, vma) => (ptlOfVma ? vma + Vma.page_table_lock : mm + Mm.page_table_lock),
   };
 }

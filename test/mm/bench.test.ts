@@ -1,0 +1,44 @@
+/** The section of the benchmark that is about the model gives every row that bars are about, and what it counts is what the model does. */
+import * as assert from 'uvu/assert';
+import { bars } from '../../bench/bars.ts';
+import { QUICK } from '../../bench/index.ts';
+import { MM_ROWS, mm } from '../../bench/mm/index.ts';
+import type { Row } from '../../bench/section.ts';
+import { suite } from '../suite.ts';
+
+const test = suite('mm bench');
+
+test('every row has its figures, and the counts are those of the algorithms', async () => {
+  const { rows, text } = await mm({
+    budget: { ...QUICK, mm: { rounds: 1, warmup: 0, window: 2, sweeps: 1, cpus: [1], shares: [0, 90] } },
+    peers: { available: false, reason: 'not asked for' },
+    pin: [],
+    cores: 2,
+    against: [],
+    packages: { mutex: undefined, published: [], absent: [] },
+    progress() {},
+  });
+  assert.equal(
+    rows.filter(({ problem }) => problem !== undefined),
+    [],
+  );
+  const byName = new Map<string, Row>(rows.map((row) => [row.name, row]));
+  assert.equal([...byName.keys()], MM_ROWS);
+  for (const { section, rows: about, figure } of bars)
+    if (section === 'mm' && typeof about !== 'string')
+      for (const name of about) assert.ok(byName.get(name)?.figures[figure], `${name}: ${figure}`);
+  for (const name of MM_ROWS) assert.ok(text.includes(name.split(': ').at(-1)!.split(' ')[0]!), name);
+
+  const value = (name: string, figure: string): number => byName.get(name)!.figures[figure]!.value;
+  for (const form of ['refcount-test', 'page-mapped'])
+    assert.is(value(`page_lock_anon_vma: ${form}`, 'RMWs to enter'), 1);
+  assert.is(value('page_lock_anon_vma: get-and-lock', 'RMWs to enter'), 2);
+  assert.is(value('rmap: none', 'accesses in rmap'), 0);
+  assert.ok(value('rmap: pte_chain', 'accesses in rmap') > value('rmap: anonmm, i_mmap', 'accesses in rmap'));
+  // Scans do not meet what is off the lists.
+  const grows = (design: string): number =>
+    value(`mlock: ${design}`, 'accesses at 90 %') / value(`mlock: ${design}`, 'accesses at 0 %');
+  assert.ok(grows('refile') > 2 * grows('off-lru'), `${grows('refile')}, ${grows('off-lru')}`);
+});
+
+test.run();
