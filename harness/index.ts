@@ -90,6 +90,7 @@ export type {
 } from './torture/result.ts';
 export type { Progress, TortureOptions } from './torture/run.ts';
 export { type MutantOutcome, type SelfTest, type SelfTestOptions, selfTest } from './torture/selftest.ts';
-export type { Tortured } from './torture/setup.ts';
+export type { Repeatable, Tortured } from './torture/setup.ts';
 export { summarize } from './torture/summary.ts';
 export type { ConflictReport, TraceReport } from './torture/traces.ts';
+export type { OperationCount } from './torture/workload.ts';

@@ -9,7 +9,7 @@
  */
 import type { Addr, Isa } from './arch/index.ts';
 import { isAsync, wrongName } from './definition.ts';
-import { type Cpu, sizeOf } from './memory/index.ts';
+import { type Cpu, MAX_CPUS, sizeOf } from './memory/index.ts';
 
 /** What a run has chosen. */
 export interface WorkloadSettings {
@@ -62,6 +62,8 @@ export interface WorkloadSpec<Tools = unknown> {
   name: string;
   /** CPUs of a run that does not say how many; 2 unless given. */
   cpus?: number;
+  /** CPUs that a run can have at most; as many as a machine unless given. */
+  mostCpus?: number;
   /** Layout of the state, its bytes, or a function that knows them. */
   state: object | number | ((cpus: number, settings: WorkloadSettings) => number);
   /** Forms of what is under load, by name, of which a run chooses one; the first unless it says. */
@@ -84,15 +86,22 @@ export interface WorkloadDefinition<Tools = unknown> {
   readonly definition: 'workload';
   readonly name: string;
   readonly cpus: number;
+  /** CPUs that a run can have at most. */
+  readonly mostCpus: number;
   readonly layout: object | undefined;
+  /** Bytes of the state. */
   readonly bytes: (cpus: number, settings: WorkloadSettings) => number;
   readonly regimes: readonly string[];
   readonly sizes: Readonly<Record<string, WorkloadSize>>;
+  /** Makes what callbacks work with, on one CPU. */
   readonly create: (isa: Isa, cpu: Cpu, state: Addr, settings: WorkloadSettings) => Tools;
+  /** Sets the state up. */
   readonly init: ((context: WorkloadContext<Tools>) => void) | undefined;
   readonly operations: Readonly<Record<string, WorkloadOperation<Tools>>>;
+  /** Judges the state. */
   readonly rest: (context: RestContext<Tools>) => void;
-  readonly names: WorkloadSpec['names'];
+  /** Names the words of the state. */
+  readonly names: WorkloadSpec<Tools>['names'];
 }
 
 /** A workload that cannot be used: says which one and what would be right. */
@@ -125,7 +134,8 @@ export function defineWorkload<Tools = undefined>(spec: WorkloadSpec<Tools>): Wo
   };
   const all = Object.entries(operations ?? {});
   if (all.length === 0) fail('has no operations: operations: { mine: { weight: 1, run } } is expected');
-  for (const [operation, { weight, run }] of all) {
+  for (const [operation, stated] of all) {
+    const { weight, run } = stated ?? {};
     if (typeof run !== 'function') fail(`has no run in the operation '${operation}'`);
     if (!whole(weight))
       fail(`draws '${operation}' with the weight ${String(weight)}: a whole number from 0 is expected`);
@@ -139,6 +149,9 @@ export function defineWorkload<Tools = undefined>(spec: WorkloadSpec<Tools>): Wo
       fail(`has an async function for the operation '${operation}': a CPU waits for no promise`);
   if (!Number.isInteger(cpus) || cpus < 1)
     fail(`has ${String(spec.cpus)} CPUs: a whole number from 1 is expected`);
+  const { mostCpus = MAX_CPUS } = spec;
+  if (!Number.isInteger(mostCpus) || mostCpus < cpus || mostCpus > MAX_CPUS)
+    fail(`has at most ${String(mostCpus)} CPUs: a whole number from ${cpus} to ${MAX_CPUS} is expected`);
   for (const [size, stated] of Object.entries(sizes))
     if (wrongSize(stated))
       fail(`has no sense in the size '${size}': whole numbers least ≤ value ≤ most are expected`);
@@ -150,6 +163,7 @@ export function defineWorkload<Tools = undefined>(spec: WorkloadSpec<Tools>): Wo
     definition: 'workload' as const,
     name,
     cpus,
+    mostCpus,
     layout,
     bytes: typeof state === 'function' ? (state as WorkloadDefinition['bytes']) : () => Math.ceil(bytes!),
     regimes: Object.freeze([...regimes]),

@@ -79,7 +79,7 @@ export function numbers(name: string, raw: Raw): Record<string, number> | undefi
       const [, of, value] = /^([^=]+)=(\d+)$/.exec(String(each)) ?? [];
       if (of === undefined)
         throw new UsageError(
-          `--${name} ${each === true ? '' : String(each)} is not right: a name and a whole number are expected, as in --${name} fault=30`,
+          `--${name} ${each === true ? '' : String(each)} is not right: a name and a whole number are expected, as in --${name} ${name === 'size' ? 'frames=96' : 'fault=30'}`,
         );
       return [of, Number(value)];
     }),

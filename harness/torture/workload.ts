@@ -84,7 +84,9 @@ function sizesOf(workload: WorkloadDefinition, given: TortureParams['sizes']): T
  * @throws ParameterError with the nearest names when it has chosen what there is not
  */
 export function settled(workload: WorkloadDefinition, given: Partial<TortureParams>): WorkloadParams {
-  const { regimes } = workload;
+  const { name, mostCpus, regimes } = workload;
+  if (given.cpus !== undefined && given.cpus > mostCpus)
+    throw new ParameterError(`workload '${name}' runs on up to ${mostCpus} CPUs, not ${given.cpus}`);
   const regime = given.regime || (regimes[0] ?? '');
   if (regime !== '' && !regimes.includes(regime)) unknown(workload, 'regime', regime, regimes);
   return {

@@ -1,4 +1,4 @@
-/** Errors of system calls, by the kernel's names: an operation returns the number negated, and its state is unchanged then. */
+/** Errors of system calls, by the kernel's names: an operation returns the number negated. What was asked wrongly (EINVAL, EFAULT) has changed nothing then. */
 
 /** Error numbers (include/uapi/asm-generic/errno-base.h). */
 export const ERRNO = {

@@ -88,12 +88,17 @@ export function faults(k: Kernel): Faults {
   /** Maps a new anonymous page at an entry that is none; page_table_lock is held. @returns false: no memory for the reverse mapping */
   function mapAnon(mm: Addr, vma: Addr, address: number, at: Addr, page: Addr, pte: number): boolean {
     if (!rmap.addNewAnon(page, vma, address & PAGE_MASK, at)) return false;
+    setAnon(mm, vma, address, at, page, pte);
+    return true;
+  }
+
+  /** The rest of it, which cannot fail. */
+  function setAnon(mm: Addr, vma: Addr, address: number, at: Addr, page: Addr, pte: number): void {
     pages.set(page, PG.swapbacked.mask | PG.uptodate.mask);
     lru.cacheAdd(page);
     if ((isa.read(vma + vm_flags) & VM.LOCKED) !== 0) mlockPages.mapped(page, vma, address & PAGE_MASK);
     addRss(mm, 1);
     pgtable.set(at, pte);
-    return true;
   }
 
   /** Waits for nothing any more: the section of the entry ends, with what the caller had in hand. */
@@ -230,6 +235,9 @@ export function faults(k: Kernel): Faults {
     else clearContent(page);
     sections.enter('pteChange', { mm, vma });
     if (!same(at, pte)) return done(VM_FAULT_MINOR, page, counted ? old : 0);
+    // What can fail comes first: until then the old page is mapped, and nobody comes to the new one.
+    if (!rmap.addNewAnon(page, vma, address & PAGE_MASK, at))
+      return done(VM_FAULT_OOM, page, counted ? old : 0);
     // The old entry has to be gone from every TLB before the new one can be written through.
     pgtable.getAndClear(at);
     tlb.flushPage(mm, address & PAGE_MASK);
@@ -238,14 +246,9 @@ export function faults(k: Kernel): Faults {
       rmap.remove(old, at);
       addRss(mm, -1);
     }
-    const mapped = mapAnon(mm, vma, address, at, page, entryOf(vma, page, true));
+    setAnon(mm, vma, address, at, page, entryOf(vma, page, true));
     // Twice: the reference of the entry, and the one that kept it while it was copied.
-    return done(
-      mapped ? VM_FAULT_MINOR : VM_FAULT_OOM,
-      mapped ? 0 : page,
-      counted ? old : 0,
-      counted ? old : 0,
-    );
+    return done(VM_FAULT_MINOR, counted ? old : 0, counted ? old : 0);
   }
 
   function handlePteFault(mm: Addr, vma: Addr, address: number, write: boolean): number {

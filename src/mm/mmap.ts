@@ -6,15 +6,15 @@
  * detach and unmap_region are each under what the regime says: where `detach` takes no page_table_lock, a reader that holds only that may be inside the tree
  * meanwhile (mm.md, R0.1). A path's section stays around what comes after it where the next one needs the same lock, so that it is not given away in between.
  *
- * All of them hold mmap_sem for writing from beginning to end, but for madvise, which reads. They return 0 or an address, or an error number negated; then nothing has changed but vmas
- * that were split, which map the same as before.
+ * All of them hold mmap_sem for writing from beginning to end, but for madvise, which reads. They return 0 or an address, or an error number negated. After -EINVAL nothing
+ * has changed. Where memory runs out half-way, or a hole is met, it is as in Linux: vmas that were split stay so, mlock has locked what it came to, madvise has dropped what it came to, and
+ * a mapping with a fixed address has unmapped what was there.
  */
 import type { Addr } from '../arch/index.ts';
 import { EINVAL, ENOMEM } from './errno.ts';
 import { VM_FAULT_ERROR } from './fault.ts';
 import type { Kernel } from './kernel.ts';
 import {
-  PAGE_MASK,
   PAGE_SHIFT,
   PAGE_SIZE,
   PTE_PRESENT,
@@ -24,12 +24,18 @@ import {
   pteNumber,
   ptePresent,
   TASK_SIZE,
+  userRange,
 } from './pte.ts';
 import { Mm, VM, Vma } from './structs.ts';
 import type { VmaSpec } from './vma.ts';
 
 /** Where mmap looks for room when it is not told. */
 export const TASK_UNMAPPED_BASE = TASK_SIZE / 4;
+
+/** All flags that a vma can have. */
+const ANY_FLAG = Object.values(VM).reduce((all: number, flag) => all | flag, 0);
+/** Pages of the largest file. */
+const MOST_PGOFF = 2 ** 31;
 
 /** What mmap maps. */
 export interface MapArgs {
@@ -74,9 +80,14 @@ export function maps(k: Kernel): Maps {
   const startOf = (vma: Addr): number => isa.read(vma + vm_start);
   const endOf = (vma: Addr): number => isa.read(vma + vm_end);
 
-  /** Whether a range is one that user space has. */
-  const sensible = (start: number, length: number): boolean =>
-    start >= 0 && (start & ~PAGE_MASK) === 0 && length > 0 && start + pageAlign(length) <= TASK_SIZE;
+  /** Whether mmap can map that: a page of a file has a number, and a stack is nobody's file. */
+  function mappable(flags: number, file: Addr, pgoff: number, pages: number): boolean {
+    if (!Number.isInteger(flags) || flags < 0 || (flags & ~ANY_FLAG) !== 0) return false;
+    if (!Number.isInteger(pgoff) || pgoff < 0 || pgoff + pages > MOST_PGOFF) return false;
+    if (file === 0) return true;
+    const index = k.slabs.files.indexOf(file);
+    return index >= 0 && k.slabs.files.objectAt(index) === file && (flags & VM.GROWSDOWN) === 0;
+  }
 
   /** Runs a system call that changes vmas. */
   function writing<T>(mm: Addr, run: () => T): T {
@@ -172,8 +183,9 @@ export function maps(k: Kernel): Maps {
 
   function mmap(mm: Addr, args: MapArgs): number {
     const { address = 0, length, flags, file = 0, pgoff = 0 } = args;
-    if (!sensible(address, length) || pgoff < 0) return -EINVAL;
+    if (!userRange(address, length)) return -EINVAL;
     const size = pageAlign(length);
+    if (!mappable(flags, file, pgoff, size >>> PAGE_SHIFT)) return -EINVAL;
     return writing(mm, () => {
       const start = address === 0 ? unmappedArea(mm, size) : address;
       if (start < 0) return start;
@@ -187,7 +199,7 @@ export function maps(k: Kernel): Maps {
   }
 
   function munmap(mm: Addr, start: number, length: number): number {
-    if (!sensible(start, length)) return -EINVAL;
+    if (!userRange(start, length)) return -EINVAL;
     return writing(mm, () => unmapRange(mm, start, start + pageAlign(length)));
   }
 
@@ -199,7 +211,7 @@ export function maps(k: Kernel): Maps {
     flagsOf: (vma: Addr) => number,
     changed: (vma: Addr) => void,
   ): number {
-    if (!sensible(start, length)) return -EINVAL;
+    if (!userRange(start, length)) return -EINVAL;
     const end = start + pageAlign(length);
     return writing(mm, () => {
       for (let at = start; at < end; ) {
@@ -255,7 +267,7 @@ export function maps(k: Kernel): Maps {
     return writing(mm, () => {
       const [from, now] = [isa.read(mm + Mm.start_brk), isa.read(mm + Mm.brk)];
       const [top, old] = [pageAlign(end), pageAlign(now)];
-      if (end < from || top > TASK_SIZE) return now;
+      if (!Number.isInteger(end) || end < from || end > TASK_SIZE) return now;
       if (top < old && unmapRange(mm, top, old) !== 0) return now;
       if (top > old) {
         const above = vmaTree.findVma(mm, old);
@@ -293,6 +305,7 @@ export function maps(k: Kernel): Maps {
 
   function mlock(mm: Addr, start: number, length: number): number {
     const flagsOf = (vma: Addr): number => isa.read(vma + vm_flags) | VM.LOCKED;
+    if (!userRange(start, length)) return -EINVAL;
     // All of it with mmap_sem for writing, as in 2.6.5 (2.6.38 gives it up first): these faults run beside no others.
     return writing(mm, () => {
       const error = changeFlags(mm, start, length, flagsOf, (vma) => lockPages(mm, vma, true));
@@ -313,7 +326,7 @@ export function maps(k: Kernel): Maps {
   }
 
   function madviseDontneed(mm: Addr, start: number, length: number): number {
-    if (!sensible(start, length)) return -EINVAL;
+    if (!userRange(start, length)) return -EINVAL;
     const end = start + pageAlign(length);
     sections.enter('faultFind', { mm });
     let result = 0;

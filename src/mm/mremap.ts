@@ -11,7 +11,6 @@ import { EFAULT, EINVAL, ENOMEM } from './errno.ts';
 import { VM_FAULT_ERROR } from './fault.ts';
 import type { Kernel } from './kernel.ts';
 import {
-  PAGE_MASK,
   PAGE_SHIFT,
   PAGE_SIZE,
   pageAlign,
@@ -19,6 +18,7 @@ import {
   ptePresent,
   pteSwap,
   TASK_SIZE,
+  userRange,
 } from './pte.ts';
 import { Mm, Page, PG, VM, Vma } from './structs.ts';
 
@@ -170,11 +170,9 @@ export function mremap(k: Kernel): Mremap {
 
   return {
     mremap(mm, from, oldLength, newLength, flags = 0, to = 0) {
+      if (!userRange(from, oldLength) || !userRange(from, newLength) || !userRange(to, newLength))
+        return -EINVAL;
       const [old, size] = [pageAlign(oldLength), pageAlign(newLength)];
-      const bad = [from, to].some(
-        (address) => address < 0 || (address & ~PAGE_MASK) !== 0 || address + size > TASK_SIZE,
-      );
-      if (bad || oldLength <= 0 || newLength <= 0 || from + old > TASK_SIZE) return -EINVAL;
       if (to !== 0 && to < from + old && from < to + size) return -EINVAL;
       sections.enter('syscall', { mm });
       const result = remap(mm, from, old, size, flags, to);

@@ -65,5 +65,14 @@ export const pteYoung = (pte: number): boolean => (pte & PTE_ACCESSED) !== 0;
 /** Of a present entry the frame, of a swap entry the slot, of a file entry the page of the file. */
 export const pteNumber = (pte: number): number => pte >>> PTE_SHIFT;
 
+/** Whether a range is one that user space can have: whole pages from `start` on, not empty, not beyond TASK_SIZE. The length may end inside a page. */
+export const userRange = (start: number, length: number): boolean =>
+  Number.isInteger(start) &&
+  start >= 0 &&
+  start % PAGE_SIZE === 0 &&
+  Number.isInteger(length) &&
+  length > 0 &&
+  start + length <= TASK_SIZE;
+
 /** Rounds an address up to a page. */
 export const pageAlign = (address: Addr): Addr => (address + PAGE_SIZE - 1) & PAGE_MASK;

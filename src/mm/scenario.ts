@@ -77,8 +77,10 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
   const names = (addr: Addr, state: Addr, of: number): string | undefined =>
     inModel(addr, state + NOTE_BYTES, of);
   const run = (actor: (context: MmContext) => void) => {
-    return ({ state, tools }: { state: Addr; tools: Kernel }): void =>
+    return ({ state, tools }: { state: Addr; tools: Kernel }): void => {
       actor({ k: tools, note: state, mm: tools.isa.read(state) });
+      tools.sections.over();
+    };
   };
   return defineScenario<Kernel>({
     name,

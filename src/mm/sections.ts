@@ -12,6 +12,7 @@
  */
 import type { Addr } from '../arch/index.ts';
 import type { Base } from './kernel.ts';
+import { MmViolation } from './oracles/violation.ts';
 import type { Path, Regime, Taking } from './regime.ts';
 import { AddressSpace, Mm, Vma } from './structs.ts';
 
@@ -38,6 +39,8 @@ export interface Sections {
   leave(): void;
   /** Goes from one section to another of the same things, both without a lock that is only tried: a lock that both take is not given away in between if they take no other. */
   turn(from: Path, to: Path, of: SectionOf): void;
+  /** Says that no section is entered any more. @throws MmViolation O-LOCKBAL when one is, after which none is, and its locks are held */
+  over(): void;
   /** Whether the section gives this CPU the vmas for good: it may sleep in there. */
   wants(path: Path): Taking;
   /** The word of the page_table_lock that protects the tables of a vma. */
@@ -170,6 +173,15 @@ export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sectio
       if (alike(paths[from], paths[to])) return;
       leave();
       enter(to, of);
+    },
+    over() {
+      const left = marks.length;
+      if (left === 0) return;
+      for (const stack of [wanted, modes, by, marks]) stack.length = 0;
+      throw new MmViolation(
+        'O-LOCKBAL',
+        `${left === 1 ? 'a section was' : `${left} sections were`} entered and not left`,
+      );
     },
     wants: (path) => regime.paths[path],
     ptlOf: (mm, vma) => (ptlOfVma ? vma + Vma.page_table_lock : mm + Mm.page_table_lock),

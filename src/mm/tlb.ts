@@ -44,7 +44,7 @@ export const TLB_VALID = 1;
 /** The interrupt by which a CPU is told to forget. */
 export const TLB_VECTOR = 31;
 /** CPUs that a mask has bits for. */
-const MASK_BITS = 32;
+export const MASK_BITS = 32;
 const ENTRY_BYTES = sizeOf(TlbEntry);
 const PAGES = TASK_SIZE >>> PAGE_SHIFT;
 const BEHIND = 16;

@@ -13,6 +13,7 @@ import { roundUp } from '../memory/index.ts';
 import {
   defineWorkload,
   type WorkloadDefinition,
+  WorkloadDefinitionError,
   type WorkloadSettings,
   type WorkloadSize,
 } from '../workload.ts';
@@ -20,13 +21,14 @@ import { createKernel, type KernelEnv } from './create.ts';
 import type { Kernel } from './kernel.ts';
 import { initModel, modelBytes } from './model.ts';
 import { mmNames } from './names.ts';
-import { quiescent } from './oracles/index.ts';
+import { chosen, quiescent } from './oracles/index.ts';
 import { type Ledger, ledger, ledgerBytes } from './oracles/ledger.ts';
 import { observed, type Replacements } from './oracles/observe.ts';
 import { MmViolation } from './oracles/violation.ts';
 import { REGIMES, regimeByName } from './regime.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
-import type { Member, Operation } from './workloads/operations.ts';
+import { MASK_BITS } from './tlb.ts';
+import type { Member, WeighedOperation } from './workloads/operations.ts';
 import { judgedPages, party, partyBytes, partyName } from './workloads/party.ts';
 import { users } from './workloads/users.ts';
 
@@ -40,7 +42,7 @@ export interface MmWorkloadSpec {
   readonly name: string;
   readonly cpus?: number;
   /** By name, with their weights; an operation returns false when it came to nothing. */
-  readonly operations: Readonly<Record<string, { readonly weight: number; readonly run: Operation }>>;
+  readonly operations: Readonly<Record<string, WeighedOperation>>;
   /** Regimes that a run may choose, the first unless it does; all of them unless given. */
   readonly regimes?: readonly string[];
   /** Sizes that differ from those of all workloads. */
@@ -48,6 +50,7 @@ export interface MmWorkloadSpec {
   /** The design for mlocked pages, by its name. */
   readonly mlock?: KernelEnv['mlock'];
   readonly modules?: KernelEnv['modules'];
+  /** Locks of other classes. */
   readonly locks?: (isa: Isa, cpu: Cpu) => KernelEnv['locks'];
   /** Oracles that are not asked. */
   readonly except?: readonly string[];
@@ -129,7 +132,19 @@ function planOf({ sizes }: WorkloadSettings, cpus: number): Plan {
   return { spec, book, places, model, bytes: model + modelBytes(spec, cpus) };
 }
 
-/** Defines a workload over the model. @throws WorkloadDefinitionError, MmSpecError */
+/** What a workload states that the model does not have; undefined: nothing. */
+function wrongly({ operations, except }: MmWorkloadSpec, regimes: readonly string[]): string | undefined {
+  if (regimes.length === 0) return 'has no regimes to run under: leave them out for all, or name some';
+  const unknown = regimes.find((name) => regimeByName(name) === undefined);
+  if (unknown !== undefined)
+    return `names the regime '${unknown}': there are ${REGIMES.map(({ name }) => name).join(', ')}`;
+  const idle = Object.entries(operations ?? {}).find(([, each]) => typeof each?.run !== 'function');
+  if (idle) return `has no run in the operation '${idle[0]}'`;
+  chosen(except ? { except } : {});
+  return undefined;
+}
+
+/** Defines a workload over the model. @throws UnknownOracle, WorkloadDefinitionError, MmSpecError */
 export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMember> {
   const {
     name,
@@ -141,6 +156,8 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     locks,
     except,
   } = given;
+  const refused = wrongly(given, regimes);
+  if (refused !== undefined) throw new WorkloadDefinitionError(`workload '${name}' ${refused}`);
   const sizes = sizesOf({ ...SPEC, ...given.spec });
 
   function create(isa: Isa, cpu: Cpu, state: Addr, settings: WorkloadSettings): MmMember {
@@ -163,6 +180,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
   return defineWorkload<MmMember>({
     name,
     ...(cpus === undefined ? {} : { cpus }),
+    mostCpus: MASK_BITS,
     regimes,
     sizes,
     state: (count, settings) => planOf(settings, count).bytes,

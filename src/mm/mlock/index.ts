@@ -13,6 +13,7 @@ export type { Mlock, MlockKernel, PageLaw } from './design.ts';
 
 /** A design as it is chosen: `broken` ones are wrong as the thread proposed them. */
 export interface MlockDesign {
+  /** Its operations on one CPU. */
   readonly make: (k: MlockKernel) => Mlock;
   /** In a line. */
   readonly what: string;
@@ -22,8 +23,12 @@ export interface MlockDesign {
   readonly broken?: string;
 }
 
+const designs = <Name extends string>(
+  all: Readonly<Record<Name, MlockDesign>>,
+): Readonly<Record<Name, MlockDesign>> => all;
+
 /** All of them. */
-export const MLOCK_DESIGNS = {
+export const MLOCK_DESIGNS = designs({
   refile: { make: refile, what: '2.4: refiled as active on each encounter', knows: 'none' },
   reserved: { make: pgReserved, what: 'PG_reserved, off the lists', knows: 'whether', broken: 'PG_reserved' },
   'pg-locked': { make: pgLocked, what: 'PG_locked for as long', knows: 'whether', broken: 'R0.7' },
@@ -38,7 +43,7 @@ export const MLOCK_DESIGNS = {
     broken: 'R0.8',
   },
   'lru-count': { make: lruCount, what: '2022: count in lru, under lru_lock', knows: 'at most' },
-} as const satisfies Readonly<Record<string, MlockDesign>>;
+});
 
 /** The name of a design. */
 export type MlockName = keyof typeof MLOCK_DESIGNS;

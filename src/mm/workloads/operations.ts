@@ -25,6 +25,17 @@ export interface Member {
 /** An operation. @returns false when it came to nothing */
 export type Operation = (member: Member) => boolean;
 
+/** An operation, and how often it is drawn beside others. */
+export interface WeighedOperation {
+  readonly weight: number;
+  /** Does it. */
+  readonly run: Operation;
+}
+
+const operations = <Name extends string>(
+  all: Readonly<Record<Name, WeighedOperation>>,
+): Readonly<Record<Name, WeighedOperation>> => all;
+
 const RW = VM.READ | VM.WRITE;
 /** Pages that one operation is about, at most. */
 const SPAN = 4;
@@ -156,7 +167,7 @@ const fork: Operation = ({ party, users }) => {
 };
 
 /** What T0 draws, with its weights. */
-export const T0 = {
+export const T0 = operations({
   fault: { weight: 30, run: fault },
   mmap: { weight: 12, run: mmap },
   munmap: { weight: 12, run: munmap },
@@ -167,7 +178,7 @@ export const T0 = {
   'swapout-file': { weight: 8, run: (member: Member) => swapOut(member, false) },
   swapoff: { weight: 3, run: swapoff },
   fork: { weight: 4, run: fork },
-} as const;
+});
 
 /** An anonymous page that somebody may be about to give up, with a reference: what reclaim and compaction find. 0: there is none. */
 function findPage({ k }: Member): Addr {
@@ -252,13 +263,13 @@ const hog: Operation = ({ k, party }) => {
 };
 
 /** What T1 draws, with its weights. */
-export const T1 = {
+export const T1 = operations({
   walk: { weight: 50, run: walk },
   unmap: { weight: 20, run: unmap },
   reuse: { weight: 20, run: reuse },
   fork: { weight: 5, run: fork },
   hog: { weight: 5, run: hog },
-} as const;
+});
 
 const mremap: Operation = ({ k, party }) => {
   const { cpu } = k;
@@ -288,8 +299,8 @@ const brk: Operation = ({ k, party }) => {
 };
 
 /** What there is besides. */
-export const MORE = {
+export const MORE = operations({
   mremap: { weight: 8, run: mremap },
   madvise: { weight: 6, run: madvise },
   brk: { weight: 4, run: brk },
-} as const;
+});

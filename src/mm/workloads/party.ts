@@ -55,6 +55,7 @@ export interface Party {
   /** The pages that a CPU has to itself. */
   block(cpu: number): Area;
   readonly common: Area;
+  /** Where a file is mapped shared. */
   file(index: number): Area;
   readonly stack: Area;
   /** From the first page to the last of all of these but the stack. */
