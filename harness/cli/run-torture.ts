@@ -188,7 +188,7 @@ async function tortureAll(
   const code = exitCode(results, signal.aborted);
   if (subjects.length > 1)
     say(
-      `${live.passed} of ${subjects.length} locks held${live.failed > 0 ? `, ${live.failed} did not` : ''}`,
+      `${live.passed} of ${subjects.length} ${subjects.every(({ lock }) => lock.definition === 'lock') ? 'locks ' : ''}held${live.failed > 0 ? `, ${live.failed} did not` : ''}`,
     );
   tell({ event: 'end', exitCode: code });
   return code;

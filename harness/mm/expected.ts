@@ -66,7 +66,7 @@ const TABLE: readonly Entry[] = [
     'stack',
     'expand_stack',
     DERIVED,
-    'expand_stack does not look again under the lock that it takes (CVE-2005-0001; mm.md, F.1)',
+    'expand_stack does not look again under the lock that it takes (CVE-2005-0001)',
   ),
   said(
     'A4',

@@ -1,5 +1,5 @@
 /**
- * In which order locks are taken, era by era: the comments at the heads of mm/filemap.c and mm/rmap.c of their time, and what the threads add to them (mm.md D).
+ * In which order locks are taken, era by era: the comments at the heads of mm/filemap.c and mm/rmap.c of their time, and what the threads add to them (docs/field-locks.md).
  *
  * An era is a set of chains, outer to inner; what follows from several chains together counts, too. A lock that is only tried may be taken against the order: `tried` says where that is done and why. What the
  * chains say nothing about has no order.

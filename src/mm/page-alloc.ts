@@ -7,7 +7,7 @@
  * Both are stacks: what was freed last is handed out first, by the CPU that freed it if it has a pageset, else by whoever asks next. So whatever still
  * uses a page that was freed meets the next owner soon. The pages that a CPU gives back are those it has not used for longest.
  *
- * A free page has no references, is not mapped, has no flags, no mapping, and an even `debug_generation` (mm.md C.2, FREE). That is put in order, and checked, when a
+ * A free page has no references, is not mapped, has no flags, no mapping, and an even `debug_generation` (docs/mm.md, Oracles). That is put in order, and checked, when a
  * page is freed, so that whoever allocates it finds it so. The generation is read first and changed by compare-exchange: of two CPUs that free one page one is told,
  * even if a third has allocated it in between.
  *

@@ -2,7 +2,7 @@
  * Regimes: who takes which lock on which path, as data.
  *
  * A regime is one tree's answer to the question of the thread "230-objrmap fixes for 2.6.3-mjb2" (March 2004): may a reader of the vmas choose between mmap_sem and
- * page_table_lock, and do all writers hold what it chose? The paths are the rows of mm.md's table B. `sections` (sections.ts) takes what a row says, so no code of the model asks which
+ * page_table_lock, and do all writers hold what it chose? The paths are the rows of docs/regimes.md. `sections` (sections.ts) takes what a row says, so no code of the model asks which
  * regime it runs under. Nothing here says whether a regime is safe: that is measured.
  *
  * The cells are what Hugh Dickins wrote on 26 March 2004 of Linus's 2.6.5-rc2, Andrew Morton's -mm3, Martin Bligh's -mjb, Andrea Arcangeli's -aa4 and his own anobjrmap; where he says nothing

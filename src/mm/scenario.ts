@@ -12,7 +12,7 @@ import type { Kernel } from './kernel.ts';
 import { declaredOrder, eraOf } from './lock-order.ts';
 import { initModel, modelBytes } from './model.ts';
 import { mmNames } from './names.ts';
-import { quiescent } from './oracles/index.ts';
+import { chosen, quiescent } from './oracles/index.ts';
 import { type Regime, regimeByName } from './regime.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
 import type { SlabSpecs } from './world.ts';
@@ -47,6 +47,8 @@ export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpu
   check?(context: MmContext): string | undefined;
   /** Oracles that are not asked. */
   readonly except?: readonly string[];
+  /** Oracles that are asked besides: those that hold for some designs only. */
+  readonly also?: readonly string[];
 }
 
 /** Words that a scenario has for itself, in front of the model. */
@@ -66,13 +68,16 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
     init,
     actors,
     check,
-    except,
+    except = [],
+    also = [],
     mutant,
     keeps,
   } = given;
   const each = typeof actors === 'function' ? undefined : actors;
   const cpus = given.cpus ?? each?.length ?? 2;
   const whole = mmSpec(spec);
+  const asked = { except, also };
+  chosen(asked);
   const inModel = mmNames(whole, slabs);
   const names = (addr: Addr, state: Addr, of: number): string | undefined =>
     inModel(addr, state + NOTE_BYTES, of);
@@ -111,7 +116,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
     check({ state, tools, fail }) {
       const own = check?.({ k: tools, note: state, mm: tools.isa.read(state) });
       if (own !== undefined) fail(own);
-      for (const sentence of quiescent(tools, except ? { except } : {})) fail(sentence);
+      for (const sentence of quiescent(tools, asked)) fail(sentence);
     },
     ...(mutant ? { mutant } : {}),
     ...(keeps ? { keeps } : {}),

@@ -6,7 +6,7 @@
  *   mmap_cache               the vma that was found last; a hint
  *   map_count                how many
  *
- * No function takes a lock: which one protects the vmas is what regimes differ in (mm.md A.0 and table B). The sound ones are: writers hold mmap_sem for writing and
+ * No function takes a lock: which one protects the vmas is what regimes differ in (docs/regimes.md). The sound ones are: writers hold mmap_sem for writing and
  * the page_table_lock, readers one of them; or writers hold mmap_sem for writing and readers hold it for reading. Where neither is so, a reader meets a writer half way,
  * and what it may then meet depends on the order of the stores. It is that of the kernel:
  *

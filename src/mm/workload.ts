@@ -54,6 +54,10 @@ export interface MmWorkloadSpec {
   readonly locks?: (isa: Isa, cpu: Cpu) => KernelEnv['locks'];
   /** Oracles that are not asked. */
   readonly except?: readonly string[];
+  /** Oracles that are asked besides: those that hold for some designs only. */
+  readonly also?: readonly string[];
+  /** Asked at each rest, before the oracles. @returns what is wrong */
+  readonly check?: (member: MmMember) => string | undefined;
 }
 
 /** Sizes in which a few CPUs collide all the time, and run out of everything now and then. */
@@ -133,14 +137,17 @@ function planOf({ sizes }: WorkloadSettings, cpus: number): Plan {
 }
 
 /** What a workload states that the model does not have; undefined: nothing. */
-function wrongly({ operations, except }: MmWorkloadSpec, regimes: readonly string[]): string | undefined {
+function wrongly(
+  { operations, except = [], also = [] }: MmWorkloadSpec,
+  regimes: readonly string[],
+): string | undefined {
   if (regimes.length === 0) return 'has no regimes to run under: leave them out for all, or name some';
   const unknown = regimes.find((name) => regimeByName(name) === undefined);
   if (unknown !== undefined)
     return `names the regime '${unknown}': there are ${REGIMES.map(({ name }) => name).join(', ')}`;
   const idle = Object.entries(operations ?? {}).find(([, each]) => typeof each?.run !== 'function');
   if (idle) return `has no run in the operation '${idle[0]}'`;
-  chosen(except ? { except } : {});
+  chosen({ except, also });
   return undefined;
 }
 
@@ -154,7 +161,9 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     mlock,
     modules = {},
     locks,
-    except,
+    except = [],
+    also = [],
+    check,
   } = given;
   const refused = wrongly(given, regimes);
   if (refused !== undefined) throw new WorkloadDefinitionError(`workload '${name}' ${refused}`);
@@ -195,8 +204,10 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
         { weight, run: ({ tools }: { tools: MmMember }) => run(tools) },
       ]),
     ),
-    rest({ tools: { k, book }, fail }) {
-      for (const sentence of quiescent(k, { ledger: book, ...(except ? { except } : {}) })) fail(sentence);
+    rest({ tools, fail }) {
+      const own = check?.(tools);
+      if (own !== undefined) fail(own);
+      for (const sentence of quiescent(tools.k, { ledger: tools.book, except, also })) fail(sentence);
     },
     names(addr, state, count, settings) {
       const { spec, model } = planOf(settings, count);

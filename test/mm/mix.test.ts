@@ -14,7 +14,7 @@ import { summarize } from '../../harness/torture/summary.ts';
 import { settled } from '../../harness/torture/workload.ts';
 import { loadWorkload, workloadNames } from '../../src/catalog.ts';
 import { defineWorkload } from '../../src/workload.ts';
-import { forgetsFlush, forgetsReference, forgetsRss } from '../fixtures/mm/mixes.ts';
+import { forgetsFlush, forgetsReference, forgetsRss, lawful } from '../fixtures/mm/mixes.ts';
 import { seed } from '../seed.ts';
 import { suite } from '../suite.ts';
 
@@ -68,6 +68,12 @@ test('one CPU and one seed draw the same, another seed something else', async ()
   const once = await counts(seed);
   assert.is(await counts(seed), once);
   assert.is.not(await counts(seed + 1), once);
+});
+
+test("a law of one's own is asked at each rest", async () => {
+  const { verdict, outcomes } = await ran(lawful, { rounds: 3 }, FIXTURES);
+  assert.is(verdict, 'failure');
+  assert.equal(outcomes?.failures, ['mine: the first rest is wrong']);
 });
 
 test('weights are heeded, and nothing else is drawn', async () => {

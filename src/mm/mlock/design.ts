@@ -58,7 +58,10 @@ export type MlockKernel = Base & {
   readonly pages: Pages;
   readonly lru: Pick<Lru, 'lock' | 'unlock' | 'detach' | 'attach' | 'markPageAccessed'>;
   /** Designs with a single bit ask whether another vma with VM_LOCKED maps the page (try_to_munlock, 2.6.28). */
-  readonly rmap: { mappedLocked(page: Addr): boolean };
+  readonly rmap: {
+    /** Whether a VM_LOCKED vma maps it; of a locked page. */
+    mappedLocked(page: Addr): boolean;
+  };
 };
 
 /** What is wrong with one page; undefined: nothing. */

@@ -1,4 +1,4 @@
-/** The designs for mlocked pages, by name (mm.md E.4, row S0). */
+/** The designs for mlocked pages, by name. */
 import { pgMlocked } from './bit.ts';
 import { pageCount } from './count.ts';
 import type { Mlock, MlockKernel } from './design.ts';

@@ -2,7 +2,7 @@
  * Asks the mlock design about pages whose entries come and go, under the locks that it wants (design.ts has the table).
  *
  * The paths of fault, zap, mlock and munlock have page_table_lock when they know that there is something to ask. A design that wants no page lock is asked there and then. For one that does the page
- * is referenced and waits, since the page lock sleeps and comes before page_table_lock (mm.md D); `settle` asks when page_table_lock has been given away. Only mmap_sem is held then.
+ * is referenced and waits, since the page lock sleeps and comes before page_table_lock (docs/field-locks.md); `settle` asks when page_table_lock has been given away. Only mmap_sem is held then.
  *
  *   mapped     page lock, then page_table_lock: asked if the entry still maps the page and the vma is still VM_LOCKED; else somebody else has been asked about that since
  *   unmapped, munlocked     page lock: the entry, or VM_LOCKED, is gone, so the reverse mapping says who else has it locked

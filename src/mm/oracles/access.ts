@@ -1,5 +1,5 @@
 /**
- * The oracles of the access itself (mm.md C.5 and F.2): asked by the code that is about to use a pointer, or in its place by the wrappers in observe.ts. Each throws an {@link MmViolation}.
+ * The oracles of the access itself (docs/mm.md, Oracles): asked by the code that is about to use a pointer, or in its place by the wrappers in observe.ts. Each throws an {@link MmViolation}.
  *
  *   O-UAF    an object is live, and the one that was meant: its generation is that of the time when the pointer was obtained under a guard
  *   O-TYPE   an address is that of an object of the kind, live or not; all that may be asked of a type-stable object before it is validated

@@ -1,5 +1,5 @@
 /**
- * O-AV, at rest: the anon_vma that a mapped anonymous page names leads to a vma that maps it, and vmas and anon_vmas are linked both ways (mm.md C.5, F.2).
+ * O-AV, at rest: the anon_vma that a mapped anonymous page names leads to a vma that maps it, and vmas and anon_vmas are linked both ways (docs/mm.md, Oracles).
  *
  * An anon_vma may lead to more vmas than map the page, and name one of an older, wider family: who comes that way looks at the entry again. A page that nothing maps any more may
  * name one that is long gone. The form for a call of page_lock_anon_vma is in access.ts.

@@ -1,5 +1,5 @@
 /**
- * O-DUP: one place has one frame (mm.md C.5).
+ * O-DUP: one place has one frame (docs/mm.md, Oracles).
  *
  *   a page of a file     no page says that it is this one while the cache has another
  *   a swap entry         likewise, of pages with PG_swapcache

@@ -1,5 +1,5 @@
 /**
- * The oracles of the mm model that judge it at rest: laws of conservation (mm.md C.5), usable on any scenario over the model.
+ * The oracles of the mm model that judge it at rest: laws of conservation (docs/mm.md, Oracles), usable on any scenario over the model.
  *
  * `quiescent(kernel)` takes a {@link Census} and asks each law; what is wrong comes back as sentences that begin with the oracle's id. All CPUs must be at rest: no operation under way, nothing
  * gathered, mailboxes empty, RCU callbacks done. It reads memory only, so it needs no CPU: a thread that has none brings a plan and a way to read (`observer`).

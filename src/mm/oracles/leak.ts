@@ -1,5 +1,5 @@
 /**
- * O-LEAK: every frame is free or somebody's, and every live object can be reached (mm.md C.5).
+ * O-LEAK: every frame is free or somebody's, and every live object can be reached (docs/mm.md, Oracles).
  *
  *   frame              on a free list, with nothing left of its last use; or mapped, cached, on its way to the LRU, a table
  *   vm_area_struct     in the list or the tree of its address space

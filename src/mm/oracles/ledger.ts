@@ -1,5 +1,5 @@
 /**
- * The ledger: what users have written and been told is written, as O-TAG, O-LOST and the device of mm.md E.1 need it.
+ * The ledger: what users have written and been told is written, as O-TAG, O-LOST and the device of docs/mm.md need it.
  *
  * An acknowledgement is recorded by who made the write, when the store has been made through a translation that allowed it: from there on everyone who reads the place must find that write or
  * a later one, whatever the kernel does with the page meanwhile (copies it, swaps it out, moves its entry). The record lies in shared memory beside the model, a line a place, found by

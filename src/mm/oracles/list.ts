@@ -1,5 +1,5 @@
 /**
- * O-LIST: doubly linked lists are whole (mm.md C.5).
+ * O-LIST: doubly linked lists are whole (docs/mm.md, Oracles).
  *
  * An entry has one pair of words, so it points back to one neighbour: what is on two lists, or on one twice, is damage of one of them, and shows there.
  */

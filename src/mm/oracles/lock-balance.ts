@@ -1,5 +1,5 @@
 /**
- * O-LOCKBAL: at rest nobody holds a lock, and nobody waits for one (mm.md C.5).
+ * O-LOCKBAL: at rest nobody holds a lock, and nobody waits for one (docs/mm.md, Oracles).
  *
  * Each lock word of the model is 0 when it is free, in the lock classes that the model uses unless told otherwise; `held` of each CPU knows of any class. Free objects are looked at,
  * too: what was locked when it was freed stays locked for the next owner, as the constructor alone initialises it (mm.md R1.6). A sequence count is even.

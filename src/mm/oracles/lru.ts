@@ -1,5 +1,5 @@
 /**
- * O-LRU: the lists that reclaim works on hold the pages that say so, and are as long as is counted (mm.md C.2, C.4).
+ * O-LRU: the lists that reclaim works on hold the pages that say so, and are as long as is counted (docs/mm.md, Oracles).
  *
  *   PG_lru                    on inactive_list      PG_lru PG_unevictable     on no list, counted in nr_unevictable
  *   PG_lru PG_active          on active_list        no PG_lru                 on neither: in a batch, isolated, free, or no page for reclaim

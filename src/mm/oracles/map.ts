@@ -1,5 +1,5 @@
 /**
- * O-MAP: a page's `_mapcount` is the number of entries that map it, and reverse mapping finds them all (mm.md C.5).
+ * O-MAP: a page's `_mapcount` is the number of entries that map it, and reverse mapping finds them all (docs/mm.md, Oracles).
  *
  * Which entries a page has comes from the page tables of all address spaces, read from end to end; what reverse mapping finds from the design at hand. A design that keeps the
  * entries themselves must not have others, either. An anonymous page of which the anon_vma has no vma that maps it is O-AV's.

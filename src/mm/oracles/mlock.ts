@@ -1,5 +1,5 @@
 /**
- * O-MLOCK: no page is held in memory for more vmas than have it locked; and, of designs that keep exact account, each page of a locked vma is marked (mm.md C.5, F.2).
+ * O-MLOCK: no page is held in memory for more vmas than have it locked; and, of designs that keep exact account, each page of a locked vma is marked (docs/mm.md, Oracles).
  *
  *   counted in page.mlocked     a word of its own
  *   counted in mlock_count      the word of lru.prev: while the page is unevictable and PG_lru (2022), or while it is PG_mlocked and on no list (the sketch of 2004)

@@ -1,6 +1,6 @@
 /**
  * O-UAF at the finest: an instruction set by which every access to an object of the model's slabs is looked at first. An object that is free is not accessed at all, but for the words by which the
- * holder of a type-stable pointer finds that out: `root`, `lock` and `ref` of an anon_vma (mm.md F.2).
+ * holder of a type-stable pointer finds that out: `root`, `lock` and `ref` of an anon_vma.
  *
  * The look is a marked read of the object's state, an access more for each. It is made before the access, so an object that is freed between the two is missed, and found in another schedule. Under weak
  * memory it may answer what the word held before, as any relaxed read: a pointer that was obtained without an acquire can be accused wrongly there, so hunts with this belong under sc and tso.

@@ -16,7 +16,7 @@ export interface Asked {
   readonly ledger: Ledger | undefined;
 }
 
-/** The names of the laws, as in mm.md C.5. */
+/** The names of the laws, as in docs/mm.md, Oracles. */
 export type OracleName =
   | 'O-LIST'
   | 'O-PT'

@@ -1,4 +1,4 @@
-/** O-PT, at rest: every page table is one, exactly one entry leads to it, and every entry of it leads to a frame (mm.md C.5, F.2). */
+/** O-PT, at rest: every page table is one, exactly one entry leads to it, and every entry of it leads to a frame (docs/mm.md, Oracles). */
 import { PG } from '../structs.ts';
 import type { Reached } from './census.ts';
 import { first, type Oracle } from './oracle.ts';

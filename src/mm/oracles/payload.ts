@@ -1,5 +1,5 @@
 /**
- * O-TAG and O-LOST: who reads a place finds the last write to it that was acknowledged (mm.md C.5; ledger.ts says where that is recorded).
+ * O-TAG and O-LOST: who reads a place finds the last write to it that was acknowledged (docs/mm.md, Oracles; ledger.ts says where that is recorded).
  *
  *   O-TAG    somebody else's write stands there: the frame is another's, or two have it
  *   O-LOST   an older write stands there, or none

@@ -1,5 +1,5 @@
 /**
- * Who has a page, or an anon_vma: the references that there should be (mm.md C.4, F.2).
+ * Who has a page, or an anon_vma: the references that there should be (docs/mm.md, Oracles).
  *
  *   page       an entry that maps it each, a place in a cache each, a batch on its way to the LRU, being a page table, and what the asker holds
  *   anon_vma   1 while a vma is on its list, 1 for each child below it, and what the asker holds

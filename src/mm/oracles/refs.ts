@@ -1,5 +1,5 @@
 /**
- * O-REF: a reference count is the number of those who refer (mm.md C.4).
+ * O-REF: a reference count is the number of those who refer (docs/mm.md, Oracles).
  *
  * What nobody refers to at all, and is not free, is a leak and O-LEAK's. The entries of reserved pages hold no references, so theirs are not judged.
  */

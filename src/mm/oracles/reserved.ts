@@ -1,5 +1,5 @@
 /**
- * O-RSV1: the pages of a VM_RESERVED vma are a driver's, so reclaim takes none of its entries: a swap entry there is one that it has taken (mm.md R0.4, F.2). One that it has taken
+ * O-RSV1: the pages of a VM_RESERVED vma are a driver's, so reclaim takes none of its entries: a swap entry there is one that it has taken (mm.md R0.4). One that it has taken
  * and left none in its place is seen when it does: `unmapping` in access.ts.
  *
  * O-RSV2: where the fault keeps such pages off the LRU (fix C), none is on it.

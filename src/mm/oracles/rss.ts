@@ -1,4 +1,4 @@
-/** O-RSS: what an address space counts is what it has: present entries, table pages, pages of its vmas (mm.md C.4). */
+/** O-RSS: what an address space counts is what it has: present entries, table pages, pages of its vmas (docs/mm.md, Oracles). */
 import { PAGE_SHIFT } from '../pte.ts';
 import { Mm, VM, Vma } from '../structs.ts';
 import { type Census, counts } from './census.ts';

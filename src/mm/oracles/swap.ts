@@ -1,5 +1,5 @@
 /**
- * O-SWAPCNT: `swap_map` counts the entries of page tables that hold a swap entry, and one more for the cache (mm.md C.4).
+ * O-SWAPCNT: `swap_map` counts the entries of page tables that hold a swap entry, and one more for the cache (docs/mm.md, Oracles).
  *
  * While the device is not given out (SWP_WRITEOK off) nothing may be left of it at all: that is O-SWAPOFF's.
  */

@@ -1,4 +1,4 @@
-/** O-TLB, at rest: what a CPU translates, the page table of that address space allows (mm.md C.5). */
+/** O-TLB, at rest: what a CPU translates, the page table of that address space allows (docs/mm.md, Oracles). */
 
 import { sizeOf } from '../../memory/index.ts';
 import { PAGE_MASK, pteNumber, pteUsable, pteWrite } from '../pte.ts';

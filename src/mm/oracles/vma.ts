@@ -1,10 +1,10 @@
 /**
- * O-VMA: the ways to the vmas of an address space agree, and so do those to the vmas of a file; entries lie in vmas, with the rights that these have (mm.md C.5).
+ * O-VMA: the ways to the vmas of an address space agree, and so do those to the vmas of a file; entries lie in vmas, with the rights that these have (docs/mm.md, Oracles).
  *
  *   mm_struct        mmap, vm_next, vm_prev: by address, no overlap; mm_rb: the same; mmap_cache: one of them or none; map_count
  *   address_space    i_mmap: its linear vmas by vm_pgoff, with shared_last; i_mmap_nonlinear: its nonlinear ones
  *
- * It is a law of rest only: a writer that has checked under page_table_lock may leave an entry to the one who waits for it (mm.md F.2).
+ * It is a law of rest only: a writer that has checked under page_table_lock may leave an entry to the one who waits for it.
  */
 import { PAGE_SHIFT, PAGE_SIZE, pteWrite } from '../pte.ts';
 import { AddressSpace, Mm, RbNode, VM, Vma } from '../structs.ts';

@@ -7,7 +7,7 @@
  *   fault          a page fault                             rows 9, 10 and 15
  *   stack          a fault below a stack, which grows it    row 11
  *
- * Rows are those of mm.md, table B.
+ * Rows are those of docs/regimes.md.
  */
 import type { Addr } from '../../arch/index.ts';
 import { ERRNO } from '../errno.ts';

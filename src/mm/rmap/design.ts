@@ -48,7 +48,7 @@ export interface AnonDesign {
    * @returns false: no memory
    */
   added(page: Addr, vma: Addr, address: number, at: Addr, first: boolean, fresh: boolean): boolean;
-  /** An entry of the page is another one from now on, of the same address space: for `address`. It fails never, so nothing has to be undone. */
+  /** An entry of the page is another one from now on, of the same address space: for `address`. It fails never, so nothing has to be undone. Where a page is found by its index and its vma, it still has to be: who moves it moves the vma, or gives it one that fits. */
   moved(page: Addr, from: Addr, to: Addr, address: number): void;
   /** An entry does not map the page any more. */
   removed(page: Addr, at: Addr): void;

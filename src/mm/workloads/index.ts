@@ -1,4 +1,4 @@
-/** The workloads of the model that ship: the mixes of mm.md E.1, and all operations at once. */
+/** The workloads of the model that ship: the mixes of docs/mm.md, and all operations at once. */
 import type { WorkloadDefinition } from '../../workload.ts';
 import { REGIMES } from '../regime.ts';
 import { defineMmWorkload } from '../workload.ts';

@@ -1,5 +1,5 @@
 /**
- * What CPUs do to address spaces in the workloads of the model: the mixes T0 (objrmap) and T1 (anon_vma) of mm.md E.1, each operation under its name with its weight.
+ * What CPUs do to address spaces in the workloads of the model: the mixes T0 (objrmap) and T1 (anon_vma) of docs/mm.md, each operation under its name with its weight.
  *
  * Every operation is one that a process or the kernel's own threads could come to at any time, on ranges that are drawn; most of them are refused now and then, for want of memory or of a mapping,
  * and that is no failure. What a CPU maps, unmaps and writes in its own block it does by users.ts, which knows what must stand there.

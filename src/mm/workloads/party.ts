@@ -66,7 +66,7 @@ export interface Party {
   adopt(mm: Addr): void;
   /** The next version. */
   next(): number;
-  /** Keeps other CPUs from unmapping what they own of an address space, and from forking it, meanwhile. */
+  /** Keeps other CPUs from unmapping what they own of an address space, and from forking it, meanwhile. Not to be called inside of another one, or of `users.remap`. */
   alone<T>(mm: Addr, run: () => T): T;
   /** Runs what maps or unmaps in this CPU's block. */
   remapping<T>(mm: Addr, run: () => T): T;

@@ -1,5 +1,5 @@
 /**
- * page_lock_anon_vma: what is locked is no anon_vma, or its lock is no lock (mm.md R1.4, R1.7, F.4). X is the anon_vma of process 0, which has the page.
+ * page_lock_anon_vma: what is locked is no anon_vma, or its lock is no lock (mm.md R1.4, R1.7). X is the anon_vma of process 0, which has the page.
  *
  * double-fetch
  *   1. CPU 0 reads the mapping: it is an anon_vma's
@@ -138,7 +138,6 @@ export const notTypeStable = race({
   fixed: pageMappedForm,
 });
 
-/** F.4. */
 export const reinitialisedLock = race({
   name: 'mm/anon-vma/reinitialised-lock',
   wrong:

@@ -1,5 +1,5 @@
 /**
- * Pages of a VM_RESERVED vma that reclaim takes (mm.md R0.4, as restated in F.1). A driver maps memory that its device writes, page by page as it is touched, and does not set PG_reserved, which
+ * Pages of a VM_RESERVED vma that reclaim takes (mm.md R0.4). A driver maps memory that its device writes, page by page as it is touched, and does not set PG_reserved, which
  * has other meanings. Reclaim refused VM_LOCKED and knew nothing of VM_RESERVED (Andrea Arcangeli's second fix of 3 March 2004).
  *
  * In the model the vma is a private one of a file, and its page the copy that a write fault makes: that one is put on the LRU, as it was in 2.6. The driver tells the device the number of the frame.
@@ -40,7 +40,7 @@ const SPEC = {
   filePages: 1,
   swapPages: 2,
 };
-const SOURCE = `${THREAD}: Andrea Arcangeli, 3 March; mm.md R0.4, F.1`;
+const SOURCE = `${THREAD}: Andrea Arcangeli, 3 March; mm.md R0.4`;
 
 /** Where the driver's vma lies, and a user's. */
 const [DRIVER, USER] = [0x10000, 0x12000] as const;

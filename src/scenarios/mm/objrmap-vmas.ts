@@ -21,7 +21,7 @@
  * merge-frees-vma-of-swapout (R0.2)
  *   as above, but CPU 0 reclaims a page of N, and reads its flags
  *
- * unuse-passes-over (R0.3, as restated in mm.md F.1)
+ * unuse-passes-over (R0.3)
  *   1. CPU 0, in unuse_process, has searched vma P up to where it ended
  *   2. CPU 1 maps the hole between P and N: P now ends where N does, and N is unlinked
  *   3. CPU 0 goes on from P: there is nothing behind it. It has not seen the entry in what was N
@@ -171,7 +171,7 @@ export const unusePassesOver = mmRace({
   name: 'mm/objrmap/unuse-passes-over',
   wrong:
     'swapoff walks the vmas under page_table_lock, mmap merges them without: a range that goes to a vma already searched is not searched',
-  source: `${THREAD}: Andrea Arcangeli, 3 March (the patch), 25 March (taken back); ${HUGH}; mm.md R0.3, F.1`,
+  source: `${THREAD}: Andrea Arcangeli, 3 March (the patch), 25 March (taken back); ${HUGH}; mm.md R0.3`,
   caughtBy: 'check',
   says: 'O-SWAPOFF',
   spec: SPEC,
