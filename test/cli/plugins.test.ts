@@ -238,7 +238,7 @@ test('a lock and a scenario of one name in one file are both run, or the one tha
   assert.is(both.code, 0, said(both));
   assert.match(both.stdout, /Episodes:/);
   assert.match(both.stdout, /Writes:/);
-  assert.match(both.stdout, /2 of 2 locks held\n$/);
+  assert.match(both.stdout, /2 of 2 held\n$/);
   const one = await torture('./two.ts#two', ...ROUNDS);
   assert.is(one.code, 0, said(one));
   assert.equal(

@@ -33,7 +33,7 @@ const entriesOf = once(({ entries }): ReadonlyMap<Addr, Entry> => {
 const contentOf = ({ world }: Census, pfn: number): Addr => world.frames + FRAME_BYTES * pfn;
 
 function ofAddressSpace(census: Census, mm: string, owner: Addr, page: number): Content {
-  const { read, entryAt, world, frameOf } = census;
+  const { read, entryAt, world, spec, frameOf } = census;
   const address = page << PAGE_SHIFT;
   const place = (): string => `0x${address.toString(16)} of ${mm}`;
   const there = entriesOf(census).get(entryAt(owner, address));
@@ -42,6 +42,8 @@ function ofAddressSpace(census: Census, mm: string, owner: Addr, page: number): 
   if (entry?.page) return { at: contentOf(census, entry.page.pfn), place, by: () => entry.page!.name };
   if (!entry || entry.swap === 0) return { at: undefined, place, by: () => 'nothing' };
   const slot = entry.swap;
+  if (slot > spec.swapPages)
+    return { at: undefined, place, by: () => `swap entry ${slot}, which the device does not have` };
   const cached = frameOf(read(world.swapCache + 4 * (slot - 1)));
   if (cached && cached.pfn !== 0)
     return { at: contentOf(census, cached.pfn), place, by: () => `${cached.name}, swap entry ${slot}` };
