@@ -70,7 +70,7 @@ const STEPS: Readonly<Record<string, readonly [says: RegExp, ...steps: Told[]]>>
     end(1),
   ],
   'merge-frees-vma-of-swapoff': [
-    /CPU 0 accesses vm_area_struct#1\.vm_next, which CPU 1 has freed/,
+    /CPU 0 accesses vm_area_struct#1\.vm_flags, which CPU 1 has freed/,
     by(0, 'read', `${VMA}#1.vm_end`),
     end(1),
     end(0),

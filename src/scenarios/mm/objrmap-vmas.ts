@@ -16,7 +16,7 @@
  * merge-frees-vma-of-swapoff (R0.2, 2.6.4-mjb1)
  *   1. CPU 0, in unuse_process, stands on vma N, under page_table_lock alone
  *   2. CPU 1 maps the hole before N: the vma before it takes both over, N is unlinked and freed
- *   3. CPU 0 reads the bounds of N, or where to go from there
+ *   3. CPU 0 reads the flags of N, its bounds, or where to go from there
  *
  * merge-frees-vma-of-swapout (R0.2)
  *   as above, but CPU 0 reclaims a page of N, and reads its flags
