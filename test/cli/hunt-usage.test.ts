@@ -260,7 +260,10 @@ inTurn(test, 2)(
       [['verify-fix', token, './lost.ts', '--old', './lost.ts'], /the token was not made of this 'lost'/],
       [['verify-fix', token, './lost.ts', '--policy', 'ptc'], /no policy 'ptc'.*'pct' is the nearest/],
       [['verify-fix', token, './lost.ts', '--out', '/proc/x'], /\/proc\/x\S* cannot be written/],
-      [['verify-fix', token, 'lost-updat'], /no scenario 'lost-updat'; the nearest are lost-update/],
+      [
+        ['verify-fix', token, 'lost-updat'],
+        /no scenario and no workload 'lost-updat'; the nearest are lost-update/,
+      ],
     ];
     await each(bad, async ([args, sentence]) => refused(await lockrig(args, at), sentence));
     rmSync(join(box.path, 'out'), { recursive: true });

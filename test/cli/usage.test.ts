@@ -80,7 +80,7 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
     /--budget long is not right: a number of executions such as 20000, or a time such as 30s, is/,
   ],
   [['hunt', 'ticket', '--cpus', '17'], /--cpus 17 is not right: a whole number from 1 to 16/],
-  [['hunt', 'lost-updat'], /no scenario 'lost-updat'; the nearest are lost-update/],
+  [['hunt', 'lost-updat'], /no scenario and no workload 'lost-updat'; the nearest are lost-update/],
   [['hunt', 'ticket', '--budget', '10', '--out', '/proc/x'], /\/proc\/x\S* cannot be written/],
   [['replay', 'nonsense'], /'nonsense' is no token/],
   [['replay', 'lr1:ticket:2x2:sc:pos,0,1:1:0:00000000:1:12345678'], /was cut or altered/],
