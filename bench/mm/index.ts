@@ -61,6 +61,17 @@ async function tasks(around: Surroundings, what: string, of: readonly TaskOf[]):
   return takeTasks(of, { rounds, warmup, signal: around.signal });
 }
 
+/** Runs a task for each of a list. @returns what was taken of one */
+async function byName<Name extends string>(
+  around: Surroundings,
+  what: string,
+  names: readonly Name[],
+  taskOf: (name: Name) => TaskOf,
+): Promise<(name: Name) => Taken> {
+  const taken = await tasks(around, what, names.map(taskOf));
+  return (name) => taken[names.indexOf(name)]!;
+}
+
 async function fault(around: Surroundings): Promise<Printed> {
   const [taken] = await tasks(around, 'fault', [{ task: 'fault' }]);
   const figures = counted(taken!, 'fault');
@@ -134,19 +145,15 @@ async function two(around: Surroundings): Promise<Printed> {
 async function pageLock(around: Surroundings): Promise<Printed> {
   const forms = Object.keys(ANON_VMA_FORMS) as AnonVmaFormName[];
   const each = 'enter and leave';
-  const taken = await tasks(
-    around,
-    'page_lock_anon_vma',
-    forms.map((form) => ({ task: 'page-lock', form })),
-  );
-  const nsOf = (form: AnonVmaFormName): readonly number[] => taken[forms.indexOf(form)]!.ns[each] ?? [];
-  const rows = forms.map((form, at) => {
+  const of = await byName(around, 'page_lock_anon_vma', forms, (form) => ({ task: 'page-lock', form }));
+  const nsOf = (form: AnonVmaFormName): readonly number[] => of(form).ns[each] ?? [];
+  const rows = forms.map((form) => {
     // The fast path is held against the form that it came from: before 13/13, and with the second look at the page.
     const before = form === 'page-mapped' ? 'get-recheck-and-lock' : 'get-and-lock';
-    const figures: Figures = { ...counted(taken[at]!, each), ns: figureOf(nsOf(form)) };
+    const figures: Figures = { ...counted(of(form), each), ns: figureOf(nsOf(form)) };
     if (form !== before && form !== 'get-recheck-and-lock')
       figures['by get+lock'] = ratioOf(nsOf(form), nsOf(before));
-    return row(`page_lock_anon_vma: ${form}`, figures, taken[at]!.problem);
+    return row(`page_lock_anon_vma: ${form}`, figures, of(form).problem);
   });
   const lines = rows.map(({ name, figures }) => [
     name.split(': ')[1]!,
@@ -167,12 +174,7 @@ async function pageLock(around: Surroundings): Promise<Printed> {
 async function rmap(around: Surroundings): Promise<Printed> {
   const designs = Object.keys(RMAP_DESIGNS) as RmapName[];
   const each = 'fork and exit';
-  const taken = await tasks(
-    around,
-    'fork and exit',
-    designs.map((design) => ({ task: 'fork', design })),
-  );
-  const of = (design: RmapName): Taken => taken[designs.indexOf(design)]!;
+  const of = await byName(around, 'fork and exit', designs, (design) => ({ task: 'fork', design }));
   const nsOf = (design: RmapName): readonly number[] => of(design).ns[each] ?? [];
   const accessesOf = (design: RmapName): number => of(design).counted[each]?.accesses ?? Number.NaN;
   const share = (design: RmapName): number[] =>
@@ -218,19 +220,15 @@ async function rmap(around: Surroundings): Promise<Printed> {
 
 async function mlock(around: Surroundings): Promise<Printed> {
   const designs = Object.keys(MLOCK_DESIGNS) as MlockName[];
-  const taken = await tasks(
-    around,
-    'mlock',
-    designs.map((design) => ({ task: 'scan', design, shares: around.budget.mm.shares })),
-  );
   const { shares } = around.budget.mm;
-  const rows = designs.map((design, at) => {
+  const of = await byName(around, 'mlock', designs, (design) => ({ task: 'scan', design, shares }));
+  const rows = designs.map((design) => {
     const figures: Figures = {};
     for (const share of shares) {
-      figures[`ns at ${share} %`] = figureOf(taken[at]!.ns[share] ?? []);
-      figures[`accesses at ${share} %`] = exactly(taken[at]!.counted[share]?.accesses ?? Number.NaN);
+      figures[`ns at ${share} %`] = figureOf(of(design).ns[share] ?? []);
+      figures[`accesses at ${share} %`] = exactly(of(design).counted[share]?.accesses ?? Number.NaN);
     }
-    return row(`mlock: ${design}`, figures, taken[at]!.problem);
+    return row(`mlock: ${design}`, figures, of(design).problem);
   });
   const lines = rows.map(({ name, figures, problem }) => [
     name.slice('mlock: '.length),

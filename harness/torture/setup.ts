@@ -219,6 +219,9 @@ function startAll(machine: Machine, area: TortureArea): void {
   boot.store(area.control + Control.expected, cpus);
 }
 
+/** Of subjects that the harness takes no lock around. */
+const UNLOCKED = { nested: [], perCpu: 0, perCpuStride: 0, shared: undefined, value: 0 };
+
 /** A machine that is ready for its CPUs. */
 export interface Prepared {
   readonly machine: Machine;
@@ -268,19 +271,15 @@ async function prepareWorkload(
   const watched = watching(machine, params);
   const counters = { first: machine.alloc(stride * cpus), stride };
   const setup = {
+    ...UNLOCKED,
     ...watched,
     subject,
     lock,
     counters,
-    nested: [],
     mutexAddr,
-    perCpu: 0,
-    perCpuStride: 0,
     stateStride,
     area,
     params,
-    shared: undefined,
-    value: 0,
   };
   return { machine, setup };
 }
@@ -366,19 +365,15 @@ function prepareScenario(
       ? {}
       : { histories: { clock: machine.alloc(LINE), first: machine.alloc(recorded), words, section } };
   const setup = {
+    ...UNLOCKED,
     ...histories,
     ...watched,
     subject,
     lock,
-    nested: [],
     mutexAddr,
-    perCpu: 0,
-    perCpuStride: 0,
     stateStride,
     area,
     params,
-    shared: undefined,
-    value: 0,
   };
   return { machine, setup };
 }

@@ -32,8 +32,8 @@ import type { VmaSpec } from './vma.ts';
 /** Where mmap looks for room when it is not told. */
 export const TASK_UNMAPPED_BASE = TASK_SIZE / 4;
 
-/** All flags that a vma can have. */
-const ANY_FLAG = Object.values(VM).reduce((all: number, flag) => all | flag, 0);
+/** All flags that a vma can be made with. */
+const ANY_FLAG = Object.values(VM).reduce((all: number, flag) => all | flag, 0) & ~VM.IO;
 /** Pages of the largest file. */
 const MOST_PGOFF = 2 ** 31;
 
@@ -203,13 +203,13 @@ export function maps(k: Kernel): Maps {
     return writing(mm, () => unmapRange(mm, start, start + pageAlign(length)));
   }
 
-  /** Gives every vma of a range other flags; it has to be mapped from end to end. */
+  /** Gives every vma of a range other flags; it has to be mapped from end to end. @param change stores them, and does what else is to be done */
   function changeFlags(
     mm: Addr,
     start: number,
     length: number,
     flagsOf: (vma: Addr) => number,
-    changed: (vma: Addr) => void,
+    change: (vma: Addr, flags: number) => void,
   ): number {
     if (!userRange(start, length)) return -EINVAL;
     const end = start + pageAlign(length);
@@ -229,9 +229,7 @@ export function maps(k: Kernel): Maps {
         const flags = flagsOf(vma);
         if (flags === isa.read(vma + vm_flags)) continue;
         sections.enter('flagsChange', { mm, vma });
-        // Marked: where the regime has no page_table_lock here, reclaim reads it meanwhile (mm.md, C0.a).
-        isa.writeOnce(vma + vm_flags, flags);
-        changed(vma);
+        change(vma, flags);
         sections.leave();
         mlockPages.settle();
       }
@@ -239,10 +237,13 @@ export function maps(k: Kernel): Maps {
     });
   }
 
+  /** Marked: where the regime has no page_table_lock for it, reclaim reads the flags meanwhile (mm.md, C0.a). */
+  const setFlags = (vma: Addr, flags: number): void => isa.writeOnce(vma + vm_flags, flags);
+
   /** Takes the right to write out of the entries of a vma; it comes back by faults, so that shared pages are copied first. */
-  function protect(vma: Addr): void {
+  function protect(vma: Addr, flags: number): void {
     const mm = isa.read(vma + Vma.vm_mm);
-    const flags = isa.read(vma + vm_flags);
+    setFlags(vma, flags);
     sections.enter('pteChange', { mm, vma });
     pgtable.forEach(mm, startOf(vma), endOf(vma), (at) => {
       const pte = pgtable.read(at);
@@ -284,10 +285,11 @@ export function maps(k: Kernel): Maps {
     });
   }
 
-  /** Tells the mlock design of every page of a vma. */
-  function eachPage(vma: Addr, tell: (page: Addr, vma: Addr, address: number) => void): void {
+  /** Gives a vma its flags and tells the mlock design of every page of it. Under one page_table_lock, so whoever comes to an entry knows from the flags whether its page has been told of. */
+  function eachPage(vma: Addr, flags: number, tell: (page: Addr, vma: Addr, address: number) => void): void {
     const mm = isa.read(vma + Vma.vm_mm);
     sections.enter('pteChange', { mm, vma });
+    setFlags(vma, flags);
     pgtable.forEach(mm, startOf(vma), endOf(vma), (at, address) => {
       const pte = pgtable.read(at);
       if (!ptePresent(pte)) return;
@@ -297,10 +299,21 @@ export function maps(k: Kernel): Maps {
     sections.leave();
   }
 
-  function lockPages(mm: Addr, vma: Addr, locked: boolean): void {
-    const pages = (endOf(vma) - startOf(vma)) >>> PAGE_SHIFT;
-    isa.write(mm + Mm.locked_vm, isa.read(mm + Mm.locked_vm) + (locked ? pages : -pages));
-    eachPage(vma, locked ? mlockPages.mapped : mlockPages.munlocked);
+  function addLocked(vma: Addr, sign: number): void {
+    const locked = isa.read(vma + Vma.vm_mm) + Mm.locked_vm;
+    isa.write(locked, isa.read(locked) + sign * ((endOf(vma) - startOf(vma)) >>> PAGE_SHIFT));
+  }
+
+  /** Reclaim keeps off at once, and tells nobody of pages that are still to be told of (VM_IO; mlock_vma_pages_range, Linux 5.18). */
+  function lockPages(vma: Addr, flags: number): void {
+    addLocked(vma, 1);
+    setFlags(vma, flags | VM.IO);
+    eachPage(vma, flags, mlockPages.mapped);
+  }
+
+  function unlockPages(vma: Addr, flags: number): void {
+    addLocked(vma, -1);
+    eachPage(vma, flags, mlockPages.munlocked);
   }
 
   function mlock(mm: Addr, start: number, length: number): number {
@@ -308,7 +321,7 @@ export function maps(k: Kernel): Maps {
     if (!userRange(start, length)) return -EINVAL;
     // All of it with mmap_sem for writing, as in 2.6.5 (2.6.38 gives it up first): these faults run beside no others.
     return writing(mm, () => {
-      const error = changeFlags(mm, start, length, flagsOf, (vma) => lockPages(mm, vma, true));
+      const error = changeFlags(mm, start, length, flagsOf, lockPages);
       if (error !== 0) return error;
       // make_pages_present: what is not there comes by faults, which find the vma locked.
       for (let at = start; at < start + pageAlign(length); at += PAGE_SIZE) {
@@ -322,7 +335,7 @@ export function maps(k: Kernel): Maps {
 
   function munlock(mm: Addr, start: number, length: number): number {
     const flagsOf = (vma: Addr): number => isa.read(vma + vm_flags) & ~VM.LOCKED;
-    return changeFlags(mm, start, length, flagsOf, (vma) => lockPages(mm, vma, false));
+    return changeFlags(mm, start, length, flagsOf, unlockPages);
   }
 
   function madviseDontneed(mm: Addr, start: number, length: number): number {

@@ -118,6 +118,8 @@ export const VM = {
   SHARED: 8,
   GROWSDOWN: 0x100,
   LOCKED: 0x2000,
+  /** With LOCKED: mlock has yet to come to the pages of the vma. Nobody maps with it. */
+  IO: 0x4000,
   RESERVED: 0x80000,
   NONLINEAR: 0x800000,
 } as const;

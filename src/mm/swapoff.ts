@@ -14,8 +14,9 @@
 import type { Addr } from '../arch/index.ts';
 import { EBUSY, EINVAL, ENOMEM } from './errno.ts';
 import type { Kernel } from './kernel.ts';
+import { told } from './mlock/design.ts';
 import { mkPte, pteNumber, pteSwap } from './pte.ts';
-import { Globals, Mm, PG, VM, Vma } from './structs.ts';
+import { Globals, Mm, PG, Vma } from './structs.ts';
 
 /** The swap device goes. */
 export interface Swapoff {
@@ -45,7 +46,7 @@ export function swapoff(k: Kernel): Swapoff {
       pages.get(page);
       isa.fetchAddRelaxed(mm + Mm.rss, 1);
       // One that could not be faulted in when it was locked; the page lock is held.
-      if ((isa.readOnce(vma + Vma.vm_flags) & VM.LOCKED) !== 0) k.mlock.mlockVmaPage(page);
+      if (told(isa.readOnce(vma + Vma.vm_flags))) k.mlock.mlockVmaPage(page);
       pgtable.set(at, mkPte(pages.pfnOf(page), 0));
       swap.free(slot);
       found += 1;

@@ -9,9 +9,10 @@
  */
 import type { Addr } from '../arch/index.ts';
 import type { Kernel } from './kernel.ts';
+import { told } from './mlock/design.ts';
 import type { Gather } from './mmu-gather.ts';
 import { pteDirty, pteNumber, ptePresent, pteSwap, pteYoung } from './pte.ts';
-import { PG, VM, Vma } from './structs.ts';
+import { PG, Vma } from './structs.ts';
 
 /** What zapping leaves alone. */
 export interface ZapDetails {
@@ -46,7 +47,7 @@ export function zap(k: Kernel): Zap {
     // A write that is already in the TLB of another CPU may still come: the page is not free before the flush.
     if (pteDirty(pte)) pages.set(page, PG.dirty.mask);
     if (pteYoung(pte) && !pages.anon(page)) k.lru.markPageAccessed(page);
-    if ((isa.read(vma + Vma.vm_flags) & VM.LOCKED) !== 0) mlockPages.unmapped(page);
+    if (told(isa.read(vma + Vma.vm_flags))) mlockPages.unmapped(page);
     // As long as a CPU may write to it the page counts as mapped: who finds it unmapped cleans it and forgets it (Linux 3.15, commit 1cf35d47712d).
     if (pteDirty(pte) && !pages.anon(page)) k.tlb.flushPage(isa.read(vma + Vma.vm_mm), address);
     rmap.remove(page, at);

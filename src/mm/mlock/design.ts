@@ -20,13 +20,15 @@
  * small, never too large, and reclaim that meets the vma sets it right.
  *
  * The page lock sleeps and page_table_lock spins, so who asks a design with `underPageLock` takes a reference to the page under page_table_lock and asks outside.
- * VM_LOCKED has been set before the vma's first mlockVmaPage and cleared before its first munlockVmaPage.
+ * Where flags change without page_table_lock, VM_LOCKED comes before mlock() has come to the vma's pages. Until then the vma has VM_IO, too (as in Linux 5.18): reclaim leaves its pages where
+ * they are, and nobody tells the design of them (`told`) but mlock() itself, for a page that is told of twice is munlocked once. VM_IO goes in the section in which mlock() tells of all the pages,
+ * VM_LOCKED in that in which munlock() does, so that an entry that somebody else makes or takes meanwhile is told of by one of the two, and by one only.
  */
 import type { Addr } from '../../arch/index.ts';
 import type { Base } from '../kernel.ts';
 import type { Lru } from '../lru.ts';
 import type { Pages } from '../pages.ts';
-import { Page, PG, Zone } from '../structs.ts';
+import { Page, PG, VM, Zone } from '../structs.ts';
 
 /** A design for mlocked pages. */
 export interface Mlock {
@@ -52,6 +54,9 @@ export interface Mlock {
    */
   validate(lockedMappers: (page: Addr) => number): string | undefined;
 }
+
+/** Whether the design is told of pages that a vma with these flags maps: it is locked, and mlock() has come to its pages. */
+export const told = (flags: number): boolean => (flags & (VM.LOCKED | VM.IO)) === VM.LOCKED;
 
 /** What designs are made of. */
 export type MlockKernel = Base & {

@@ -11,7 +11,7 @@
  *
  * What it gives up is being exact. Isolating the page loses the count, and the page comes back with 1 however many VM_LOCKED vmas there are. So the count may be too small: PG_mlocked is then cleared
  * while a locked vma still maps the page, reclaim meets that vma when it unmaps, and marks the page again (`foundLocked`). It must not become too large, for then the page is unevictable for ever:
- * nothing is counted where it might have been lost, and reclaim must not mark the page for a vma whose own mlock() has yet to come to it (Linux marks such a vma with VM_IO meanwhile).
+ * nothing is counted where it might have been lost, and reclaim does not mark the page for a vma whose own mlock() has yet to come to it (VM_IO; design.ts).
  */
 import type { Addr } from '../../arch/index.ts';
 import { Page, PG, Zone } from '../structs.ts';

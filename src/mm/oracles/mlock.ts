@@ -4,6 +4,7 @@
  *   counted in page.mlocked     a word of its own
  *   counted in mlock_count      the word of lru.prev: while the page is unevictable and PG_lru (2022), or while it is PG_mlocked and on no list (the sketch of 2004)
  *   marked by PG_mlocked        counted by nothing
+ *   VM_IO                       a vma to whose pages mlock() has yet to come: none at rest
  *
  * A design that is advisory may have lost count while a page was isolated: its count is too small, then, never too large. That reclaim takes no page of a locked vma is seen
  * when it does: `unmapping` in access.ts.
@@ -41,6 +42,9 @@ export const mlock: Oracle = {
     const marked = frames.filter(({ flags }) => (flags & PG.mlocked.mask) !== 0).length;
     const nr = read(world.zone + Zone.nr_mlock);
     return (
+      first(census.vmas.live, ({ at, name }) =>
+        (read(at + Vma.vm_flags) & VM.IO) === 0 ? undefined : `${name} has VM_IO, and nobody is in mlock`,
+      ) ??
       first(frames, (frame) => {
         const count = counted(census, frame);
         if (count === undefined || (isolated > 0 && (frame.flags & PLACE) === 0)) return undefined;

@@ -1,7 +1,7 @@
 /**
  * User code that knows what it has written: reads and writes that are held against a ledger while everybody else runs, for O-TAG and O-LOST.
  *
- *   write    the ledger says that it may be found; it is made; the ledger says that it must be found
+ *   write    the ledger says that it may be found; it is made; the ledger says that it must be found. One that fails leaves what was known: nothing, where it had been forgotten and what was to go stayed
  *   read     finds what must have been found before it began, or later, and nothing that may not be found when it has ended
  *   remap    the ledger forgets, then the place goes or comes
  *   fork     the child has what must be found before, or later, and nothing that may not be found afterwards
@@ -57,11 +57,9 @@ export function users(k: Kernel, book: Ledger, party: Party, cpus: number): User
     isa.wmb();
     const written = k.user.userWrite(mm, address, me, version) === 0;
     isa.wmb();
-    book.promise({
-      ...place,
-      version: written ? version : least,
-      most: written ? version : (last?.most ?? 0),
-    });
+    if (written) book.promise({ ...place, version, most: version });
+    else if (last) book.promise({ ...place, version: least, most: last.most });
+    else book.forgot(owner, page, page + 1);
     return written;
   }
 

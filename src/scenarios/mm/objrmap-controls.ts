@@ -14,7 +14,7 @@
  *   1. CPU 0, mlock, sets VM_LOCKED, and has not come to the page yet
  *   2. CPU 1, reclaim, finds the vma locked, marks the page for it, and puts it back, counted once
  *   3. CPU 0 comes to the page, and counts it again: after munlock it stays unevictable
- *   Flags and pages in one section of page_table_lock exclude that. Linux, which holds it for one table at a time, lets the vma say meanwhile that reclaim must not mark its pages (VM_IO).
+ *   The vma says meanwhile that mlock has yet to come to its pages (VM_IO, as in Linux 5.18), and reclaim leaves them where they are without a mark.
  *
  * both-locks-writers (C0.b)
  *   CPU 0 unmaps a vma and maps a hole, whose neighbours become one; CPU 1 reclaims, CPU 2 takes the swap device away. These two hold page_table_lock alone, and need no more, since CPU 0 holds both
@@ -23,41 +23,37 @@
 import { refile } from '../../mm/mlock/refile.ts';
 import { PAGE_SIZE } from '../../mm/pte.ts';
 import type { MmContext } from '../../mm/scenario.ts';
+import { VM } from '../../mm/structs.ts';
+import { unmappable } from '../../mm/unmappable.ts';
 import {
   type Act,
+  HOLE,
   inOrder,
   map,
   mapAt,
   mmAt,
   mmControl,
   mmRace,
+  N,
+  P,
   pageAt,
   populate,
   reclaim,
+  SMALL,
   THREAD,
   tree,
   unmapAt,
 } from './objrmap-scene.ts';
 
-const SPEC = {
-  frames: 10,
-  mms: 1,
-  vmas: 6,
-  anonVmas: 1,
-  chains: 1,
-  pteChains: 4,
-  files: 1,
-  filePages: 1,
-  swapPages: 2,
-};
+/** Where another vma lies. */
+const U = 0x14000;
 
-/** Where the vmas lie. */
-const [P, HOLE, N, U] = [0x10000, 0x11000, 0x12000, 0x14000] as const;
+const FLAGS_WITHOUT_PTL = tree('L', { flagsChange: { mmap_sem: 'W' } });
 
 const mlock: Act = ({ k }) => void k.maps.mlock(mmAt(k), P, PAGE_SIZE);
 
 const onePage = {
-  spec: SPEC,
+  spec: SMALL,
   init({ k }: MmContext) {
     k.mms.create();
     map(k, P);
@@ -71,7 +67,7 @@ export const flagsWithoutPtl = mmControl({
   why: 'mlock sets VM_LOCKED without page_table_lock, goes over the entries under it, and touches what is not there: a page that was taken in between comes back',
   source: `rmap-34 of Rik van Riel, which had dropped that lock; ${THREAD}; mm.md C0.a`,
   ...onePage,
-  regime: tree('L', { flagsChange: { mmap_sem: 'W' } }),
+  regime: FLAGS_WITHOUT_PTL,
   modules: { mlock: refile },
   actors: [mlock, reclaim],
   check: ({ k }) => (pageAt(k, P) === 0 ? 'O-MLOCK: the page of a VM_LOCKED vma is not there' : undefined),
@@ -81,14 +77,15 @@ export const flagsWithoutPtl = mmControl({
 export const mlockCountedTwice = mmRace({
   name: 'mm/objrmap/mlock-counted-twice',
   wrong:
-    'mlock sets VM_LOCKED in one section and counts the pages in another: reclaim, in between, counts one for the same vma',
+    'mlock sets VM_LOCKED in one section and counts the pages in another: reclaim, in between, counts one for the same vma, not asking whether mlock has come to it (VM_IO)',
   source: 'Hugh Dickins, "mm/munlock" 06/13, linux-mm, February 2022; C0.a of mm.md',
   caughtBy: 'check',
   says: 'O-MLOCK',
   ...onePage,
+  regime: FLAGS_WITHOUT_PTL,
   actors: [mlock, reclaim],
-  broken: { regime: tree('L', { flagsChange: { mmap_sem: 'W' } }) },
-  fixed: { regime: tree('L') },
+  broken: { modules: { unmappable: (k) => unmappable(k, (flags) => (flags & VM.LOCKED) !== 0) } },
+  fixed: {},
 });
 
 /** C0.b. */
@@ -96,7 +93,7 @@ export const bothLocksWriters = mmControl({
   name: 'mm/objrmap/both-locks-writers',
   why: 'writers of vmas hold mmap_sem and page_table_lock, so readers that hold page_table_lock alone meet none of them half way',
   source: `${THREAD}: Andrea Arcangeli, 3 March, of Linux 2.4; Hugh Dickins, 26 March, of 2.6.5-rc2; mm.md C0.b`,
-  spec: SPEC,
+  spec: SMALL,
   regime: tree('L'),
   init({ k }) {
     k.mms.create();

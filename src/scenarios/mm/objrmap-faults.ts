@@ -30,22 +30,9 @@
 import type { Kernel } from '../../mm/kernel.ts';
 import { VM } from '../../mm/structs.ts';
 import { uncheckedStack } from '../../mm/variants/stack/unchecked.ts';
-import { map, mmAt, mmRace, populate, RW, THREAD, touch, tree } from './objrmap-scene.ts';
+import { A, B, map, mmAt, mmRace, populate, RW, SMALL, THREAD, touch, tree } from './objrmap-scene.ts';
 
-const SPEC = {
-  frames: 10,
-  mms: 1,
-  vmas: 3,
-  anonVmas: 4,
-  chains: 8,
-  pteChains: 4,
-  files: 1,
-  filePages: 1,
-  swapPages: 2,
-};
-
-/** Where the vmas lie. */
-const [A, B] = [0x10000, 0x12000] as const;
+const SPEC = { ...SMALL, vmas: 3, anonVmas: 4, chains: 8 };
 
 /** R0.10. */
 export const vmaPtlSharedTables = mmRace({

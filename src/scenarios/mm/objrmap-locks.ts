@@ -17,22 +17,23 @@
 
 import { VM } from '../../mm/structs.ts';
 import { swapoff } from '../../mm/swapoff.ts';
-import { map, mapAt, mmRace, populate, RW, reclaim, seeing, THREAD, touch, tree } from './objrmap-scene.ts';
+import {
+  A,
+  B,
+  map,
+  mapAt,
+  mmRace,
+  populate,
+  RW,
+  reclaim,
+  SMALL,
+  seeing,
+  THREAD,
+  touch,
+  tree,
+} from './objrmap-scene.ts';
 
-const SPEC = {
-  frames: 10,
-  mms: 1,
-  vmas: 4,
-  anonVmas: 3,
-  chains: 6,
-  pteChains: 4,
-  files: 1,
-  filePages: 1,
-  swapPages: 2,
-};
-
-/** Where the vmas lie. */
-const [A, B] = [0x10000, 0x12000] as const;
+const SPEC = { ...SMALL, vmas: 4, anonVmas: 3, chains: 6 };
 
 /** R0.5. */
 export const swapoutWaitsForPtl = mmRace({

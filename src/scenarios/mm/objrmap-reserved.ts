@@ -27,19 +27,21 @@ import { MmViolation } from '../../mm/oracles/violation.ts';
 import type { MmContext } from '../../mm/scenario.ts';
 import { Payload, VM, Vma } from '../../mm/structs.ts';
 import type { Unmappable } from '../../mm/unmappable.ts';
-import { type Act, map, mmAt, mmRace, pageAt, populate, RW, seeing, THREAD, tree } from './objrmap-scene.ts';
+import {
+  type Act,
+  map,
+  mmAt,
+  mmRace,
+  pageAt,
+  populate,
+  RW,
+  SMALL,
+  seeing,
+  THREAD,
+  tree,
+} from './objrmap-scene.ts';
 
-const SPEC = {
-  frames: 8,
-  mms: 1,
-  vmas: 2,
-  anonVmas: 1,
-  chains: 1,
-  pteChains: 4,
-  files: 1,
-  filePages: 1,
-  swapPages: 2,
-};
+const SPEC = { ...SMALL, frames: 8, vmas: 2 };
 const SOURCE = `${THREAD}: Andrea Arcangeli, 3 March; mm.md R0.4`;
 
 /** Where the driver's vma lies, and a user's. */

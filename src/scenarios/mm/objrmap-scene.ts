@@ -67,6 +67,24 @@ export function tree(name: string, paths: Partial<Regime['paths']> = {}): Regime
 export const seeing = (k: Kernel, others: Partial<Kernel>): Kernel =>
   Object.assign(Object.create(k) as Kernel, others);
 
+/** A machine for a few vmas of one address space. */
+export const SMALL = {
+  frames: 10,
+  mms: 1,
+  vmas: 6,
+  anonVmas: 1,
+  chains: 1,
+  pteChains: 4,
+  files: 1,
+  filePages: 1,
+  swapPages: 2,
+};
+
+/** Where vmas of a page each lie: two with a hole between them. */
+export const [P, HOLE, N] = [0x10000, 0x11000, 0x12000] as const;
+/** Where two lie of which each has a story of its own. */
+export const [A, B] = [P, N] as const;
+
 /** Reading and writing, private. */
 export const RW = VM.READ | VM.WRITE;
 

@@ -37,15 +37,19 @@ import { Mm, VM } from '../../mm/structs.ts';
 import { vmas } from '../../mm/vma.ts';
 import {
   type Act,
+  HOLE,
   inOrder,
   map,
   mapAt,
   mmAt,
   mmRace,
+  N,
+  P,
   pageAt,
   populate,
   RW,
   reclaim,
+  SMALL,
   seeing,
   THREAD,
   touch,
@@ -56,24 +60,19 @@ import {
 const LINUS = tree('L');
 const HUGH = `${THREAD}: Hugh Dickins, 26 March`;
 
-const SPEC = {
-  frames: 10,
-  mms: 1,
-  vmas: 6,
-  anonVmas: 1,
-  chains: 1,
-  pteChains: 4,
-  files: 1,
-  filePages: 1,
-  swapPages: 2,
-};
-
-/** Where the vmas lie, a page each. */
-const [P, HOLE, N] = [0x10000, 0x11000, 0x12000] as const;
+/** Where more of them lie. */
 const ODD = [0x11000, 0x13000, 0x15000, 0x17000, 0x19000] as const;
 
 /** mmap_cache is of no help. */
 const forgetVma = (k: Kernel): void => k.isa.writeOnce(mmAt(k) + Mm.mmap_cache, 0);
+
+/** N has a page, P has none. */
+const bothMapped: Act = ({ k }) => {
+  k.mms.create();
+  map(k, P);
+  map(k, N);
+  populate(k, N);
+};
 
 /** R0.1. */
 export const detachOutsidePtl = mmRace({
@@ -82,13 +81,10 @@ export const detachOutsidePtl = mmRace({
     'munmap takes vmas out of the tree before it takes page_table_lock: a look-up under that lock leaves one in mmap_cache that is freed then',
   source: `${THREAD}: Andrea Arcangeli, 3 March, of 2.6.3-mjb2; ${HUGH}; mm.md R0.1`,
   caughtBy: 'lifetime',
-  spec: SPEC,
-  init({ k }) {
-    k.mms.create();
-    map(k, P);
-    map(k, N);
-    populate(k, N);
-    forgetVma(k);
+  spec: SMALL,
+  init(context) {
+    bothMapped(context);
+    forgetVma(context.k);
   },
   actors: [reclaim, inOrder(unmapAt(N), touch(P))],
   broken: { regime: tree('J2') },
@@ -103,7 +99,7 @@ export const detachHidesVma = mmRace({
   source: `${HUGH}; mm.md R0.1`,
   caughtBy: 'check',
   says: 'O-MLOCK',
-  spec: SPEC,
+  spec: SMALL,
   modules: { mlock: refile },
   init({ k }) {
     k.mms.create();
@@ -119,13 +115,7 @@ export const detachHidesVma = mmRace({
 });
 
 /** The page of N is on the swap device. */
-const swappedOut: Act = ({ k }) => {
-  k.mms.create();
-  map(k, P);
-  map(k, N);
-  populate(k, N);
-  k.reclaim.shrinkInactive(1);
-};
+const swappedOut = inOrder(bothMapped, reclaim);
 
 /** R0.2. */
 export const mergeFreesVmaOfSwapoff = mmRace({
@@ -134,7 +124,7 @@ export const mergeFreesVmaOfSwapoff = mmRace({
     'mmap merges vmas and frees one without page_table_lock: swapoff, which holds no other, stands on it',
   source: `${HUGH}, of 2.6.4-mjb1; mm.md R0.2`,
   caughtBy: 'lifetime',
-  spec: SPEC,
+  spec: SMALL,
   init: swappedOut,
   actors: [({ k }) => void k.swapoff.swapoff(), mapAt(HOLE)],
   broken: { regime: tree('J1') },
@@ -148,13 +138,8 @@ export const mergeFreesVmaOfSwapout = mmRace({
     'mmap merges vmas and frees one without page_table_lock: reclaim, which holds no other, has just found it',
   source: `${HUGH}, of 2.6.4-mjb1; mm.md R0.2`,
   caughtBy: 'lifetime',
-  spec: SPEC,
-  init({ k }) {
-    k.mms.create();
-    map(k, P);
-    map(k, N);
-    populate(k, N);
-  },
+  spec: SMALL,
+  init: bothMapped,
   actors: [reclaim, mapAt(HOLE)],
   broken: { regime: tree('J1') },
   fixed: { regime: LINUS },
@@ -174,7 +159,7 @@ export const unusePassesOver = mmRace({
   source: `${THREAD}: Andrea Arcangeli, 3 March (the patch), 25 March (taken back); ${HUGH}; mm.md R0.3`,
   caughtBy: 'check',
   says: 'O-SWAPOFF',
-  spec: SPEC,
+  spec: SMALL,
   modules: {
     vmas: (k) => vmas(seeing(k, { slabs: { ...k.slabs, vmas: { ...k.slabs.vmas, free() {} } } })),
   },
