@@ -186,11 +186,46 @@ function isModel(model: unknown): boolean {
   return [init, apply, key].every((part) => typeof part === 'function');
 }
 
+/** What every scenario states, whatever it is made of. */
+interface Stated {
+  readonly name: unknown;
+  readonly actors: unknown;
+  readonly cpus?: unknown;
+}
+
+/**
+ * Looks at what has to be right before anything can be made of it: that something is stated, its name, its actors and its CPUs.
+ * @param by the function that defines it
+ * @returns its CPUs
+ * @throws ScenarioDefinitionError
+ */
+export function scenarioCpus(stated: Stated, by: string): number {
+  const { name, actors, cpus: given } = (stated ?? {}) as Stated;
+  if (typeof name !== 'string' || name === '')
+    throw new ScenarioDefinitionError(`a scenario needs a name: ${by}({ name: 'lost-update', … })`);
+  const wrong = wrongName(name);
+  if (wrong !== undefined) throw new ScenarioDefinitionError(`a scenario's name ${wrong}`);
+  const fail = (what: string): never => {
+    throw new ScenarioDefinitionError(`scenario '${name}' ${what}`);
+  };
+  const each: readonly unknown[] | undefined = Array.isArray(actors) ? actors : undefined;
+  const functions = each ?? [actors];
+  if (functions.length === 0 || functions.some((actor) => typeof actor !== 'function'))
+    fail('has no actors: one function for all CPUs, or an array of one a CPU, is expected');
+  const cpus = given ?? each?.length ?? 2;
+  if (typeof cpus !== 'number' || !Number.isInteger(cpus) || cpus < 1)
+    return fail(`has ${String(given)} CPUs: a whole number from 1 is expected`);
+  if (each && each.length !== cpus)
+    fail(`has ${each.length} actors for ${cpus} CPUs: one a CPU, or a single function for all, is expected`);
+  return cpus;
+}
+
 /**
  * Defines a scenario.
  * @throws ScenarioDefinitionError when a part is missing or makes no sense
  */
 export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): ScenarioDefinition<Tools> {
+  const cpus = scenarioCpus(spec, 'defineScenario');
   const {
     name,
     actors,
@@ -204,20 +239,9 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     names,
     lockOrder,
   } = spec;
-  if (typeof name !== 'string' || name === '')
-    throw new ScenarioDefinitionError("a scenario needs a name: defineScenario({ name: 'lost-update', … })");
-  const wrong = wrongName(name);
-  if (wrong !== undefined) throw new ScenarioDefinitionError(`a scenario's name ${wrong}`);
   const fail = (what: string): never => {
     throw new ScenarioDefinitionError(`scenario '${name}' ${what}`);
   };
-  const each = typeof actors === 'function' ? undefined : actors;
-  if (
-    each === undefined
-      ? typeof actors !== 'function'
-      : each.length === 0 || each.some((actor) => typeof actor !== 'function')
-  )
-    fail('has no actors: one function for all CPUs, or an array of one a CPU, is expected');
   const callbacks = {
     actors: typeof actors === 'function' ? [actors] : actors,
     init: [spec.init],
@@ -231,11 +255,6 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
       fail(
         `has an async function for ${part}: a CPU waits for no promise, and what follows an await would be no part of the episode`,
       );
-  const cpus = spec.cpus ?? each?.length ?? 2;
-  if (!Number.isInteger(cpus) || cpus < 1)
-    fail(`has ${String(spec.cpus)} CPUs: a whole number from 1 is expected`);
-  if (each && each.length !== cpus)
-    fail(`has ${each.length} actors for ${cpus} CPUs: one a CPU, or a single function for all, is expected`);
   const bytes =
     typeof state === 'number'
       ? state

@@ -6,7 +6,13 @@
  */
 import type { Addr, Isa } from '../arch/index.ts';
 import type { Cpu } from '../memory/index.ts';
-import { defineScenario, type ScenarioDefinition, type ScenarioSpec } from '../scenario.ts';
+import {
+  defineScenario,
+  type ScenarioDefinition,
+  ScenarioDefinitionError,
+  type ScenarioSpec,
+  scenarioCpus,
+} from '../scenario.ts';
 import { createKernel, type KernelEnv } from './create.ts';
 import type { Kernel } from './kernel.ts';
 import { declaredOrder, eraOf } from './lock-order.ts';
@@ -56,6 +62,11 @@ const NOTE_BYTES = 64;
 
 /** Defines a scenario over the model. @throws ScenarioDefinitionError, MmSpecError */
 export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kernel> {
+  const cpus = scenarioCpus(given, 'defineMmScenario');
+  if (given.regime !== undefined && typeof given.regime?.name !== 'string')
+    throw new ScenarioDefinitionError(
+      `scenario '${given.name}' has ${JSON.stringify(given.regime)} for a regime: an object is expected, as regimeByName('L') returns`,
+    );
   const {
     name,
     spec,
@@ -73,8 +84,6 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
     mutant,
     keeps,
   } = given;
-  const each = typeof actors === 'function' ? undefined : actors;
-  const cpus = given.cpus ?? each?.length ?? 2;
   const whole = mmSpec(spec);
   const asked = { except, also };
   chosen(asked);

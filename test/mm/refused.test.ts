@@ -6,7 +6,9 @@ import * as assert from 'uvu/assert';
 import { hunt } from '../../harness/index.ts';
 import { ParameterError } from '../../harness/torture/params.ts';
 import { settled } from '../../harness/torture/workload.ts';
+import { ScenarioDefinitionError } from '../../src/index.ts';
 import {
+  defineMmScenario,
   defineMmWorkload,
   ERRNO,
   type Kernel,
@@ -129,6 +131,25 @@ test('a workload that names what the model does not have is refused where it is 
     assert.throws(
       () => defineMmWorkload({ name: 'mine', operations: T0, ...part } as never),
       sentence,
+      String(sentence),
+    );
+});
+
+test('a scenario that states too little to be made is refused in the words of defineScenario', () => {
+  const wrong: [unknown, RegExp][] = [
+    [undefined, /a scenario needs a name: defineMmScenario\(/],
+    [null, /a scenario needs a name/],
+    [{ actors() {} }, /a scenario needs a name/],
+    [{ name: 'mine' }, /scenario 'mine' has no actors/],
+    [{ name: 'mine', actors: [] }, /scenario 'mine' has no actors/],
+    [{ name: 'mine', actors: 5 }, /scenario 'mine' has no actors/],
+    [{ name: 'mine', actors() {}, cpus: 0.5 }, /scenario 'mine' has 0.5 CPUs/],
+    [{ name: 'mine', actors() {}, regime: 'L' }, /scenario 'mine' has "L" for a regime/],
+  ];
+  for (const [given, sentence] of wrong)
+    assert.throws(
+      () => defineMmScenario(given as never),
+      (error: unknown) => error instanceof ScenarioDefinitionError && sentence.test(error.message),
       String(sentence),
     );
 });
