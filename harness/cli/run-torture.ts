@@ -57,7 +57,7 @@ export async function runTorture(told: Told): Promise<number> {
       const { runTour } = await import('./tour.ts');
       return await runTour(params, interrupt.signal, options);
     }
-    const subjects = await findSubjects(names.length > 0 ? names : ['*']);
+    const subjects = await findSubjects(names.length > 0 ? names : ['*'], { workloads: true });
     return await tortureAll(subjects, told, interrupt.signal);
   } finally {
     interrupt.dispose();

@@ -77,35 +77,53 @@ async function named(name: string): Promise<Tortured | undefined> {
   return loadScenario(name);
 }
 
+/** What a glob stands for besides locks; by their names, scenarios and workloads are always found. */
+export interface Globbed {
+  /** Scenarios that ship. */
+  readonly scenarios?: boolean;
+  /** Workloads that ship. */
+  readonly workloads?: boolean;
+}
+
 /** The names that a glob stands for. */
-async function matching(glob: string, scenarios: boolean): Promise<string[]> {
+async function matching(glob: string, { scenarios = false, workloads = false }: Globbed): Promise<string[]> {
   const { default: picomatch } = await import('picomatch');
   if (!picomatch.scan(glob).isGlob) return [];
   const matches = picomatch(glob);
-  const all = [...lockNames, ...mutantNames, ...(scenarios ? await scenariosLike(glob) : [])];
+  const all = [
+    ...lockNames,
+    ...mutantNames,
+    ...(workloads ? workloadNames : []),
+    ...(scenarios ? await scenariosLike(glob) : []),
+  ];
   return all.filter((name) => matches(name));
+}
+
+/** What is wrong with a name that nothing has, or with a glob that stands for nothing here. */
+async function unknown(name: string, globbed: Globbed): Promise<string> {
+  const scenarios = globbed.scenarios ? [] : await matching(name, { scenarios: true });
+  if (scenarios.length > 0)
+    return `'${name}' stands for scenarios only, ${scenarios.length} of them: here they are named one by one, as in ${scenarios[0]} (lockrig hunt takes them by glob)`;
+  const workloads = globbed.workloads ? [] : await matching(name, { workloads: true });
+  if (workloads.length > 0)
+    return `'${name}' stands for workloads only (${workloads.join(', ')}): lockrig torture runs them, and nothing else does; '**' stands for deeper names, as in mm/**`;
+  return `there is no lock, no scenario and no workload '${name}'; the nearest are ${(await nearest(name)).join(', ')} (lockrig list shows all; a file is named with its ending, as in ./my-lock.ts)`;
 }
 
 /**
  * Finds what was asked for.
- * @param options.scenarios whether a glob stands for scenarios that ship, too; by their names they are always found
+ * @param globbed what a glob stands for besides locks
  * @throws UsageError when a name is unknown or a glob matches nothing; PluginError when a file cannot be used
  */
-export async function findSubjects(
-  names: readonly string[],
-  { scenarios = false }: { scenarios?: boolean } = {},
-): Promise<Subject[]> {
+export async function findSubjects(names: readonly string[], globbed: Globbed = {}): Promise<Subject[]> {
   const found: Subject[] = [];
   for (const name of names) {
     const exact = await named(name);
     if (exact) found.push({ lock: exact });
     else if (FILE_AND_NAME.test(name) || existsSync(name)) found.push(...(await fromFile(name)));
     else {
-      const matches = await matching(name, scenarios);
-      if (matches.length === 0)
-        throw new UsageError(
-          `there is no lock, no scenario and no workload '${name}'; the nearest are ${(await nearest(name)).join(', ')} (lockrig list shows all; a file is named with its ending, as in ./my-lock.ts)`,
-        );
+      const matches = await matching(name, globbed);
+      if (matches.length === 0) throw new UsageError(await unknown(name, globbed));
       for (const match of matches) found.push({ lock: (await named(match)) as Tortured });
     }
   }

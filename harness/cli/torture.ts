@@ -84,7 +84,7 @@ async function run(names: string[], options: Options): Promise<number> {
     const tier = oneOf('jit', options.jit, TIERS);
     if (tier && !isPinned(tier)) {
       const { findSubjects } = await import('./subjects.ts');
-      if (names.length > 0) await findSubjects(names);
+      if (names.length > 0) await findSubjects(names, { workloads: true });
       return runPinned(tier);
     }
     followParent();

@@ -20,6 +20,8 @@ const BAD: readonly (readonly [line: readonly string[], sentence: RegExp])[] = [
     /no lock, no scenario and no workload 'no-exlusion'; the nearest are busted\/no-exclusion/,
   ],
   [['torture', 'zz*'], /no lock, no scenario and no workload 'zz\*'/],
+  [['torture', 'mm/anon-vma/*'], /'mm\/anon-vma\/\*' stands for scenarios only, \d+ of them/],
+  [['hunt', 'mm/*'], /'mm\/\*' stands for workloads only \(mm\/objrmap, .*lockrig torture runs them/],
   [['torture', ''], /argument '' is empty/],
   [['torture', './missing.ts'], /missing\.ts does not exist/],
   [['torture', './missing.ts#one'], /missing\.ts does not exist/],

@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
+import { findSubjects } from '../../harness/cli/subjects.ts';
 import { hunt } from '../../harness/index.ts';
 import { ParameterError, type TortureParams } from '../../harness/torture/params.ts';
 import type { TortureResult } from '../../harness/torture/result.ts';
@@ -114,6 +115,14 @@ test('what there is not is refused, with the nearest names', async () => {
   });
   assert.is(status, 2);
   assert.match(stderr, /mm\/objrmap/);
+});
+
+test('a glob of a torture stands for workloads, too', async () => {
+  assert.equal(
+    (await findSubjects(['mm/*'], { workloads: true })).map(({ lock }) => lock.name),
+    [...workloadNames],
+  );
+  assert.ok((await findSubjects(['*'], { workloads: true })).every(({ lock }) => lock.definition === 'lock'));
 });
 
 test('a workload that makes no sense is refused where it is defined', () => {
