@@ -9,6 +9,7 @@
  *
  * As in lockdep, edges are told apart by class and not by who made them, and a lock held around all of a cycle does not excuse it.
  */
+import { RCU, RECURSIVE, SLEEPS, SPINS, UNOWNED } from '../../src/locking/traits.ts';
 import type { LockClass } from './finding.ts';
 
 /** Exclusive mode, as in lock events. */
@@ -17,6 +18,19 @@ export const EXCLUSIVE = 1;
 export const SHARED = 2;
 /** The mode in words. */
 export const modeName = (mode: number): string => (mode === SHARED ? 'shared' : 'exclusive');
+
+/** The class of a lock that is one of its own. */
+export function classFrom(name: string, traits: number): LockClass {
+  const has = (trait: number): boolean => (traits & trait) !== 0;
+  return {
+    name,
+    spin: has(SPINS),
+    sleeps: has(SLEEPS),
+    rcu: has(RCU),
+    recursive: has(RECURSIVE),
+    unowned: has(UNOWNED),
+  };
+}
 
 /** Where an edge was first seen. */
 export interface Witness {

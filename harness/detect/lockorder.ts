@@ -6,7 +6,8 @@
  *   recursion    a CPU acquires what it holds already
  *   owner        a lock is released by who does not hold it, or is still held when its CPU's actor or an interrupt handler ends
  *   sleeping     a futex `wait`, or the acquisition of a class that sleeps, by who holds a class that spins, is in a read section of an RCU that does, or in an interrupt
- *   interrupts   a class is taken in interrupt handlers and also with interrupts on: the handler would wait for the CPU that it interrupted
+ *   interrupts   a class is taken in interrupt handlers and also with interrupts on: the handler would wait for the CPU that it interrupted; or an actor or a handler
+ *                ends without having switched on again what it has switched off: whoever calls this CPU waits for ever
  *
  * What is acquired without having been waited for (`acquired` without `acquiring`: an attempt, a downgrade) cannot block: it makes no edge as the one wanted and is
  * no use in a handler, but it is held, so what is acquired after it makes edges. Locks that interrupted code holds and locks of the handler make no
@@ -17,10 +18,9 @@
  * `irqOn` nest.
  */
 import type { Addr } from '../../src/arch/index.ts';
-import { RCU, RECURSIVE, SLEEPS, SPINS, UNOWNED } from '../../src/locking/traits.ts';
 import { OPERATIONS, RECORD_WORDS, type Trace } from '../engines/trace.ts';
 import { type Finding, hex, type LockClass, NOTHING, type Pass, type Place } from './finding.ts';
-import { cycleKey, EXCLUSIVE, type LockEdge, LockGraph, modeName, SHARED } from './lock-graph.ts';
+import { classFrom, cycleKey, EXCLUSIVE, type LockEdge, LockGraph, modeName, SHARED } from './lock-graph.ts';
 
 /** What the pass is made for. */
 export interface LockOrderOptions {
@@ -58,7 +58,10 @@ interface Context {
   /** What the interrupted code waits for. */
   wanted: Addr;
   handler: boolean;
-  off: number;
+  /** Where interrupts were switched off, as far as they were not switched on again. */
+  readonly off: number[];
+  /** How many of these are of the interrupted code. */
+  outer: number;
 }
 
 const ACQUIRING = 1;
@@ -87,19 +90,6 @@ const ACTIONS = Uint8Array.from({ length: 256 }, (_, op) => EVENTS[OPERATIONS[op
 const IN_HANDLER = 0;
 const INTERRUPTIBLE = 4;
 
-/** The class of a lock that is one of its own. */
-function classFrom(name: string, traits: number): LockClass {
-  const has = (trait: number): boolean => (traits & trait) !== 0;
-  return {
-    name,
-    spin: has(SPINS),
-    sleeps: has(SLEEPS),
-    rcu: has(RCU),
-    recursive: has(RECURSIVE),
-    unowned: has(UNOWNED),
-  };
-}
-
 /** Finds misuse of locks. */
 export class LockOrder implements Pass {
   private readonly graph = new LockGraph();
@@ -127,7 +117,8 @@ export class LockOrder implements Pass {
       wants: 0,
       wanted: 0,
       handler: false,
-      off: 0,
+      off: [],
+      outer: 0,
     }));
   }
 
@@ -135,8 +126,7 @@ export class LockOrder implements Pass {
     this.execution += 1;
     this.found = undefined;
     for (const context of this.contexts) {
-      context.held.length = 0;
-      context.wants = context.off = 0;
+      context.held.length = context.off.length = context.wants = 0;
       context.handler = false;
     }
     const { words, length } = trace;
@@ -170,6 +160,7 @@ export class LockOrder implements Pass {
         break;
       case IRQ_ENTER:
         cpu.handler = true;
+        cpu.outer = cpu.off.length;
         cpu.wanted = cpu.wants;
         cpu.wants = 0;
         break;
@@ -179,11 +170,11 @@ export class LockOrder implements Pass {
         cpu.wants = cpu.wanted;
         break;
       case IRQ_OFF:
-        cpu.off += 1;
+        cpu.off.push(at);
         break;
       case IRQ_ON:
-        cpu.off -= 1;
-        if (cpu.off === 0 && !cpu.handler)
+        cpu.off.pop();
+        if (cpu.off.length === 0 && !cpu.handler)
           for (const each of cpu.held) this.use(each.node, each.mode, INTERRUPTIBLE, cpu, each.at);
         break;
       default:
@@ -295,7 +286,7 @@ export class LockOrder implements Pass {
     if (cpu.wants === lock) cpu.wants = 0;
     else this.again(cpu, lock, mode, at);
     if (this.graph.classes[node]!.unowned) return;
-    if (cpu.off === 0 && !cpu.handler) this.use(node, mode, INTERRUPTIBLE, cpu, at);
+    if (cpu.off.length === 0 && !cpu.handler) this.use(node, mode, INTERRUPTIBLE, cpu, at);
     cpu.held.push({ lock, node, mode, at, handler: cpu.handler });
   }
 
@@ -343,6 +334,14 @@ export class LockOrder implements Pass {
         [each.lock],
       );
     }
+    const [off] = cpu.off.splice(handler ? cpu.outer : 0);
+    if (off !== undefined)
+      this.report(
+        `off ${what}`,
+        `${what} of CPU ${cpu.cpu} ends with interrupts off: it has not switched on again what it has switched off, and who calls this CPU waits for ever`,
+        [off, at].map((place) => ({ at: place, cpu: cpu.cpu })),
+        [],
+      );
     const kept = handler ? cpu.held.filter((each) => !each.handler) : [];
     cpu.held.splice(0, cpu.held.length, ...kept);
   }
