@@ -14,6 +14,7 @@ import { basename, join } from 'node:path';
 import type { HuntFailure, HuntResult, HuntState } from '../explore/hunt.ts';
 import { writeWhole } from '../report/files.ts';
 import { UsageError } from './errors.ts';
+import type { Refused } from './refused.ts';
 
 /** What a hunt was asked for, by name of the option. */
 export type Asked = Readonly<Record<string, unknown>>;
@@ -98,9 +99,14 @@ export class HuntFolder {
   private progress: Progress;
   private written = 0;
   /** Results of the subjects that were finished when the hunt went on. */
-  readonly results: readonly HuntResult[];
+  readonly results: readonly (HuntResult | Refused)[];
 
-  private constructor(path: string, progress: Progress, attempts: Attempts, results: readonly HuntResult[]) {
+  private constructor(
+    path: string,
+    progress: Progress,
+    attempts: Attempts,
+    results: readonly (HuntResult | Refused)[],
+  ) {
     this.path = path;
     this.progress = progress;
     this.attempts = attempts;
@@ -135,7 +141,8 @@ export class HuntFolder {
     const differs = differing(then, asked);
     if (differs !== undefined)
       throw new UsageError(`${differs}: --resume goes on with what the hunt in ${path} was asked for`);
-    const results = finished === 0 ? [] : load<{ results: HuntResult[] }>(join(path, 'hunt.json')).results;
+    const results =
+      finished === 0 ? [] : load<{ results: (HuntResult | Refused)[] }>(join(path, 'hunt.json')).results;
     if (!Array.isArray(results) || results.length < finished)
       throw new UsageError(`${join(path, 'hunt.json')} lacks results that ${file} names`);
     return new HuntFolder(path, progress, attempts, results.slice(0, finished));

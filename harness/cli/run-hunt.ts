@@ -1,5 +1,6 @@
 /** What `lockrig hunt` does: finds the subjects, hunts one after the other, writes down what it found. */
 import { setFlagsFromString } from 'node:v8';
+import { threadsLeft } from '../cpus/threads.ts';
 import { type HuntResult, type HuntState, hunt } from '../explore/hunt.ts';
 import { INLINING } from '../explore/inlining.ts';
 import { lockrigHash } from '../explore/token.ts';
@@ -10,6 +11,7 @@ import { type Asked, Attempts, HuntFolder } from './hunt-folder.ts';
 import { huntOptions } from './hunt-options.ts';
 import { describeFailure, verdictLine } from './hunt-text.ts';
 import { Interrupt } from './interrupt.ts';
+import { type Refused, refusal, refused, refusedLine } from './refused.ts';
 import { findSubjects, type Subject } from './subjects.ts';
 import type { Raw } from './values.ts';
 
@@ -50,7 +52,7 @@ export async function runHunt(names: readonly string[], options: Options): Promi
       ? undefined
       : HuntFolder[options.resume ? 'resume' : 'begin'](folder, asked, attempts);
   const interrupt = new Interrupt();
-  const results: HuntResult[] = [...(kept?.results ?? [])];
+  const results: (HuntResult | Refused)[] = [...(kept?.results ?? [])];
   let finished = results.length;
   const keep = (complete: boolean): void => {
     const document = channel.document(complete, { results });
@@ -77,7 +79,12 @@ export async function runHunt(names: readonly string[], options: Options): Promi
         channel.tell({ event: 'failure', subject: lock.name, failure });
       },
     });
-  for (const result of results) channel.say(`${verdictLine(result)}, before`);
+  for (const result of results)
+    channel.say(
+      result.verdict === 'refused'
+        ? `${refusedLine(result)}, before: ${result.reason}`
+        : `${verdictLine(result)}, before`,
+    );
   try {
     for (const subject of subjects.slice(finished)) {
       if (interrupt.signal.aborted) break;
@@ -85,8 +92,19 @@ export async function runHunt(names: readonly string[], options: Options): Promi
       channel.say(
         `hunt:${subject.lock.name}${state ? ` goes on after ${group(state.executions)} executions` : ''}`,
       );
-      const result = await one(subject, state);
+      const result = await one(subject, state).catch((error: unknown) =>
+        refused(subject.lock.name, error, options.verbose === true),
+      );
       results.push(result);
+      if (result.verdict === 'refused') {
+        finished = results.length;
+        keep(false);
+        channel.say(refusedLine(result));
+        channel.tell({ event: 'refused', result });
+        // Beside a loop that nothing interrupts there is no CPU for others.
+        if (threadsLeft()) break;
+        continue;
+      }
       if (!interrupt.signal.aborted || (!how.all && result.verdict === 'found')) finished = results.length;
       keep(false);
       for (const lead of result.leads) channel.say(`  lead: ${lead}`);
@@ -102,5 +120,5 @@ export async function runHunt(names: readonly string[], options: Options): Promi
   const any = (...verdicts: string[]): boolean => results.some(({ verdict }) => verdicts.includes(verdict));
   if (any('found', 'not deterministic')) return EXIT.violation;
   if (interrupt.signal.aborted) return EXIT.interrupted;
-  return attempts.broken ? EXIT.died : EXIT.clean;
+  return refusal(results) ?? (attempts.broken ? EXIT.died : EXIT.clean);
 }

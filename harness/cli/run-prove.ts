@@ -1,5 +1,6 @@
 /** What `lockrig hunt --prove` does: reads the options, proves one subject after the other under one memory model after the other, says what that means. */
 import { join } from 'node:path';
+import { threadsLeft } from '../cpus/threads.ts';
 import { MAX_GATED } from '../engines/gated/layout.ts';
 import type { HuntFailure } from '../explore/hunt.ts';
 import { PROOF_BOUND, type ProofOptions, proveSubject, type SubjectProof } from '../explore/proof.ts';
@@ -11,6 +12,7 @@ import { Attempts, writeFailure } from './hunt-folder.ts';
 import { models } from './hunt-options.ts';
 import { describeFailure } from './hunt-text.ts';
 import { Interrupt } from './interrupt.ts';
+import { type Refused, refusal, refused, refusedLine } from './refused.ts';
 import { findSubjects } from './subjects.ts';
 import { type Raw, whole } from './values.ts';
 
@@ -90,7 +92,7 @@ export async function runProve(names: readonly string[], options: Options): Prom
   const subjects = await findSubjects(names, { scenarios: true });
   const channel = new Channel('prove', options);
   const { folder } = channel;
-  const results: SubjectProof[] = [];
+  const results: (SubjectProof | Refused)[] = [];
   const attempts = new Attempts();
   const put = (complete: boolean): void => {
     const document = channel.document(complete, { results });
@@ -119,9 +121,16 @@ export async function runProve(names: readonly string[], options: Options): Prom
             for (const line of describeFailure(failure, lock.name, from, safe)) channel.say(line);
             channel.tell({ event: 'failure', subject: lock.name, failure });
           },
-        });
+        }).catch((error: unknown) => refused(lock.name, error, options.verbose === true));
         results.push(proof);
         keep(false);
+        if (proof.verdict === 'refused') {
+          channel.say(refusedLine(proof));
+          channel.tell({ event: 'refused', result: proof });
+          // It is so under every model; and beside a loop that nothing interrupts there is no CPU for others.
+          if (threadsLeft()) return proof.exitCode;
+          break;
+        }
         for (const line of [...details(proof), verdictLine(proof)]) channel.say(line);
         channel.tell({ event: 'result', result: proof });
       }
@@ -132,5 +141,5 @@ export async function runProve(names: readonly string[], options: Options): Prom
   const any = (...verdicts: string[]): boolean => results.some(({ verdict }) => verdicts.includes(verdict));
   if (any('found', 'not deterministic')) return EXIT.violation;
   if (interrupt.signal.aborted) return EXIT.interrupted;
-  return attempts.broken ? EXIT.died : EXIT.clean;
+  return refusal(results) ?? (attempts.broken ? EXIT.died : EXIT.clean);
 }

@@ -98,6 +98,28 @@ test('a subject that cannot be hunted is named with the reason', async () => {
   });
 });
 
+test('a subject that cannot be hunted keeps nobody from the others, and the exit code says that there was one', async () => {
+  const one = (name: string, more = ''): string =>
+    `{ name: '${name}', state: 4, actors: [() => {}], check() {}, ${more} }`;
+  const list = [one('first'), one('thrower', "init() { throw new Error('not yet'); }"), one('last')];
+  box.write({
+    'mixed.ts': `import { defineScenario } from 'lockrig';\nexport const all = [${list.join(', ')}].map((each) => defineScenario(each));\n`,
+  });
+  const sentence = /^lockrig: init of scenario 'thrower' throws \(Error: not yet\) at .*\n$/;
+  const out = ['hunt', './mixed.ts', '--budget', '20', '--out', 'mixed'];
+  const hunted = await lockrig(out, at);
+  assert.is(hunted.code, EXIT.usage, said(hunted));
+  assert.match(hunted.stderr, sentence);
+  assert.match(hunted.stdout, /^hunt:first .*SUCCESS.*^hunt:thrower NOT HUNTED\n.*^hunt:last .*SUCCESS/ms);
+  const again = await lockrig([...out, '--resume'], at);
+  assert.is(again.code, EXIT.usage, said(again));
+  assert.match(again.stdout, /^hunt:thrower NOT HUNTED, before: init of .* throws \(Error: not yet\)/m);
+  const proved = await lockrig(['hunt', './mixed.ts', '--prove', '0'], at);
+  assert.is(proved.code, EXIT.usage, said(proved));
+  assert.match(proved.stderr, sentence);
+  assert.match(proved.stdout, /^hunt:thrower NOT HUNTED\n.*^hunt:last .*PROVED/ms);
+});
+
 test('a loop without accesses is ended, and said of init, check or an actor', async () => {
   const expected: [unknown, number, RegExp][] = [
     [initSpins, EXIT.usage, /init of scenario 'init-spins' does not return/],
