@@ -33,7 +33,7 @@ export class ControlTimeout extends Error {
   constructor(cpu: number, call: string, ms: number) {
     super(
       call === 'load'
-        ? `CPU ${cpu} has not come up within ${ms / 1000} s: the file of the lock, or its create, does not return`
+        ? `CPU ${cpu} has not come up within ${ms / 1000} s: the file of the lock, or its create, does not return, or the machine is too busy`
         : `CPU ${cpu} did not answer '${call}' within ${ms / 1000} s`,
     );
     this.name = 'ControlTimeout';

@@ -46,7 +46,7 @@ async function importBundle(bundle: PluginBundle, urls: LoadOptions): Promise<ob
   const stuck = new Promise<never>((_, reject) => {
     // The timer also keeps the process alive: without it Node would leave with code 13 and not a word.
     timer = setTimeout(() => {
-      const message = `${shown(file)} is still loading after ${deadline / 1000} s: remove the top-level await in it that never settles`;
+      const message = `${shown(file)} is still loading after ${deadline / 1000} s: remove the top-level await in it that never settles, if it has one; else the machine is too busy`;
       reject(new PluginError(file, 'evaluation', message));
     }, deadline);
   });
