@@ -250,6 +250,9 @@ export function defineScenario<Tools = undefined>(spec: ScenarioSpec<Tools>): Sc
     names: [names],
     lockOrder: [lockOrder?.kindOf, lockOrder?.before],
   };
+  for (const [part, callback] of Object.entries({ create: spec.create, init: spec.init, check, outcome }))
+    if (callback !== undefined && typeof callback !== 'function')
+      fail(`has ${typeof callback} for ${part}: a function is expected`);
   for (const [part, functions] of Object.entries(callbacks))
     if (functions.some(isAsync))
       fail(

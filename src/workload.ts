@@ -120,15 +120,27 @@ function wrongSize({ value, least, most }: WorkloadSize): boolean {
 }
 
 /**
+ * Looks at what has to be right before anything else can be said of it.
+ * @param by the function that defines it
+ * @returns its name
+ * @throws WorkloadDefinitionError
+ */
+export function workloadName(spec: { readonly name: unknown }, by: string): string {
+  const { name } = (spec ?? {}) as { readonly name?: unknown };
+  if (typeof name !== 'string' || name === '')
+    throw new WorkloadDefinitionError(`a workload needs a name: ${by}({ name: 'my-mix', … })`);
+  const wrong = wrongName(name);
+  if (wrong !== undefined) throw new WorkloadDefinitionError(`a workload's name ${wrong}`);
+  return name;
+}
+
+/**
  * Defines a workload.
  * @throws WorkloadDefinitionError when a part is missing or makes no sense
  */
 export function defineWorkload<Tools = undefined>(spec: WorkloadSpec<Tools>): WorkloadDefinition<Tools> {
-  const { name, cpus = 2, state, regimes = [], sizes = {}, operations, rest, names } = spec;
-  if (typeof name !== 'string' || name === '')
-    throw new WorkloadDefinitionError("a workload needs a name: defineWorkload({ name: 'my-mix', … })");
-  const wrong = wrongName(name);
-  if (wrong !== undefined) throw new WorkloadDefinitionError(`a workload's name ${wrong}`);
+  const name = workloadName(spec, 'defineWorkload');
+  const { cpus = 2, state, regimes = [], sizes = {}, operations, rest, names } = spec;
   const fail = (what: string): never => {
     throw new WorkloadDefinitionError(`workload '${name}' ${what}`);
   };
@@ -140,6 +152,8 @@ export function defineWorkload<Tools = undefined>(spec: WorkloadSpec<Tools>): Wo
     if (!whole(weight))
       fail(`draws '${operation}' with the weight ${String(weight)}: a whole number from 0 is expected`);
   }
+  if (!Array.isArray(regimes) || regimes.some((each) => typeof each !== 'string'))
+    fail('has something else than a list of names for regimes');
   if (all.every(([, { weight }]) => weight === 0)) fail('draws nothing: all weights are 0');
   if (typeof rest !== 'function') fail('judges nothing: it needs rest');
   for (const [part, one] of Object.entries({ create: spec.create, init: spec.init, rest, names }))

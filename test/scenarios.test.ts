@@ -159,6 +159,17 @@ test('an execution is a function of its seed, whatever ran before it', async () 
 
 const Word = struct('word', { a: u32, b: u32 });
 
+test('callbacks that are no functions are refused where they are defined', () => {
+  const sound = { name: 'x', state: Word, actors() {}, check() {} };
+  defineScenario(sound);
+  for (const part of ['create', 'init', 'check', 'outcome'])
+    assert.throws(
+      () => defineScenario({ ...sound, [part]: 'yes' } as never),
+      new RegExp(`scenario 'x' has string for ${part}: a function is expected`),
+      part,
+    );
+});
+
 test('the explorer sees what it is there to see', () => {
   const define = (actors: Parameters<typeof defineScenario>[0]['actors']): ScenarioDefinition =>
     defineScenario({ name: 'x', state: Word, actors, check: () => {} }) as ScenarioDefinition;

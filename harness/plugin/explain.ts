@@ -13,6 +13,13 @@ import { installed, packageName, packageOf } from './packages.ts';
 import { UNREADABLE } from './source.ts';
 import { framesOf, originalPlace, type Place } from './trace.ts';
 
+/** Errors of definitions that say themselves what would be right, and what they are about. */
+const DEFINED: Readonly<Record<string, string | undefined>> = {
+  ELOCKDEFINITION: 'lock',
+  ESCENARIODEFINITION: 'scenario',
+  EWORKLOADDEFINITION: 'workload',
+};
+
 /**
  * Why a file could not be bundled.
  *
@@ -146,9 +153,10 @@ export function explainImport(imported: Imported, cause: unknown): PluginError {
       : other !== undefined
         ? `${shown(file)} imports ${showPlace(other, file, entry)}, which throws`
         : `${shown(file)} throws while it is imported`;
-  if (own !== undefined && code === 'ELOCKDEFINITION') {
-    // defineLock says itself what would be right.
-    const message = `${showPlace(own, file, entry)} defines a lock that cannot be used: ${(cause as Error).message}`;
+  const defined = DEFINED[String(code)];
+  if (own !== undefined && defined !== undefined) {
+    // It says itself what would be right.
+    const message = `${showPlace(own, file, entry)} defines a ${defined} that cannot be used: ${(cause as Error).message}`;
     return new PluginError(file, 'definition', message, { cause });
   }
   const message = `${where} (${reason(cause)}): a plugin has to load without errors`;

@@ -165,7 +165,7 @@ export function defineLock<K extends Kind>(spec: LockSpec<K>): LockDefinition<K>
   const fail = (what: string): never => {
     throw new LockDefinitionError(`lock '${spec.name}' ${what}`);
   };
-  if (typeof spec.name !== 'string' || spec.name === '')
+  if (typeof spec?.name !== 'string' || spec.name === '')
     throw new LockDefinitionError("a lock needs a name: defineLock({ name: 'my-lock', … })");
   const wrong = wrongName(spec.name);
   if (wrong !== undefined) throw new LockDefinitionError(`a lock's name ${wrong}`);

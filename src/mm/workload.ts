@@ -16,6 +16,7 @@ import {
   WorkloadDefinitionError,
   type WorkloadSettings,
   type WorkloadSize,
+  workloadName,
 } from '../workload.ts';
 import { createKernel, type KernelEnv } from './create.ts';
 import type { Kernel } from './kernel.ts';
@@ -141,6 +142,8 @@ function wrongly(
   { operations, except = [], also = [] }: MmWorkloadSpec,
   regimes: readonly string[],
 ): string | undefined {
+  if (Object.keys(operations ?? {}).length === 0)
+    return 'has no operations: operations: T0 is expected, or { mine: { weight: 1, run } }';
   if (regimes.length === 0) return 'has no regimes to run under: leave them out for all, or name some';
   const unknown = regimes.find((name) => regimeByName(name) === undefined);
   if (unknown !== undefined)
@@ -153,8 +156,8 @@ function wrongly(
 
 /** Defines a workload over the model. @throws UnknownOracle, WorkloadDefinitionError, MmSpecError */
 export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMember> {
+  const name = workloadName(given, 'defineMmWorkload');
   const {
-    name,
     cpus,
     operations,
     regimes = REGIMES.map((each) => each.name),

@@ -36,6 +36,18 @@ const UNUSABLE: Readonly<
   'never.ts': [lockFile('x', {}, 'await new Promise(() => {});'), /never\.ts is still loading after \d+ s/],
   'leaves.ts': [lockFile('x', {}, 'process.exit(0);'), /leaves\.ts ends the process while it is imported/],
   'kind.ts': [lockFile('x', { kind: `'mutexx'` }), /unknown kind 'mutexx': one of mutex,/],
+  'unnamed.ts': [
+    `import { defineLock } from 'lockrig';\nexport default defineLock();`,
+    /unnamed\.ts:2:\d+ defines a lock that cannot be used: a lock needs a name/,
+  ],
+  'no-actors.ts': [
+    `import { defineScenario } from 'lockrig';\nexport default defineScenario({ name: 'x', state: 4 });`,
+    /no-actors\.ts:2:\d+ defines a scenario that cannot be used: scenario 'x' has no actors/,
+  ],
+  'no-operations.ts': [
+    `import { defineWorkload } from 'lockrig';\nexport default defineWorkload({ name: 'x', state: 4, rest() {} });`,
+    /no-operations\.ts:2:\d+ defines a workload that cannot be used: workload 'x' has no operations/,
+  ],
   'zero.ts': [lockFile('x', { size: '0' }), /'x' takes 0 bytes: its size must be at least 4/],
   'nan.ts': [lockFile('x', { size: '() => NaN' }), /'x' takes NaN bytes/],
   'nan5.ts': [

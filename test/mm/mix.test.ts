@@ -14,6 +14,7 @@ import type { Tortured } from '../../harness/torture/setup.ts';
 import { summarize } from '../../harness/torture/summary.ts';
 import { settled } from '../../harness/torture/workload.ts';
 import { loadWorkload, workloadNames } from '../../src/catalog.ts';
+import { defineMmWorkload } from '../../src/mm/index.ts';
 import { defineWorkload } from '../../src/workload.ts';
 import { forgetsFlush, forgetsReference, forgetsRss, lawful } from '../fixtures/mm/mixes.ts';
 import { seed } from '../seed.ts';
@@ -136,10 +137,14 @@ test('a workload that makes no sense is refused where it is defined', () => {
     [{ operations: { a: { weight: 1, async run() {} } } }, /async/],
     [{ rest: undefined }, /judges nothing/],
     [{ state: 0 }, /no state/],
+    [{ regimes: 5 }, /else than a list of names for regimes/],
     [{ sizes: { a: { value: 5, least: 6, most: 7 } } }, /size 'a'/],
   ];
   for (const [part, sentence] of wrong)
-    assert.throws(() => defineWorkload({ ...sound, ...part }), sentence, String(sentence));
+    assert.throws(() => defineWorkload({ ...sound, ...part } as never), sentence, String(sentence));
+  for (const define of [defineWorkload, defineMmWorkload] as readonly ((given: never) => unknown)[])
+    assert.throws(() => define(undefined as never), new RegExp(`needs a name: ${define.name}`), define.name);
+  assert.throws(() => defineMmWorkload({ name: 'mine' } as never), /no operations: operations: T0 is/);
 });
 
 test.run();
