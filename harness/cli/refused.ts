@@ -20,6 +20,9 @@ export function refused(subject: string, error: unknown, verbose: boolean): Refu
   return { subject, verdict: 'refused', reason, exitCode: explain(error, verbose) };
 }
 
+/** What is said where a thread cannot be ended. */
+export const ALONE = 'A CPU is in a loop that nothing interrupts: no other subject is hunted beside it.';
+
 /** The last line about such a subject. */
 export const refusedLine = ({ subject }: Refused): string => `hunt:${subject} NOT HUNTED`;
 

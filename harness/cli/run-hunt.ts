@@ -11,7 +11,7 @@ import { type Asked, Attempts, HuntFolder } from './hunt-folder.ts';
 import { huntOptions } from './hunt-options.ts';
 import { describeFailure, verdictLine } from './hunt-text.ts';
 import { Interrupt } from './interrupt.ts';
-import { type Refused, refusal, refused, refusedLine } from './refused.ts';
+import { ALONE, type Refused, refusal, refused, refusedLine } from './refused.ts';
 import { findSubjects, type Subject } from './subjects.ts';
 import type { Raw } from './values.ts';
 
@@ -101,9 +101,9 @@ export async function runHunt(names: readonly string[], options: Options): Promi
         keep(false);
         channel.say(refusedLine(result));
         channel.tell({ event: 'refused', result });
-        // Beside a loop that nothing interrupts there is no CPU for others.
-        if (threadsLeft()) break;
-        continue;
+        if (!threadsLeft()) continue;
+        if (results.length < subjects.length) channel.say(ALONE);
+        break;
       }
       if (!interrupt.signal.aborted || (!how.all && result.verdict === 'found')) finished = results.length;
       keep(false);

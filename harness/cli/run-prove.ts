@@ -12,7 +12,7 @@ import { Attempts, writeFailure } from './hunt-folder.ts';
 import { models } from './hunt-options.ts';
 import { describeFailure } from './hunt-text.ts';
 import { Interrupt } from './interrupt.ts';
-import { type Refused, refusal, refused, refusedLine } from './refused.ts';
+import { ALONE as NO_OTHERS, type Refused, refusal, refused, refusedLine } from './refused.ts';
 import { findSubjects } from './subjects.ts';
 import { type Raw, whole } from './values.ts';
 
@@ -127,8 +127,11 @@ export async function runProve(names: readonly string[], options: Options): Prom
         if (proof.verdict === 'refused') {
           channel.say(refusedLine(proof));
           channel.tell({ event: 'refused', result: proof });
-          // It is so under every model; and beside a loop that nothing interrupts there is no CPU for others.
-          if (threadsLeft()) return proof.exitCode;
+          if (threadsLeft()) {
+            channel.say(NO_OTHERS);
+            return proof.exitCode;
+          }
+          // It is so under every model.
           break;
         }
         for (const line of [...details(proof), verdictLine(proof)]) channel.say(line);
