@@ -7,6 +7,7 @@
 import { anonVma } from './anon-vma.ts';
 import { faults } from './fault.ts';
 import { mms } from './fork.ts';
+import { fremap } from './fremap.ts';
 import { iMmap } from './i-mmap.ts';
 import { type BaseEnv, createBase, type Kernel, type Modules } from './kernel.ts';
 import { lru } from './lru.ts';
@@ -29,6 +30,7 @@ import { stack } from './stack.ts';
 import { swap } from './swap.ts';
 import { swapoff } from './swapoff.ts';
 import { tlb } from './tlb.ts';
+import { truncate } from './truncate.ts';
 import { unmappable } from './unmappable.ts';
 import { user } from './user.ts';
 import { spinlockRecheckedForm } from './variants/page-lock-anon-vma/spinlock-under-rcu.ts';
@@ -77,8 +79,10 @@ const FACTORIES: { readonly [Name in keyof Modules]: Factory<Name> } = {
   stack,
   maps,
   mremap,
+  fremap,
+  truncate: (k) => truncate(k),
   mms,
-  faults,
+  faults: (k) => faults(k),
   user,
   reclaim,
   swapoff,

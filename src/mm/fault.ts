@@ -57,7 +57,20 @@ export interface Faults {
 
 const ZERO_PFN = 0;
 
-export function faults(k: Kernel): Faults {
+/** How a fault keeps clear of a truncation of its file; what R2.10 has wrong is put here. */
+export interface NopageRules {
+  /** When truncate_count is read: before the file is asked for the page, or behind. */
+  readonly counts: 'before' | 'behind';
+  /** Between that and the reading of i_size. */
+  readonly barrier: boolean;
+  /** Under page_table_lock. */
+  readonly looksAgain: boolean;
+}
+
+/** Reads the count first, and looks again. */
+export const NOPAGE_RULES: NopageRules = { counts: 'before', barrier: true, looksAgain: true };
+
+export function faults(k: Kernel, rules: NopageRules = NOPAGE_RULES): Faults {
   const { isa, pages, pgtable, vmaTree, rmap, lru, swap, tlb, sections, pageCache, mlockPages } = k;
   const { vm_start, vm_flags, vm_file, vm_pgoff } = Vma;
 
@@ -141,10 +154,12 @@ export function faults(k: Kernel): Faults {
     const mapping = isa.read(vma + vm_file);
     const flags = isa.read(vma + vm_flags);
     sections.leave();
-    const sequence = isa.readOnce(mapping + AddressSpace.truncate_count);
+    const count = (): number => isa.readOnce(mapping + AddressSpace.truncate_count);
+    const before = count();
     // The count is read before i_size is (mm.md, R2.10).
-    isa.rmb();
+    if (rules.barrier) isa.rmb();
     const found = pageCache.nopage(mapping, index);
+    const sequence = rules.counts === 'before' ? before : count();
     if (found <= 0) return found === 0 ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
     const own = write && (flags & VM.SHARED) === 0;
     let page = found;
@@ -156,7 +171,7 @@ export function faults(k: Kernel): Faults {
     }
     sections.enter('pteChange', { mm, vma });
     if (!same(at, pte)) return done(VM_FAULT_MINOR, page);
-    if (!own && isa.readOnce(mapping + AddressSpace.truncate_count) !== sequence)
+    if (rules.looksAgain && isa.readOnce(mapping + AddressSpace.truncate_count) !== sequence)
       return done(VM_FAULT_RETRY, page);
     const entry = entryOf(vma, page, write);
     if (own)

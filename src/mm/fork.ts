@@ -154,6 +154,7 @@ export function mms(k: Kernel): Mms {
     if (mapping !== 0) {
       if ((flags & VM.NONLINEAR) !== 0) iMmap.nonlinearAdd(vma);
       else iMmap.insertAfter(original, vma);
+      k.truncate.stamps.forked(vma, original);
     }
     sections.leave();
     return copyRange(child, parent, vma, original);

@@ -278,8 +278,10 @@ function declareOthers({ regime, anon }: Discipline): void {
       i_sem: anyLock,
       tree_lock: anyLock,
       i_mmap_lock: anyLock,
+      i_mmap_waiters: anyLock,
       i_mmap: under('i_mmap_lock'),
       i_mmap_nonlinear: under('i_mmap_lock'),
+      unmap_mutex: anyLock,
     },
   });
   if (anon === 'anon_vma') {

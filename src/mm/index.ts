@@ -24,6 +24,8 @@ export {
 export { ERRNO, type ErrnoName, errnoName } from './errno.ts';
 export {
   type Faults,
+  NOPAGE_RULES,
+  type NopageRules,
   VM_FAULT_ERROR,
   VM_FAULT_MAJOR,
   VM_FAULT_MINOR,
@@ -33,6 +35,7 @@ export {
   VM_FAULT_SIGSEGV,
 } from './fault.ts';
 export type { Mms } from './fork.ts';
+export type { Fremap } from './fremap.ts';
 export type { IMmap } from './i-mmap.ts';
 export type { Base, BaseEnv, Kernel, MmLocks, Modules } from './kernel.ts';
 export { declaredOrder, ERAS, type Era, eraOf, type Tried } from './lock-order.ts';
@@ -87,6 +90,14 @@ export * from './structs.ts';
 export type { Swap } from './swap.ts';
 export type { Swapoff } from './swapoff.ts';
 export type { Tlb } from './tlb.ts';
+export {
+  type StampRules,
+  TRUNCATE_DESIGNS,
+  type TruncateName,
+  type TruncateRules,
+} from './truncate/rules.ts';
+export type { Stamps } from './truncate/stamps.ts';
+export { type Truncate, truncate } from './truncate.ts';
 export type { Unmappable } from './unmappable.ts';
 export type { User, UserRead } from './user.ts';
 export type { VmaSpec, Vmas } from './vma.ts';

@@ -49,9 +49,13 @@ export function mremap(k: Kernel): Mremap {
       if (!wanted) continue;
       if (target === 0) return false;
       // Both: where each vma has a lock of its own, reclaim comes to the one entry under this, to the other under that. Nobody else takes two in this address space.
+      // Truncation must not be done with the one vma before entries come to it from the other, with which it is not.
+      sections.enter('iMmapChange', { mm, vma: into, mapping: isa.read(vma + vm_file) });
+      k.truncate.stamps.moved(vma, into);
       sections.enter('pteChange', { mm, vma });
       sections.enter('pteChange', { mm, vma: into });
       moveOne(mm, source, target, from + offset, to + offset);
+      sections.leave();
       sections.leave();
       sections.leave();
     }

@@ -47,6 +47,10 @@ export function pageCache(
     for (let word = 0; word < FRAME_BYTES; word += 4) isa.write(to + word, isa.readOnce(from + word));
   }
 
+  function zero(at: Addr): void {
+    for (let word = 0; word < FRAME_BYTES; word += 4) isa.write(at + word, 0);
+  }
+
   const put = (page: Addr): void => {
     if (pages.putTestzero(page)) k.lru.release(page);
   };
@@ -58,7 +62,7 @@ export function pageCache(
     isa.write(mapping + AddressSpace.host, slabs.files.indexOf(mapping));
     isa.writeOnce(mapping + AddressSpace.i_size, size);
     isa.write(mapping + AddressSpace.nrpages, 0);
-    isa.writeOnce(mapping + AddressSpace.truncate_count, 0);
+    isa.writeOnce(mapping + AddressSpace.truncate_count, 1);
     isa.write(mapping + AddressSpace.i_mmap, 0);
     lists.init(mapping + AddressSpace.i_mmap_nonlinear);
     return mapping;
@@ -98,7 +102,10 @@ export function pageCache(
       locks.page.acquire(fresh);
       page = insert(fresh, mapping, index);
       if (page === 0) {
-        copy(pages.contentOf(fresh), diskOf(mapping, index));
+        // The file may have become shorter since, and its pages dropped before this one was there: then nobody looks for it any more.
+        if (index < isa.readOnce(mapping + AddressSpace.i_size))
+          copy(pages.contentOf(fresh), diskOf(mapping, index));
+        else zero(pages.contentOf(fresh));
         pages.set(fresh, PG.uptodate.mask);
         k.lru.cacheAdd(fresh);
         page = fresh;

@@ -28,7 +28,10 @@ export type Path =
   | 'pteChange'
   | 'expandStack'
   | 'iMmapChange'
+  /** Truncation walks the vmas of a file. */
   | 'truncate'
+  /** It takes entries out. */
+  | 'truncateEntries'
   | 'flagsChange'
   | 'populate';
 
@@ -84,7 +87,8 @@ const LINUS: Regime['paths'] = {
   pteChange: { mmap_sem: R, ptl: lock },
   expandStack: { mmap_sem: R, ptl: lock },
   iMmapChange: { mmap_sem: W, i_mmap: lock },
-  truncate: { i_mmap: lock, ptl: lock },
+  truncate: { i_mmap: lock },
+  truncateEntries: { ptl: lock },
   flagsChange: { mmap_sem: W, ptl: lock },
   populate: { mmap_sem: R, ptl: lock },
 };

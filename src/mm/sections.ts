@@ -75,7 +75,7 @@ const alike = (one: Whole, other: Whole): boolean =>
   one.tables === other.tables &&
   one.ptl === other.ptl;
 
-export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sections {
+export function sections({ isa, locks }: Pick<Base, 'isa' | 'locks'>, regime: Regime): Sections {
   const { rwsem, spin, anon: anonLock, iMmap } = locks;
   const reading: Ops = { acquire: rwsem.acquireRead, tryAcquire: rwsem.tryRead, release: rwsem.releaseRead };
   const writing: Ops = {
@@ -112,6 +112,16 @@ export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sectio
     return true;
   }
 
+  /** i_mmap_lock, of which truncation has to know that somebody waits for it. */
+  function takeFile(mapping: Addr, attempt: boolean): boolean {
+    const lock = mapping + AddressSpace.i_mmap_lock;
+    const waits = !attempt && placeOf(lock) < 0;
+    if (waits) isa.fetchAddRelaxed(mapping + AddressSpace.i_mmap_waiters, 1);
+    const taken = take(lock, WRITE, iMmap, attempt);
+    if (waits) isa.fetchAddRelaxed(mapping + AddressSpace.i_mmap_waiters, -1);
+    return taken;
+  }
+
   /** Gives back down to a mark. Sections nest, so the lock that was taken last is the first to go. */
   function drop(mark: number): void {
     while (wanted.length > mark) {
@@ -136,8 +146,7 @@ export function sections({ locks }: Pick<Base, 'locks'>, regime: Regime): Sectio
       return false;
     if (i_mmap !== undefined) {
       const { mapping = 0 } = of;
-      if (mapping !== 0 && !take(mapping + AddressSpace.i_mmap_lock, WRITE, iMmap, i_mmap === 'try'))
-        return false;
+      if (mapping !== 0 && !takeFile(mapping, i_mmap === 'try')) return false;
     }
     if (anon !== undefined) {
       const { anon: word = 0 } = of;

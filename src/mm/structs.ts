@@ -103,6 +103,7 @@ export const Vma = struct('vm_area_struct', {
   anon_vma_chain: listHead,
   /** Locks of its page tables, where those are per vma (Andrew Morton's question of 26 March 2004). */
   page_table_lock: u32,
+  /** How far unmap_mapping_range has come with it (truncate/stamps.ts). */
   vm_truncate_count: u32,
   vm_private_data: u32,
   /** Speculative page faults (2018). */
@@ -164,8 +165,12 @@ export const AddressSpace = struct('address_space', {
   tree_lock: u32.ownLine(),
   /** i_shared_sem, i_mmap_lock, i_mmap_mutex: the same lock in different years. */
   i_mmap_lock: u32.ownLine(),
+  /** CPUs that wait for it, which whoever holds it for long looks at (need_lockbreak). */
+  i_mmap_waiters: i32,
   i_mmap: ptr('rb_node'),
   i_mmap_nonlinear: listHead,
+  /** One unmap_mapping_range at a time (Linux 2.6.38). */
+  unmap_mutex: u32.ownLine(),
 });
 
 /** What the vmas of a process family share that may map the same anonymous pages (2.6.7; chains and root since 2.6.34). */

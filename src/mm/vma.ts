@@ -39,6 +39,8 @@ export interface Vmas {
   split(vma: Addr, address: number, newBelow: boolean): number;
   /** Takes a vma out of its file's tree. */
   unlinkFile(vma: Addr): void;
+  /** Marks a vma of a file as one whose pages may be anywhere: from its tree to its list. */
+  makeNonlinear(vma: Addr): void;
   /**
    * Runs with the vma of an address and its page tables to itself, as a fault has them: mmap_sem for reading, page_table_lock.
    * @param run gets the vma: 0 when nothing is mapped there
@@ -93,6 +95,7 @@ export function vmas(k: Kernel): Vmas {
     sections.enter('vmaLink', { mm, vma, mapping: isa.read(vma + vm_file), anon: rmap.lockOf(vma) });
     vmaTree.vmaLink(mm, vma);
     linkFile(vma);
+    k.truncate.stamps.linked(vma);
     sections.leave();
   }
 
@@ -135,6 +138,7 @@ export function vmas(k: Kernel): Vmas {
     if (all) {
       const to = isa.read(next + vm_end);
       dropFile(next);
+      k.truncate.stamps.merged(prev, next);
       rebound(prev, isa.read(prev + vm_start), to, isa.read(prev + vm_pgoff));
       vmaTree.vmaUnlink(mm, next);
     } else if (atPrev) rebound(prev, isa.read(prev + vm_start), end, isa.read(prev + vm_pgoff));
@@ -164,9 +168,11 @@ export function vmas(k: Kernel): Vmas {
       free(part);
       return -ENOMEM;
     }
+    k.truncate.stamps.splitting(vma, part);
     sections.enter('splitVma', { mm, vma, mapping: file, anon: rmap.lockOf(vma) });
     if (newBelow) rebound(vma, address, end, at);
     else rebound(vma, start, address, pgoff);
+    k.truncate.stamps.split(vma, part);
     vmaTree.vmaLink(mm, part);
     linkFile(part);
     sections.leave();
@@ -181,6 +187,19 @@ export function vmas(k: Kernel): Vmas {
     sections.leave();
   }
 
+  function makeNonlinear(vma: Addr): void {
+    const flags = isa.read(vma + vm_flags);
+    if ((flags & VM.NONLINEAR) !== 0) return;
+    const mm = isa.read(vma + vm_mm);
+    sections.enter('iMmapChange', { mm, vma, mapping: isa.read(vma + vm_file) });
+    sections.enter('flagsChange', { mm, vma });
+    dropFile(vma);
+    isa.writeOnce(vma + vm_flags, flags | VM.NONLINEAR);
+    linkFile(vma);
+    sections.leave();
+    sections.leave();
+  }
+
   function withEntries<T>(mm: Addr, address: number, run: (vma: Addr) => T): T {
     sections.enter('faultFind', { mm });
     const found = vmaTree.findVma(mm, address);
@@ -192,5 +211,5 @@ export function vmas(k: Kernel): Vmas {
     return result;
   }
 
-  return { make, free, link, merge, split, unlinkFile, withEntries };
+  return { make, free, link, merge, split, unlinkFile, makeNonlinear, withEntries };
 }

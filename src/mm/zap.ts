@@ -11,8 +11,8 @@ import type { Addr } from '../arch/index.ts';
 import type { Kernel } from './kernel.ts';
 import { told } from './mlock/design.ts';
 import type { Gather } from './mmu-gather.ts';
-import { pteDirty, pteNumber, ptePresent, pteSwap, pteYoung } from './pte.ts';
-import { PG, Vma } from './structs.ts';
+import { filePte, pteDirty, pteNumber, ptePresent, pteSwap, pteYoung } from './pte.ts';
+import { PG, VM, Vma } from './structs.ts';
 
 /** What zapping leaves alone. */
 export interface ZapDetails {
@@ -47,7 +47,8 @@ export function zap(k: Kernel): Zap {
     // A write that is already in the TLB of another CPU may still come: the page is not free before the flush.
     if (pteDirty(pte)) pages.set(page, PG.dirty.mask);
     if (pteYoung(pte) && !pages.anon(page)) k.lru.markPageAccessed(page);
-    if (told(isa.read(vma + Vma.vm_flags))) mlockPages.unmapped(page);
+    // Truncation comes without mmap_sem.
+    if (told(isa.readOnce(vma + Vma.vm_flags))) mlockPages.unmapped(page);
     // As long as a CPU may write to it the page counts as mapped: who finds it unmapped cleans it and forgets it (Linux 3.15, commit 1cf35d47712d).
     if (pteDirty(pte) && !pages.anon(page)) k.tlb.flushPage(isa.read(vma + Vma.vm_mm), address);
     rmap.remove(page, at);
@@ -58,6 +59,7 @@ export function zap(k: Kernel): Zap {
   function range(gather: Gather, vma: Addr, start: number, end: number, details: ZapDetails = {}): number {
     const mm = isa.read(vma + Vma.vm_mm);
     const { mapping, firstIndex = 0, lastIndex = 2 ** 31 } = details;
+    const nonlinear = mapping !== undefined && (isa.readOnce(vma + Vma.vm_flags) & VM.NONLINEAR) !== 0;
     let present = 0;
     pgtable.forEach(mm, start, end, (at, address) => {
       const pte = pgtable.read(at);
@@ -67,6 +69,10 @@ export function zap(k: Kernel): Zap {
           const page = pages.pageAt(pteNumber(pte));
           const index = pages.indexOf(page);
           if (pages.mappingOf(page) !== mapping || index < firstIndex || index > lastIndex) return;
+          // Of a nonlinear vma nothing else says which page belongs there.
+          if (drop(gather, vma, at, address)) present += 1;
+          if (nonlinear) pgtable.set(at, filePte(index));
+          return;
         }
         if (drop(gather, vma, at, address)) present += 1;
         return;

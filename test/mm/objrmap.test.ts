@@ -3,58 +3,19 @@
  * that it names, and comes back from its token. The fixed twins and the controls are silent under every detector and memory model.
  * Most of the time goes into starting CPUs, so the races take turns.
  */
-import * as assert from 'uvu/assert';
-import { DETECTORS } from '../../harness/detect/index.ts';
-import { type Execution, Exploration } from '../../harness/explore/exploration.ts';
-import { hunt } from '../../harness/explore/hunt.ts';
-import { replay } from '../../harness/explore/replay.ts';
-import { decode } from '../../harness/explore/token.ts';
-import type { ScenarioDefinition } from '../../src/scenario.ts';
-import type { Classic } from '../../src/scenarios/classic.ts';
-import type { Control } from '../../src/scenarios/mm/control.ts';
 import * as controls from '../../src/scenarios/mm/objrmap-controls.ts';
 import * as faults from '../../src/scenarios/mm/objrmap-faults.ts';
 import * as locks from '../../src/scenarios/mm/objrmap-locks.ts';
 import * as reserved from '../../src/scenarios/mm/objrmap-reserved.ts';
 import * as vmas from '../../src/scenarios/mm/objrmap-vmas.ts';
-import { type Step, script } from '../fixtures/mm/script.ts';
-import { seed } from '../seed.ts';
-import { inTurn, suite } from '../suite.ts';
+import { by, end, raceTests, type Steps } from '../fixtures/mm/told.ts';
+import { suite } from '../suite.ts';
 
 const test = suite('races of 2004 over the whole kernel');
-const LONG = process.env.LOCKRIG_LONG === '1';
-const EXECUTIONS = 10_000;
-const SILENT = LONG ? 300 : 60;
-const REPLAYS = 3;
-const DEADLINE = { deadline: 120_000 };
-/** What the hunt calls it when somebody waits for what nobody gives up. */
-const ASLEEP = ['progress', 'wakeup', 'lock-order'];
-
-const all: readonly (Classic | Control)[] = [vmas, reserved, locks, faults, controls].flatMap((module) =>
-  Object.values<Classic | Control>(module),
-);
-const races = all.filter((each): each is Classic => 'broken' in each);
-
-/** A step in words: who, by which operation, on which word, for the how manieth time since the step before; without a word, to its end. */
-interface Told {
-  readonly cpu: number;
-  readonly op?: string;
-  readonly word?: string;
-  readonly value?: number;
-  readonly times?: number;
-}
-
-const end = (cpu: number): Told => ({ cpu });
-const by = (cpu: number, op: string, word = '', more: Pick<Told, 'value' | 'times'> = {}): Told => ({
-  cpu,
-  op,
-  word,
-  ...more,
-});
 const VMA = 'vm_area_struct';
 
 /** The numbered steps at the heads of the files, and what comes of them. */
-const STEPS: Readonly<Record<string, readonly [says: RegExp, ...steps: Told[]]>> = {
+const STEPS: Steps = {
   'detach-outside-ptl': [
     /CPU 1 accesses vm_area_struct#1\.\w+, which CPU 1 has freed/,
     by(0, 'readOnce', `${VMA}#1.vm_start`),
@@ -146,80 +107,6 @@ const STEPS: Readonly<Record<string, readonly [says: RegExp, ...steps: Told[]]>>
   ],
 };
 
-const shortOf = (name: string): string => name.split('/').at(-1)!;
-
-const said = ({ failed, said: { thrown, texts, found } }: Execution): string =>
-  [...thrown.map(({ message }) => message), ...texts, ...found.map(({ finding }) => finding.text)][0] ??
-  failed?.reason ??
-  'nothing';
-
-/** Forces the steps of a scenario. @returns what is said of it */
-async function forced(scenario: ScenarioDefinition, told: readonly Told[]): Promise<string> {
-  const exploration = await Exploration.open(scenario);
-  const { cpus, setup } = exploration;
-  const step = ({ cpu, op, word = '', value, times = 1 }: Told): Step[] => {
-    if (op === undefined) return [{ cpu, until: 'its end' }];
-    const until = `${op} ${word}`;
-    const is: Step['is'] = (event, name) =>
-      name === op &&
-      (value === undefined || event.value === value) &&
-      (word === '' || (scenario.names?.(event.addr, setup.lock, cpus) ?? '').split('|').includes(word));
-    return Array.from({ length: times }, () => ({ cpu, until, is }));
-  };
-  try {
-    return said(await script(exploration, told.flatMap(step)));
-  } finally {
-    await exploration.close();
-  }
-}
-
-test('each of them has its steps', () => {
-  for (const { name } of races) assert.ok(STEPS[shortOf(name)], name);
-});
-
-const stepwise = inTurn(test, 4);
-for (const [name, [says, ...told]] of Object.entries(STEPS)) {
-  const found = all.find((each) => shortOf(each.name) === name)!;
-  stepwise(
-    `${name} ${'broken' in found ? 'happens' : 'is harmless'} by its steps`,
-    async () => assert.match(await forced('broken' in found ? found.broken : found.scenario, told), says),
-    DEADLINE,
-  );
-}
-
-async function silent(scenario: ScenarioDefinition): Promise<void> {
-  const { verdict, failures } = await hunt(scenario, {
-    executions: SILENT,
-    seed,
-    models: ['sc', 'tso', 'weak'],
-    detect: DETECTORS.map((each) => each.name),
-  });
-  assert.is(verdict, 'clean', failures[0]?.text);
-}
-
-const hunted = inTurn(test, 5);
-for (const { name, broken, fixed } of races) {
-  const { caughtBy, says = '', model } = broken.mutant!;
-  hunted(
-    `${name} is found without them, and its twin is silent (seed ${seed})`,
-    async () => {
-      const { failures } = await hunt(broken, { executions: EXECUTIONS, seed, models: [model] });
-      const [failure] = failures;
-      assert.ok(failure, `${broken.name} was not found in ${EXECUTIONS} executions`);
-      const oracles = caughtBy === 'progress' ? ASLEEP : [caughtBy];
-      assert.ok(oracles.includes(failure.oracle), `${failure.oracle}: ${failure.text}`);
-      assert.ok(failure.text.includes(says), failure.text);
-      const { same, difference } = await replay(broken, decode(failure.token), { times: REPLAYS });
-      assert.is(same, REPLAYS, difference);
-      await silent(fixed);
-    },
-    DEADLINE,
-  );
-}
-
-const calm = inTurn(test, 2);
-for (const each of all)
-  if ('scenario' in each)
-    calm(`${each.name} is silent (seed ${seed})`, () => silent(each.scenario), DEADLINE);
+raceTests(test, [vmas, reserved, locks, faults, controls], STEPS, { steps: 4, hunts: 5, controls: 2 });
 
 test.run();

@@ -32,6 +32,7 @@ import { rss } from './rss.ts';
 import { swap } from './swap.ts';
 import { swapoff } from './swapoff.ts';
 import { tlb } from './tlb.ts';
+import { stamped, truncated } from './truncated.ts';
 import { vma } from './vma.ts';
 
 export { type Accesses, type AnonVmaLook, accesses } from './access.ts';
@@ -55,6 +56,7 @@ export const ORACLES: readonly Oracle[] = [
   dup,
   tag,
   lost,
+  truncated,
   anon,
   map,
   refs,
@@ -66,6 +68,7 @@ export const ORACLES: readonly Oracle[] = [
   reserved2,
   leak,
   tlb,
+  stamped,
 ];
 
 /** What is asked, and what only the asker knows. */

@@ -37,7 +37,9 @@ export type OracleName =
   | 'O-RSV1'
   | 'O-RSV2'
   | 'O-LEAK'
-  | 'O-TLB';
+  | 'O-TLB'
+  | 'O-TRUNC'
+  | 'O-STAMP';
 
 /** A law. */
 export interface Oracle {

@@ -12,6 +12,9 @@ import * as objrmapFaults from './objrmap-faults.ts';
 import * as objrmapLocks from './objrmap-locks.ts';
 import * as objrmapReserved from './objrmap-reserved.ts';
 import * as objrmapVmas from './objrmap-vmas.ts';
+import * as truncateFaults from './truncate-faults.ts';
+import * as truncateStamps from './truncate-stamps.ts';
+import * as truncateWalk from './truncate-walk.ts';
 
 export type { Control } from './control.ts';
 
@@ -26,6 +29,9 @@ const all: readonly (Classic | Control)[] = [
   objrmapLocks,
   objrmapFaults,
   objrmapControls,
+  truncateWalk,
+  truncateStamps,
+  truncateFaults,
 ].flatMap((module): (Classic | Control)[] => Object.values(module));
 
 /** Every race with its fixed twin. */

@@ -20,7 +20,10 @@ export type Act = (context: MmContext) => void;
 type Stated = Omit<MmScenarioSpec, 'name' | 'mutant' | 'actors'> & Partial<Pick<MmScenarioSpec, 'actors'>>;
 
 /** A race over the model: what its twins share, and in what they differ. */
-export interface MmRace extends Stated, Omit<ScenarioMutant, 'of' | 'model'> {
+export interface MmRace
+  extends Stated,
+    Omit<ScenarioMutant, 'of' | 'model'>,
+    Partial<Pick<ScenarioMutant, 'model'>> {
   readonly name: string;
   readonly broken: Partial<Stated>;
   readonly fixed: Partial<Stated>;
@@ -29,14 +32,24 @@ export interface MmRace extends Stated, Omit<ScenarioMutant, 'of' | 'model'> {
 const define = (spec: Omit<MmScenarioSpec, 'actors'> & Pick<Stated, 'actors'>): ScenarioDefinition =>
   defineMmScenario(spec as MmScenarioSpec) as unknown as ScenarioDefinition;
 
-/** Defines both scenarios of a race; all of these show under sc. */
-export function mmRace({ name, wrong, source, caughtBy, says, broken, fixed, ...shared }: MmRace): Classic {
+/** Defines both scenarios of a race; one that does not say by which memory model it shows does so under sc. */
+export function mmRace({
+  name,
+  wrong,
+  source,
+  caughtBy,
+  says,
+  model = 'sc',
+  broken,
+  fixed,
+  ...shared
+}: MmRace): Classic {
   const mutant = {
     of: name,
     wrong,
     source,
     caughtBy,
-    model: 'sc',
+    model,
     ...(says === undefined ? {} : { says }),
   } as const;
   return Object.freeze({
