@@ -114,7 +114,7 @@ export function refuseChoices(name: string, { regime, weights, sizes, checkEvery
             : undefined;
   if (chosen !== undefined)
     throw new ParameterError(
-      `'${name}' is no workload: it has no ${chosen} to choose (mm/objrmap, mm/anon-vma and mm/all are some)`,
+      `'${name}' is no workload: it has no ${chosen} to choose (mm/objrmap, mm/truncate and mm/all are some)`,
     );
 }
 

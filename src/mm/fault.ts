@@ -70,6 +70,7 @@ export interface NopageRules {
 /** Reads the count first, and looks again. */
 export const NOPAGE_RULES: NopageRules = { counts: 'before', barrier: true, looksAgain: true };
 
+/** Makes the module. @param rules how faults keep clear of truncation */
 export function faults(k: Kernel, rules: NopageRules = NOPAGE_RULES): Faults {
   const { isa, pages, pgtable, vmaTree, rmap, lru, swap, tlb, sections, pageCache, mlockPages } = k;
   const { vm_start, vm_flags, vm_file, vm_pgoff } = Vma;

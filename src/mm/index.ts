@@ -24,6 +24,7 @@ export {
 export { ERRNO, type ErrnoName, errnoName } from './errno.ts';
 export {
   type Faults,
+  faults,
   NOPAGE_RULES,
   type NopageRules,
   VM_FAULT_ERROR,
@@ -103,6 +104,7 @@ export type { User, UserRead } from './user.ts';
 export type { VmaSpec, Vmas } from './vma.ts';
 export type { VmaPlace, VmaTree } from './vma-tree.ts';
 export { defineMmWorkload, type MmMember, type MmWorkloadSpec } from './workload.ts';
+export { T2 } from './workloads/files.ts';
 export { type Member, MORE, type Operation, T0, T1, type WeighedOperation } from './workloads/operations.ts';
 export type { Area, Party } from './workloads/party.ts';
 export type { Users } from './workloads/users.ts';

@@ -16,7 +16,7 @@ import { settled } from '../../harness/torture/workload.ts';
 import { loadWorkload, workloadNames } from '../../src/catalog.ts';
 import { defineMmWorkload } from '../../src/mm/index.ts';
 import { defineWorkload } from '../../src/workload.ts';
-import { forgetsFlush, forgetsReference, forgetsRss, lawful } from '../fixtures/mm/mixes.ts';
+import { forgetsFlush, forgetsReference, forgetsRss, lawful, regathersNot } from '../fixtures/mm/mixes.ts';
 import { seed } from '../seed.ts';
 import { suite } from '../suite.ts';
 
@@ -45,6 +45,7 @@ for (const [workload, oracle] of [
   [forgetsRss, 'O-RSS'],
   [forgetsReference, 'O-REF'],
   [forgetsFlush, 'O-TLB'],
+  [regathersNot, 'O-RSS'],
 ] as const)
   test(`${workload.name} is found out by ${oracle}, and the run ends there (seed ${seed})`, async () => {
     const result = await ran(workload, { rounds: 20 }, FIXTURES);

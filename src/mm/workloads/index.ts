@@ -2,6 +2,7 @@
 import type { WorkloadDefinition } from '../../workload.ts';
 import { REGIMES } from '../regime.ts';
 import { defineMmWorkload } from '../workload.ts';
+import { T2 } from './files.ts';
 import { MORE, T0, T1 } from './operations.ts';
 
 const names = (first: string, of = REGIMES): string[] => {
@@ -23,7 +24,15 @@ export const anonVma = defineMmWorkload({
   spec: { anonVmas: 32 },
 });
 
-/** Both, with mremap, madvise and brk; first under locks that hold against growing stacks, too, which those of `A4` do not. */
+/** T2: the series "vmtrunc", under the locks of its time. */
+export const truncate = defineMmWorkload({
+  name: 'mm/truncate',
+  operations: T2,
+  regimes: names('AM'),
+  also: ['O-STAMP'],
+});
+
+/** T0 and T1, with mremap, madvise and brk; first under locks that hold against growing stacks, too, which those of `A4` do not. */
 export const all = defineMmWorkload({
   name: 'mm/all',
   operations: { ...T1, ...T0, walk: { ...T1.walk, weight: 20 }, ...MORE },
@@ -33,5 +42,6 @@ export const all = defineMmWorkload({
 export const mmWorkloads: readonly WorkloadDefinition[] = [
   objrmap,
   anonVma,
+  truncate,
   all,
 ] as unknown as WorkloadDefinition[];

@@ -32,7 +32,8 @@ export interface WeighedOperation {
   readonly run: Operation;
 }
 
-const operations = <Name extends string>(
+/** Operations with their weights, by name. */
+export const operations = <Name extends string>(
   all: Readonly<Record<Name, WeighedOperation>>,
 ): Readonly<Record<Name, WeighedOperation>> => all;
 
@@ -52,14 +53,15 @@ interface Range {
 }
 
 /** A range of an area, of so many pages at most. */
-function rangeIn(cpu: Cpu, { first, pages: size }: Area, span = SPAN): Range {
+export function rangeIn(cpu: Cpu, { first, pages: size }: Area, span = SPAN): Range {
   const offset = cpu.below(size);
   const pages = Math.min(1 + cpu.below(span), size - offset);
   const page = first + offset;
   return { page, address: page << PAGE_SHIFT, length: pages * PAGE_SIZE, pages };
 }
 
-const pick = <T>(cpu: Cpu, of: readonly T[]): T => of[cpu.below(of.length)]!;
+/** One of a list. */
+export const pick = <T>(cpu: Cpu, of: readonly T[]): T => of[cpu.below(of.length)]!;
 
 /** User code reads and writes, in its own block, in others', in files, anywhere; the kernel serves a fault of another thread. */
 const fault: Operation = ({ k, party, users, cpus }) => {
