@@ -330,6 +330,22 @@ export const bars: readonly Bar[] = [
     unit: '×',
   },
   {
+    ...mm,
+    text: 'truncation, longest hold of i_mmap_lock, trunc3 by 7/6',
+    figure: 'trunc3 by this',
+    rows: ['truncate: 7/6', 'truncate: later'],
+    least: 50,
+    unit: '×',
+  },
+  {
+    ...mm,
+    text: 'truncation, pages gone over by pages that go',
+    figure: 'walked by zapped',
+    rows: ['truncate: 7/6', 'truncate: later'],
+    most: 1.1,
+    unit: '×',
+  },
+  {
     section: 'selftest',
     text: 'share of broken locks caught by their oracle',
     figure: 'caught',

@@ -55,7 +55,15 @@ export const FULL: Budget = {
   padding: { time: 400 },
   traced: { rounds: 60 },
   gated: { executions: 20_000, blocks: 20 },
-  mm: { rounds: 24, warmup: 40, window: 40, sweeps: 2, cpus: [1, 2, 4, 8], shares: [0, 30, 60, 90] },
+  mm: {
+    rounds: 24,
+    warmup: 40,
+    window: 40,
+    sweeps: 2,
+    cpus: [1, 2, 4, 8],
+    shares: [0, 30, 60, 90],
+    truncated: { vmas: 1000, pages: 100, times: 7 },
+  },
   selftest: { control: true },
   hunted: { seeds: 20, replays: 1000, mutants: true },
 };
@@ -71,7 +79,15 @@ export const QUICK: Budget = {
   padding: { time: 60 },
   traced: { rounds: 10 },
   gated: { executions: 4_000, blocks: 5 },
-  mm: { rounds: 5, warmup: 20, window: 20, sweeps: 1, cpus: [1, 2, 4, 8], shares: [0, 30, 60, 90] },
+  mm: {
+    rounds: 5,
+    warmup: 20,
+    window: 20,
+    sweeps: 1,
+    cpus: [1, 2, 4, 8],
+    shares: [0, 30, 60, 90],
+    truncated: { vmas: 200, pages: 50, times: 3 },
+  },
   selftest: { control: false },
   hunted: { seeds: 1, replays: 20, mutants: false },
 };

@@ -45,6 +45,8 @@ export interface Budget {
     readonly sweeps: number;
     readonly cpus: readonly number[];
     readonly shares: readonly number[];
+    /** Vmas of a file that is truncated, and its pages; how often. */
+    readonly truncated: { readonly vmas: number; readonly pages: number; readonly times: number };
   };
   /** Whether the self-test also runs with every oracle off. */
   readonly selftest: { readonly control: boolean };

@@ -27,7 +27,15 @@ const TINY: Budget = {
   padding: { time: 10 },
   traced: { rounds: 2 },
   gated: { executions: 100, blocks: 2 },
-  mm: { rounds: 1, warmup: 0, window: 2, sweeps: 1, cpus: [1], shares: [0, 90] },
+  mm: {
+    rounds: 1,
+    warmup: 0,
+    window: 2,
+    sweeps: 1,
+    cpus: [1],
+    shares: [0, 90],
+    truncated: { vmas: 10, pages: 10, times: 1 },
+  },
   selftest: { control: false },
   hunted: { seeds: 1, replays: 2, mutants: false },
 };

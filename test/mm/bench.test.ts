@@ -10,7 +10,18 @@ const test = suite('mm bench');
 
 test('every row has its figures, and the counts are those of the algorithms', async () => {
   const { rows, text } = await mm({
-    budget: { ...QUICK, mm: { rounds: 1, warmup: 0, window: 2, sweeps: 1, cpus: [1], shares: [0, 90] } },
+    budget: {
+      ...QUICK,
+      mm: {
+        rounds: 1,
+        warmup: 0,
+        window: 2,
+        sweeps: 1,
+        cpus: [1],
+        shares: [0, 90],
+        truncated: { vmas: 12, pages: 20, times: 1 },
+      },
+    },
     peers: { available: false, reason: 'not asked for' },
     pin: [],
     cores: 2,
@@ -35,6 +46,11 @@ test('every row has its figures, and the counts are those of the algorithms', as
   assert.is(value('page_lock_anon_vma: get-and-lock', 'RMWs to enter'), 2);
   assert.is(value('rmap: none', 'accesses in rmap'), 0);
   assert.ok(value('rmap: pte_chain', 'accesses in rmap') > value('rmap: anonmm, i_mmap', 'accesses in rmap'));
+  // One hold of all, or one behind each block of eight pages; nothing is gone over twice.
+  assert.is(value('truncate: trunc3', 'holds'), 1);
+  assert.is(value('truncate: 7/6', 'holds'), 12 * 3 + 1);
+  for (const design of ['trunc3', '4/6', '5/6', '7/6', 'later'])
+    assert.is(value(`truncate: ${design}`, 'walked by zapped'), 1);
   // Scans do not meet what is off the lists.
   const grows = (design: string): number =>
     value(`mlock: ${design}`, 'accesses at 90 %') / value(`mlock: ${design}`, 'accesses at 0 %');
