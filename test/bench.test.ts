@@ -15,6 +15,7 @@ import { barsTable, uncontendedTable } from '../bench/table.ts';
 import type { BenchSubject } from '../bench/team.ts';
 import type { AnyLock } from '../src/locking/define.ts';
 import { lockByName, locks } from '../src/locks.ts';
+import { TINY_MM } from './fixtures/mm/tiny.ts';
 import { haveTurn, longOnly, suite } from './suite.ts';
 
 const TINY: Budget = {
@@ -27,15 +28,7 @@ const TINY: Budget = {
   padding: { time: 10 },
   traced: { rounds: 2 },
   gated: { executions: 100, blocks: 2 },
-  mm: {
-    rounds: 1,
-    warmup: 0,
-    window: 2,
-    sweeps: 1,
-    cpus: [1],
-    shares: [0, 90],
-    truncated: { vmas: 10, pages: 10, times: 1 },
-  },
+  mm: TINY_MM,
   selftest: { control: false },
   hunted: { seeds: 1, replays: 2, mutants: false },
 };

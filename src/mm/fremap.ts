@@ -7,14 +7,14 @@
  * mmap_sem is held for writing. Tree, list and VM_NONLINEAR change under i_mmap_lock together, so whoever walks the file meets the vma in one of the two.
  */
 import type { Addr } from '../arch/index.ts';
-import { EINVAL } from './errno.ts';
+import { EINVAL, ENOMEM } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import { filePte, PAGE_SHIFT, PAGE_SIZE, pageAlign, userRange } from './pte.ts';
 import { VM, Vma } from './structs.ts';
 
 /** Mappings show pages in another order. */
 export interface Fremap {
-  /** @param pgoff the page of the file that is at `start` @returns 0; -EINVAL when the range is not in one shared mapping of a file */
+  /** @param pgoff the page of the file that is at `start` @returns 0; -EINVAL when the range is not in one shared mapping of a file; -ENOMEM, and the mapping is VM_NONLINEAR by then */
   remapFilePages(mm: Addr, start: number, length: number, pgoff: number): number;
 }
 
@@ -28,7 +28,7 @@ export function fremap(k: Kernel): Fremap {
     for (let address = start; address < end; address += PAGE_SIZE)
       enough = enough && pgtable.populate(mm, address) !== 0;
     sections.leave();
-    if (!enough) return -EINVAL;
+    if (!enough) return -ENOMEM;
     sections.enter('pteChange', { mm, vma });
     const gather = gathers.begin(mm);
     zap.range(gather, vma, start, end);

@@ -4,6 +4,7 @@ import { bars } from '../../bench/bars.ts';
 import { QUICK } from '../../bench/index.ts';
 import { MM_ROWS, mm } from '../../bench/mm/index.ts';
 import type { Row } from '../../bench/section.ts';
+import { TINY_MM } from '../fixtures/mm/tiny.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('mm bench');
@@ -12,15 +13,7 @@ test('every row has its figures, and the counts are those of the algorithms', as
   const { rows, text } = await mm({
     budget: {
       ...QUICK,
-      mm: {
-        rounds: 1,
-        warmup: 0,
-        window: 2,
-        sweeps: 1,
-        cpus: [1],
-        shares: [0, 90],
-        truncated: { vmas: 12, pages: 20, times: 1 },
-      },
+      mm: TINY_MM,
     },
     peers: { available: false, reason: 'not asked for' },
     pin: [],

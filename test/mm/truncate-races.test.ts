@@ -100,6 +100,10 @@ const STEPS: Steps = {
   'restart-vma-reused': [/^nothing$/, zaps(0), wants(1), ...gives, end(1), end(0)],
 };
 
-raceTests(test, [walk, stamps, faults], STEPS, { steps: 6, hunts: 8, controls: 2 });
+raceTests(test, [walk, stamps, faults], STEPS, { steps: 6, hunts: 8, controls: 2 }, [
+  'nopage-looks-once',
+  'nopage-counts-late',
+  'nopage-no-rmb',
+]);
 
 test.run();

@@ -3,7 +3,7 @@
  * how its truncations are numbered. What happens between CPUs is in truncate-races.test.ts.
  */
 import * as assert from 'uvu/assert';
-import { EINVAL } from '../../src/mm/errno.ts';
+import { EINVAL, ENOMEM } from '../../src/mm/errno.ts';
 import type { Kernel } from '../../src/mm/kernel.ts';
 import { quiescent } from '../../src/mm/oracles/index.ts';
 import { PAGE_SIZE } from '../../src/mm/pte.ts';
@@ -194,6 +194,16 @@ test('what is no file, no length of one, no place in one is EINVAL, and not a wo
     assert.is(k.fremap.remapFilePages(mm, at, PAGE_SIZE, 0), -EINVAL, `${at}`);
   assert.is(k.fremap.remapFilePages(mm, BASE, 5 * PAGE_SIZE, 0), -EINVAL);
   assert.equal(quiescent(k), []);
+});
+
+test('where there is no memory for tables remap_file_pages says so', () => {
+  const { k } = oneCpu({ frames: 4, filePages: 4 });
+  const file = k.pageCache.create(4);
+  const mm = k.mms.create();
+  k.tlb.load(mm);
+  assert.is(k.maps.mmap(mm, { address: BASE, length: 4 * PAGE_SIZE, flags: RW | VM.SHARED, file }), BASE);
+  while (k.pageAlloc.allocPage() !== 0);
+  assert.is(k.fremap.remapFilePages(mm, BASE, PAGE_SIZE, 1), -ENOMEM);
 });
 
 test('remap_file_pages shows pages in another order, and truncation finds them there', () => {

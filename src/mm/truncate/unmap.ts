@@ -131,9 +131,7 @@ export function unmapMapping(k: Kernel, rules: TruncateRules): UnmapMapping {
       if (!give) continue;
       if (!done) {
         if (byVma) isa.write(vma + vm_truncate_count, at);
-        call.brokeVma = vma;
-        call.brokeAt = at;
-        call.brokePgoff = indexOf(vma, at);
+        else Object.assign(call, { brokeVma: vma, brokeAt: at, brokePgoff: indexOf(vma, at) });
       }
       giveWay(mapping);
       return false;

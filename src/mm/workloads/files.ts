@@ -6,10 +6,9 @@
  * become nonlinear while it is gone over.
  */
 import type { Addr } from '../../arch/index.ts';
-import { MREMAP_MAYMOVE } from '../mremap.ts';
 import { PAGE_SHIFT } from '../pte.ts';
 import { VM } from '../structs.ts';
-import { type Operation, operations, pick, rangeIn } from './operations.ts';
+import { MORE, type Operation, operations, pick, rangeIn, T0 } from './operations.ts';
 
 const RW = VM.READ | VM.WRITE;
 /** Looks that a CPU makes while it holds i_mmap_lock. */
@@ -62,15 +61,6 @@ const protect: Operation = ({ k, party }) => {
   return k.maps.mprotect(mm, address, length, pick(k.cpu, [RW, RW, VM.READ])) === 0;
 };
 
-const move: Operation = ({ k, party }) => {
-  const { cpu } = k;
-  const mm = party.enter();
-  const { first, pages: size } = party.common;
-  const { address, length, pages } = rangeIn(cpu, party.common, 2);
-  const to = (first + cpu.below(size - pages + 1)) << PAGE_SHIFT;
-  return k.mremap.mremap(mm, address, length, length, MREMAP_MAYMOVE, to) > 0;
-};
-
 /** Holds i_mmap_lock for a while, so that truncation is waited for, and waits. */
 const hog: Operation = (member) => {
   const { isa, sections } = member.k;
@@ -78,13 +68,6 @@ const hog: Operation = (member) => {
   for (let turn = 0; turn < HELD; turn += 1) isa.pause();
   sections.leave();
   return true;
-};
-
-/** A child takes a place in the table, with all its mappings of files. */
-const fork: Operation = ({ party, users }) => {
-  const child = users.fork(party.enter());
-  if (child !== 0) party.adopt(child);
-  return child !== 0;
 };
 
 /** Pages of files are written back, and given up where nobody uses them. */
@@ -99,9 +82,9 @@ export const T2 = operations({
   truncate: { weight: 10, run: truncate },
   fault: { weight: 35, run: touch },
   map: { weight: 20, run: map },
-  fork: { weight: 5, run: fork },
+  fork: { ...T0.fork, weight: 5 },
   mprotect: { weight: 15, run: protect },
-  mremap: { weight: 5, run: move },
+  mremap: { ...MORE.mremap, weight: 5 },
   'remap-file-pages': { weight: 5, run: remapFile },
   reclaim: { weight: 5, run: reclaim },
   hog: { weight: 5, run: hog },
