@@ -75,7 +75,7 @@ export const freeAtOnce = race({
   name: 'mm/anon-vma/free-at-once',
   wrong:
     'an anon_vma is freed when its last reference goes: who has its lock, and has seen a reference before, walks the list of a free one',
-  source: `Peter Zijlstra in ${THREAD}, on what the empty critical section is for`,
+  source: `Peter Zijlstra in ${THREAD}, on what the empty critical section is for; mm.md R1.2`,
   caughtBy: 'lifetime',
   actors: walkers,
   broken: { ...refcountTestForm, retire: atOnce },
@@ -87,7 +87,7 @@ export const expedited = race({
   name: 'mm/anon-vma/expedited',
   wrong:
     'an anon_vma is freed after a grace period instead of under its lock: who has the lock has left its read section long ago',
-  source: `Paul McKenney proposes it in ${THREAD}, and Peter Zijlstra says why not`,
+  source: `Paul McKenney proposes it in ${THREAD}, and Peter Zijlstra says why not; mm.md R1.2`,
   caughtBy: 'lifetime',
   actors: walkers,
   options: { gracePeriods: true },
@@ -110,7 +110,7 @@ const isLocked = (name: string, what: string, look: Look) =>
   race({
     name: `mm/anon-vma/is-locked-${name}`,
     wrong: `anon_vma_free takes the lock only if it looks held, and who takes it looks at the reference ${what}: neither sees the other`,
-    source: BARRIERS,
+    source: `${BARRIERS}; mm.md R1.3`,
     caughtBy: 'lifetime',
     model: 'tso',
     actors: walkers,
@@ -136,7 +136,7 @@ export const isLockedAcquire = isLocked('acquire', 'by an acquire', LOOKS.acquir
 export const rmbRedundant = control({
   name: 'mm/anon-vma/rmb-redundant',
   why: 'anon_vma_free always takes the lock: that it is held needs not be seen by a mere look',
-  source: `the smp_rmb in ${THREAD}`,
+  source: `the smp_rmb in ${THREAD}; mm.md C1.a`,
   actors: walkers,
   options: LINGERING,
   form: { ...shortcut(LOOKS.none), retire: lockAndUnlock },
@@ -146,7 +146,7 @@ export const rmbRedundant = control({
 export const isLockedFullLock = control({
   name: 'mm/anon-vma/is-locked-full-lock',
   why: 'taking the lock is a fully ordered operation: who sees the reference after it is seen to hold the lock by whoever drops the reference later',
-  source: BARRIERS,
+  source: `${BARRIERS}; mm.md R1.3`,
   actors: walkers,
   form: { ...refcountTestForm, retire: unlessFree, pageLock: refcountTest({ look: LOOKS.none }) },
 });
@@ -156,7 +156,7 @@ export const isLockedPageMapped = control({
   name: 'mm/anon-vma/is-locked-page-mapped',
   why: 'a page that is mapped has a vma on the list, which is taken off under the lock, before the last reference goes',
   source:
-    'Hugh Dickins, 28 May 2011, "mm: fix page_lock_anon_vma leaving mutex locked" (Linux commit eee0f252c653)',
+    'Hugh Dickins, 28 May 2011, "mm: fix page_lock_anon_vma leaving mutex locked" (Linux commit eee0f252c653); mm.md R1.3',
   actors: walkers,
   options: LINGERING,
   form: { ...shortcut(LOOKS.none), pageLock: pageMapped() },
@@ -166,7 +166,7 @@ export const isLockedPageMapped = control({
 export const referencesPulledIn = control({
   name: 'mm/anon-vma/references-pulled-in',
   why: 'what is pulled into the empty critical section is done with the lock held, and whoever gets the object next waits for it',
-  source: `Paul McKenney in ${THREAD}, on a barrier around the empty critical section`,
+  source: `Paul McKenney in ${THREAD}, on a barrier around the empty critical section; mm.md R1.2`,
   actors: [reclaim, (scene) => exit(scene, 0), (scene) => touch(scene, 1)],
   form: { ...pageMappedForm, retire: inside },
 });

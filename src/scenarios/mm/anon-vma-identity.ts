@@ -56,7 +56,7 @@ export const doubleFetch = race({
   name: 'mm/anon-vma/double-fetch',
   wrong:
     'the mapping of a page is read twice, to test its type and to decode it: in between KSM makes it that of a stable node',
-  source: `${SERIES}, on how page->mapping is read`,
+  source: `${SERIES}, on how page->mapping is read; mm.md R1.4`,
   caughtBy: 'exception',
   says: 'O-TYPE',
   actors: [walk, mergePage],
@@ -78,7 +78,7 @@ export const noDereference = race({
   name: 'mm/anon-vma/no-dereference',
   wrong:
     'the mapping is read without rcu_dereference: the anon_vma that it names is seen as it was before it was set up, without its root',
-  source: `${SERIES}, and Peter Zijlstra, who agrees`,
+  source: `${SERIES}, and Peter Zijlstra, who agrees; mm.md R1.4`,
   caughtBy: 'exception',
   says: 'O-TYPE',
   model: 'weak',
@@ -93,7 +93,7 @@ export const noDereference = race({
 export const trylockOrders = control({
   name: 'mm/anon-vma/trylock-orders',
   why: 'without rcu_dereference, but the first access to the anon_vma is an atomic operation with full ordering',
-  source: `${SERIES}, on a read section that dereferences nothing`,
+  source: `${SERIES}, on a read section that dereferences nothing; mm.md R1.4`,
   begin: empty,
   actors: [walk, firstPage],
   options: { typed: true },
@@ -122,7 +122,7 @@ export const notTypeStable = race({
   wrong:
     'the memory of a freed anon_vma is used for something else at once: a word of an anon_vma_chain is taken for its lock',
   source:
-    'Hugh Dickins, August 2004, "rmaplock: SLAB_DESTROY_BY_RCU", Linux 2.6.9; Documentation/RCU/rculist_nulls.rst',
+    'Hugh Dickins, August 2004, "rmaplock: SLAB_DESTROY_BY_RCU", Linux 2.6.9; Documentation/RCU/rculist_nulls.rst; mm.md R1.7',
   caughtBy: 'exception',
   says: 'O-TYPE',
   actors: [
@@ -142,7 +142,7 @@ export const reinitialisedLock = race({
   name: 'mm/anon-vma/reinitialised-lock',
   wrong:
     'an allocation initialises the lock of the anon_vma that it hands out: somebody who comes late holds it, and now two do',
-  source: `${SERIES}, on those who come for the lock between its release and the slab, or later`,
+  source: `${SERIES}, on those who come for the lock between its release and the slab, or later; mm.md R1.7`,
   caughtBy: 'exception',
   says: 'O-LOCKBAL',
   actors: [

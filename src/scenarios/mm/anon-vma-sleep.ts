@@ -49,7 +49,7 @@ export const mutexUnderRcu = race({
   wrong:
     'the spinlock of anon_vma is made a mutex and still taken in an RCU read section: who sleeps there holds up grace periods, and those who wait for one',
   source:
-    'Peter Zijlstra in "[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010, on what the reference of the slow path is for',
+    'Peter Zijlstra in "[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010, on what the reference of the slow path is for; mm.md R1.5',
   // Where nobody waits for a grace period yet, the detector of locks says that somebody sleeps in a section.
   caughtBy: 'progress',
   actors: [walk, synchronizeUnderMutex],
@@ -63,7 +63,7 @@ export const putUnderRcu = race({
   name: 'mm/anon-vma/put-under-rcu',
   wrong:
     'a reference that was taken in vain is dropped in the RCU read section: if it is the last one, freeing takes a mutex there',
-  source: 'Hugh Dickins, 31 May 2014, <alpine.LSU.2.11.1405311321340.10272@eggly.anvils>',
+  source: 'Hugh Dickins, 31 May 2014, <alpine.LSU.2.11.1405311321340.10272@eggly.anvils>; mm.md R1.5',
   caughtBy: 'lock-order',
   actors: [walk, (scene) => exit(scene, 0)],
   broken: putUnderRcuForm,
@@ -75,7 +75,8 @@ export const putUnderMutex = race({
   name: 'mm/anon-vma/put-under-mutex',
   wrong:
     'the reference of the slow path is dropped by an ordinary put with the mutex held: if it is the last one, freeing takes the mutex again',
-  source: '"[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010, where it is dropped by hand',
+  source:
+    '"[PATCH 13/13] mm: Optimize page_lock_anon_vma", April 2010, where it is dropped by hand; mm.md R1.8',
   caughtBy: 'progress',
   actors: [walk, (scene) => exit(scene, 0)],
   broken: { ...refcountTestForm, pageLock: refcountTest({ drop: ordinaryPut }) },

@@ -75,7 +75,7 @@ export const recycle = race({
   name: 'mm/anon-vma/recycle',
   wrong:
     'who gets the lock and sees a reference takes the anon_vma for that of the page: it was freed meanwhile, and belongs to another process',
-  source: SERIES,
+  source: `${SERIES}; mm.md R1.1`,
   caughtBy: 'exception',
   says: 'O-AV',
   actors: [reclaim, (scene) => exit(scene, 0), (scene) => touch(scene, 1)],
@@ -88,7 +88,7 @@ export const recycleAsleep = race({
   name: 'mm/anon-vma/recycle-asleep',
   wrong:
     'who does not get the lock takes a reference and sleeps: the anon_vma was freed before, and the reference is that of its next owner',
-  source: REPAIR,
+  source: `${REPAIR}; mm.md R1.1`,
   caughtBy: 'exception',
   says: 'O-AV',
   actors: recycling,
@@ -101,7 +101,7 @@ export const recycleGetLock = race({
   name: 'mm/anon-vma/recycle-get-lock',
   wrong:
     'a reference that could be taken says that the anon_vma lives, and not that it is still the same: it belongs to another process',
-  source: SERIES,
+  source: `${SERIES}; mm.md R1.1`,
   caughtBy: 'exception',
   says: 'O-AV',
   actors: recycling,
@@ -115,7 +115,7 @@ export const recycleSpinlock = race({
   wrong:
     'RCU keeps the anon_vma an anon_vma, and the spinlock is taken without another look at the page: it may be free, or belong to another process',
   source:
-    'Hugh Dickins, 25 August 2010, "mm: fix hang on anon_vma->root->lock" (Linux commit f18194275c39), which adds the second look',
+    'Hugh Dickins, 25 August 2010, "mm: fix hang on anon_vma->root->lock" (Linux commit f18194275c39), which adds the second look; mm.md R1.1',
   caughtBy: 'exception',
   says: 'O-AV',
   actors: recycling,
@@ -129,7 +129,7 @@ export const rootReread = race({
   name: 'mm/anon-vma/root-reread',
   wrong:
     'the lock of the root is taken, and what is released is the lock of what is the root by then: the anon_vma was given out again in between',
-  source: REPAIR,
+  source: `${REPAIR}; mm.md R1.6`,
   caughtBy: 'check',
   says: 'O-LOCKBAL',
   actors: [
@@ -147,7 +147,7 @@ export const rootReread = race({
 export const olderWider = control({
   name: 'mm/anon-vma/older-wider',
   why: 'the page has moved to the anon_vma of a child: the older one, which was read before, has all vmas of the new one on its list',
-  source: 'Linux 3.0, mm/rmap.c, on what page_get_anon_vma may return',
+  source: 'Linux 3.0, mm/rmap.c, on what page_get_anon_vma may return; mm.md C1.b',
   begin(scene) {
     inhabited(scene);
     forkOf(scene, 3, 0);

@@ -5,10 +5,11 @@
  * the LRU, the design for mlocked pages.
  */
 import type { Addr, Isa } from '../../arch/index.ts';
-import { type Cpu, ptr, sizeOf, struct, u32 } from '../../memory/index.ts';
+import { type Cpu, fieldAt, ptr, sizeOf, struct, u32 } from '../../memory/index.ts';
 import { type Base, createBase, type MmLocks } from '../../mm/kernel.ts';
 import { type Lru, type LruKernel, lru } from '../../mm/lru.ts';
 import type { Mlock, MlockKernel } from '../../mm/mlock/index.ts';
+import { mmNames } from '../../mm/names.ts';
 import { type Pages, pages } from '../../mm/pages.ts';
 import { DEFAULT_SPEC, type MmSpec } from '../../mm/spec.ts';
 import { Page, VM } from '../../mm/structs.ts';
@@ -46,6 +47,16 @@ export const mappedWorld = (cpus: number, at: Addr): World => planWorld(SPEC, cp
 
 /** Bytes of a model with mappings, for `cpus` CPUs. */
 export const mappedBytes = (cpus: number): number => mappedWorld(cpus, 0).end + VMAS * MAPPING_BYTES;
+
+const inModel = mmNames(SPEC);
+
+/** `names` of a scenario. */
+export function mappedNames(addr: Addr, state: Addr, cpus: number): string | undefined {
+  const offset = addr - mappedWorld(cpus, state).end;
+  if (offset < 0) return inModel(addr, state, cpus);
+  const vma = Math.floor(offset / MAPPING_BYTES);
+  return vma < VMAS ? `mapping#${vma}.${fieldAt(Mapping, offset % MAPPING_BYTES)}` : undefined;
+}
 
 /** What vmas do with their page, and reclaim with pages. */
 export interface Mappings {

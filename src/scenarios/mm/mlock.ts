@@ -31,7 +31,7 @@ import { hellwigFromZero, hellwigSketch } from '../../mm/mlock/sketch.ts';
 import { PG } from '../../mm/structs.ts';
 import type { Actor, CheckContext } from '../../scenario.ts';
 import { type ClassicSpec, classic } from '../classic.ts';
-import { type MappedKernel, mappedBytes, mappedKernel, populate, VMAS } from './mappings.ts';
+import { type MappedKernel, mappedBytes, mappedKernel, mappedNames, populate, VMAS } from './mappings.ts';
 
 type Act = Actor<MappedKernel>;
 
@@ -50,8 +50,8 @@ const munlock =
     tools.mappings.munlock(vma);
 
 /** What every scenario here has in common: one page mapped by two vmas, another one beside it on the list. */
-function shared(cpus: number): Pick<ClassicSpec<MappedKernel>, 'cpus' | 'stride' | 'state'> {
-  return { cpus, stride: 1, state: mappedBytes(cpus) };
+function shared(cpus: number): Pick<ClassicSpec<MappedKernel>, 'cpus' | 'stride' | 'state' | 'names'> {
+  return { cpus, stride: 1, state: mappedBytes(cpus), names: mappedNames };
 }
 const setUp =
   (prepare: (k: MappedKernel) => void = () => {}): Act =>
