@@ -9,7 +9,7 @@ import { addBench } from './bench.ts';
 import { EXIT, explain, UsageError } from './errors.ts';
 import { addHunt } from './hunt.ts';
 import { addList } from './list.ts';
-import { addMm, MM_REGIMES } from './mm.ts';
+import { addMm, MM_RACES, MM_REGIMES } from './mm.ts';
 import { addNew } from './new.ts';
 import { addReplay } from './replay.ts';
 import { addTorture, TRACING_COST } from './torture.ts';
@@ -59,7 +59,12 @@ cli.help((sections) => {
     ...examples,
     ...sections.slice(1).filter(({ title }) => !title?.startsWith('Example')),
     ...(cli.matchedCommandName === 'torture' ? [{ title: 'Cost of tracing', body: TRACING_COST }] : []),
-    ...(cli.matchedCommandName === 'mm' ? [{ title: 'mm regimes', body: MM_REGIMES }] : []),
+    ...(cli.matchedCommandName === 'mm'
+      ? [
+          { title: 'mm regimes', body: MM_REGIMES },
+          { title: 'mm races', body: MM_RACES },
+        ]
+      : []),
   ];
 });
 

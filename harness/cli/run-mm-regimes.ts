@@ -47,6 +47,8 @@ function words(name: string, raw: Raw): string[] {
 
 /** Runs the command. @returns the exit code */
 export async function runMmRegimes(names: readonly string[], options: Options): Promise<number> {
+  for (const other of ['silent', 'replays', 'free', 'page'])
+    if (options[other] !== undefined) throw new UsageError(`--${other} is for mm races`);
   const asked = names.flatMap((name) => name.split(',')).filter(Boolean);
   const regimes = await chosen('regime', REGIMES, asked);
   const readers = await chosen('reader', READERS, words('reader', options.reader));

@@ -1,13 +1,12 @@
 /**
  * A process that measures cells, one after the other, as it is told: each message is the name of a cell, each answer what was measured. It ends when nobody tells it any more.
- *
- * It is a process, not a thread, so that it can be bound to one core: CPUs that take turns hand them over fastest where they share one.
  */
 import { setFlagsFromString } from 'node:v8';
 import { cellParts } from '../../src/mm/regimes/cells.ts';
 import { CpuThreads } from '../cpus/threads.ts';
 import { INLINING } from '../explore/inlining.ts';
 import { type CellResult, type MeasureOptions, measureCell } from './measure.ts';
+import type { Answer } from './processes.ts';
 
 /** What the process is told. */
 export interface Order {
@@ -15,15 +14,9 @@ export interface Order {
   readonly options: Omit<MeasureOptions, 'signal' | 'threads'>;
 }
 
-/** What it answers. */
-export interface Answer {
-  readonly result?: CellResult;
-  readonly error?: string;
-}
-
 setFlagsFromString(INLINING);
 const threads = new CpuThreads(2);
-const answer = (message: Answer): void => {
+const answer = (message: Answer<CellResult>): void => {
   if (process.connected) process.send?.(message);
 };
 

@@ -3,13 +3,14 @@
  *
  * Regimes that take the same locks on all paths, and differ in name only, are measured once: an execution knows no names.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { Regime } from '../../src/mm/regime.ts';
 import type { Reader, Writer } from '../../src/mm/regimes/cells.ts';
 import { decode, encode } from '../explore/token.ts';
 import type { CellResult, MeasureOptions } from './measure.ts';
-import type { Answer, Order } from './regimes-child.ts';
+import { workOn } from './processes.ts';
+import type { Order } from './regimes-child.ts';
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
 /** What to measure, and how. */
 export interface TableOptions extends MeasureOptions {
@@ -76,46 +77,6 @@ function renamed(result: CellResult, regime: Regime): CellResult {
   };
 }
 
-const taskset = (core: number): boolean =>
-  spawnSync('taskset', ['-c', String(core), 'true'], { stdio: 'ignore' }).status === 0;
-
-/** Starts a process that measures. */
-function start(core: number): ChildProcess {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const program = fileURLToPath(new URL(`./regimes-child.${extension}`, import.meta.url));
-  const command = [process.execPath, ...process.execArgv, program];
-  const bound = taskset(core) ? ['taskset', '-c', String(core), ...command] : command;
-  return spawn(bound[0]!, bound.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-}
-
-/** Has a process measure one cell. @throws Error when it cannot, or ends */
-function tell(child: ChildProcess, order: Order, signal: AbortSignal | undefined): Promise<CellResult> {
-  return new Promise((resolve, reject) => {
-    const over = (): void => {
-      child.off('message', heard);
-      child.off('exit', ended);
-      signal?.removeEventListener('abort', stopped);
-    };
-    const heard = ({ result, error }: Answer): void => {
-      over();
-      if (result) resolve(result);
-      else reject(new Error(error ?? 'no answer'));
-    };
-    const ended = (code: number | null, by: string | null): void => {
-      over();
-      reject(new Error(`the process that measured it has ended, ${by ?? `code ${code}`}`));
-    };
-    const stopped = (): void => {
-      over();
-      reject(new Error('it was interrupted'));
-    };
-    child.on('message', heard);
-    child.on('exit', ended);
-    signal?.addEventListener('abort', stopped, { once: true });
-    child.send(order);
-  });
-}
-
 /** Nothing was measured. */
 const unmeasured = ({ name, regime, reader, writer }: Job, problem: string): CellResult => ({
   name,
@@ -146,25 +107,17 @@ export async function measureTable(options: TableOptions): Promise<TableResult> 
     ...(seed === undefined ? {} : { seed }),
   };
   const results = new Map<string, CellResult>();
-  let next = 0;
-  const worker = async (core: number): Promise<void> => {
-    let child: ChildProcess | undefined;
-    while (next < jobs.length && !signal?.aborted && performance.now() - began < budget) {
-      const job = jobs[next]!;
-      next += 1;
-      child ??= start(core);
-      try {
-        results.set(job.name, await tell(child, { name: job.name, options: how }, signal));
-      } catch (error) {
-        results.set(job.name, unmeasured(job, (error as Error).message));
-        child.kill('SIGKILL');
-        child = undefined;
-      }
+  await workOn<Order, CellResult>({
+    program: new URL(`./regimes-child.${extension}`, import.meta.url),
+    orders: jobs.map(({ name }) => ({ name, options: how })),
+    cores,
+    budget,
+    signal,
+    onAnswer({ name }, { result, error }) {
+      results.set(name, result ?? unmeasured(jobs.find((job) => job.name === name)!, error ?? 'no answer'));
       onProgress?.(results.size, jobs.length);
-    }
-    child?.disconnect();
-  };
-  await Promise.all(cores.slice(0, jobs.length).map(worker));
+    },
+  });
   const why = signal?.aborted ? 'it was interrupted' : 'the budget was used up';
   const cells = regimes.flatMap((regime) =>
     readers.flatMap((reader) =>

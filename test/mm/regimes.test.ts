@@ -233,7 +233,7 @@ test('names that there are not are answered with the nearest, and exit code 2', 
   refused(await lockrig(['mm', 'regimes', '--reader', 'unsue']), /no reader 'unsue'; the nearest are unuse/);
   const misspelt = 'mm/regime/J1/unuse/vma_merge';
   refused(await lockrig(['hunt', misspelt]), /the nearest are mm\/regimes\/J1\/unuse\/vma_merge/);
-  refused(await lockrig(['mm', 'regime']), /there is no 'mm regime': mm regimes is expected/);
+  refused(await lockrig(['mm', 'regime']), /there is no 'mm regime': mm regimes, mm races is expected/);
 });
 
 test('the cells that were asked for are measured, each read out in words', async () => {
