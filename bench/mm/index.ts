@@ -6,11 +6,10 @@
  *   page_lock_anon_vma   read-modify-writes and time of each form
  *   rmap                 time of fork and exit that is reverse mapping's: what is left of it without what a kernel takes whose reverse mapping records nothing
  *   mlock                what it takes to reclaim a page while others are mlocked, by design
- *   truncate             how long i_mmap_lock is held while a file becomes empty that many vmas map, by design
+ *   truncate             how long i_mmap_lock is held while a file becomes empty that many vmas map, and who maps it waits, by design (truncate-rows.ts)
  *   regimes              operations of a mix a second, by who takes what and how many CPUs
  */
 import { MLOCK_DESIGNS, type MlockName } from '../../src/mm/mlock/index.ts';
-import { TRUNCATE_DESIGNS, type TruncateName } from '../../src/mm/truncate/rules.ts';
 import { ANON_VMA_FORMS, type AnonVmaFormName } from '../../src/mm/variants/page-lock-anon-vma/forms.ts';
 import type { Printed } from '../extras.ts';
 import type { Row, Surroundings } from '../section.ts';
@@ -18,15 +17,13 @@ import { exactly, type Figure, figureOf, ratioOf } from '../stats.ts';
 import { columns, rate } from '../table.ts';
 import { RMAP_DESIGNS, type RmapName, type TaskOf } from './tasks.ts';
 import { firstOfTurn, ratesOfTurn, takeTogether } from './together.ts';
-import { type Holds, truncateHolds } from './truncation.ts';
+import { TRUNCATE_ROWS, truncation } from './truncate-rows.ts';
 import { type Taken, takeTasks } from './turns.ts';
 
 type Figures = Record<string, Figure>;
 
 /** Regimes whose throughput is compared: sound ones, one of each way to lock. */
 export const BENCHED_REGIMES = ['L', 'N03', 'A4', 'HU', 'AM', 'vma-ptl'] as const;
-/** Of truncation. */
-const DESIGNS = Object.keys(TRUNCATE_DESIGNS) as TruncateName[];
 /** The same loops by system calls of the machine, two cores of a Xeon at 2.5 GHz: printed beside, and not measured here. */
 const NATIVE = { scale: '2.07 ×', alone: '2,176 ns', mapper: '4,118 ns' } as const;
 
@@ -38,7 +35,7 @@ export const MM_ROWS: readonly string[] = [
   ...Object.keys(ANON_VMA_FORMS).map((form) => `page_lock_anon_vma: ${form}`),
   ...Object.keys(RMAP_DESIGNS).map((design) => `rmap: ${design}`),
   ...Object.keys(MLOCK_DESIGNS).map((design) => `mlock: ${design}`),
-  ...DESIGNS.map((design) => `truncate: ${design}`),
+  ...TRUNCATE_ROWS,
   ...BENCHED_REGIMES.map((regime) => `regime: ${regime}`),
 ];
 
@@ -250,45 +247,6 @@ async function mlock(around: Surroundings): Promise<Printed> {
     ...rows.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name}: ${problem}`])),
   ];
   return { rows, text: text.join('\n') };
-}
-
-async function truncation(around: Surroundings): Promise<Printed> {
-  const { times, ...file } = around.budget.mm.truncated;
-  const taken = new Map<TruncateName, Holds[]>(DESIGNS.map((design) => [design, []]));
-  for (let time = 0; time < times; time += 1)
-    for (const design of DESIGNS) {
-      around.progress(`mm: truncation, ${design}`);
-      around.signal?.throwIfAborted();
-      taken.get(design)!.push(truncateHolds(design, file));
-    }
-  const longest = (design: TruncateName): number[] => taken.get(design)!.map(({ holds }) => holds.at(-1)!);
-  const before = longest('trunc3');
-  const rows = DESIGNS.map((design) => {
-    const each = taken.get(design)!;
-    const [{ holds, walked, zapped }] = each as [Holds];
-    return row(`truncate: ${design}`, {
-      'longest hold, ns': figureOf(longest(design)),
-      'hold, p99, ns': figureOf(each.map((one) => one.holds[Math.floor(one.holds.length * 0.99)]!)),
-      holds: exactly(holds.length),
-      'walked by zapped': exactly(walked / zapped),
-      'trunc3 by this': ratioOf(before, longest(design)),
-    });
-  });
-  const us = (figure: Figure | undefined): string =>
-    fixed(figure && { ...figure, value: figure.value / 1000 }, 1);
-  const lines = rows.map(({ name, figures }) => [
-    name.slice('truncate: '.length),
-    us(figures['longest hold, ns']),
-    us(figures['hold, p99, ns']),
-    fixed(figures.holds),
-    fixed(figures['walked by zapped'], 2),
-    fixed(figures['trunc3 by this'], 0),
-  ]);
-  const head = `A file becomes empty that ${file.vmas} vmas map, each of its ${file.pages} pages present in all of them, while i_mmap_lock is wanted. How long it is held, in us; pages gone over by pages that go.`;
-  return {
-    rows,
-    text: `${head}\n${columns(['design', 'longest', 'p99', 'holds', 'walked', 'trunc3 ×'], lines)}`,
-  };
 }
 
 async function regimes(around: Surroundings): Promise<Printed> {

@@ -7,14 +7,14 @@
  *
  * Under `7/6` and its descendants a hold ends behind a block of eight pages, or a vma; what is left in it is the way back to there, past the vmas that are done.
  */
-import type { Isa } from '../../src/arch/index.ts';
+import type { Addr, Isa } from '../../src/arch/index.ts';
 import { tas } from '../../src/locking/tas.ts';
 import { type Cpu, createMachine } from '../../src/memory/index.ts';
 import type { Kernel } from '../../src/mm/kernel.ts';
 import { modelBytes, placeModel, useModel } from '../../src/mm/model.ts';
 import { PAGE_SHIFT, PAGE_SIZE } from '../../src/mm/pte.ts';
 import { regimeByName } from '../../src/mm/regime.ts';
-import { mmSpec } from '../../src/mm/spec.ts';
+import { type MmSpec, mmSpec } from '../../src/mm/spec.ts';
 import { AddressSpace, VM } from '../../src/mm/structs.ts';
 import { TRUNCATE_DESIGNS, type TruncateName } from '../../src/mm/truncate/rules.ts';
 import { truncate } from '../../src/mm/truncate.ts';
@@ -61,23 +61,45 @@ function timed(isa: Isa, cpu: Cpu, holds: number[]): Kernel['locks']['iMmap'] {
   };
 }
 
-/** Truncates once. @throws Error when the model does not do what it is asked for */
-export function truncateHolds(design: TruncateName, { vmas, pages }: Truncated): Holds {
+/** A model for it, and for one more address space that maps the file. */
+export function truncatedSpec({ vmas, pages }: Truncated): MmSpec {
   const each = Math.floor(ROOM / pages);
-  const mms = Math.ceil(vmas / each);
+  const mms = Math.ceil(vmas / each) + 1;
   const tables = mms * (20 + each * (Math.ceil(pages / 16) + 1));
-  const spec = {
+  return mmSpec({
     frames: pages + tables + 64,
     mms,
-    vmas,
+    vmas: vmas + 2,
     files: 1,
     filePages: pages,
     anonVmas: 1,
     chains: 1,
     pteChains: 1,
     swapPages: 1,
-  };
-  const machine = createMachine({ cpus: 1, bytes: modelBytes(mmSpec(spec), 1) + SPARE });
+  });
+}
+
+/** Maps a file of as many pages, and has each page present in each vma. @returns the file */
+export function mapWhole(k: Kernel, { vmas, pages }: Truncated): Addr {
+  const each = Math.floor(ROOM / pages);
+  const file = k.pageCache.create(pages);
+  for (let made = 0, mm = 0; made < vmas; made += 1) {
+    if (made % each === 0) mm = k.mms.create();
+    // Neighbours begin at the same page of the file, so they stay apart.
+    const address = BASE + (made % each) * pages * PAGE_SIZE;
+    if (k.maps.mmap(mm, { address, length: pages * PAGE_SIZE, flags: VM.READ | VM.SHARED, file }) !== address)
+      throw new Error(`vma ${made} of ${vmas} could not be mapped`);
+    for (let page = 0; page < pages; page += 1)
+      if (k.faults.handleMmFault(mm, address + page * PAGE_SIZE, false) >= 8)
+        throw new Error(`page ${page} of vma ${made} could not be touched`);
+  }
+  return file;
+}
+
+/** Truncates once. @throws Error when the model does not do what it is asked for */
+export function truncateHolds(design: TruncateName, { vmas, pages }: Truncated): Holds {
+  const spec = truncatedSpec({ vmas, pages });
+  const machine = createMachine({ cpus: 1, bytes: modelBytes(spec, 1) + SPARE });
   const placed = placeModel(machine, spec);
   const cpu = machine.attach(0);
   const holds: number[] = [];
@@ -101,17 +123,7 @@ export function truncateHolds(design: TruncateName, { vmas, pages }: Truncated):
       },
     },
   });
-  const file = k.pageCache.create(pages);
-  for (let made = 0, mm = 0; made < vmas; made += 1) {
-    if (made % each === 0) mm = k.mms.create();
-    // Neighbours begin at the same page of the file, so they stay apart.
-    const address = BASE + (made % each) * pages * PAGE_SIZE;
-    if (k.maps.mmap(mm, { address, length: pages * PAGE_SIZE, flags: VM.READ | VM.SHARED, file }) !== address)
-      throw new Error(`vma ${made} of ${vmas} could not be mapped`);
-    for (let page = 0; page < pages; page += 1)
-      if (k.faults.handleMmFault(mm, address + page * PAGE_SIZE, false) >= 8)
-        throw new Error(`page ${page} of vma ${made} could not be touched`);
-  }
+  const file = mapWhole(k, { vmas, pages });
   cpu.isa.writeOnce(file + AddressSpace.i_mmap_waiters, 1);
   holds.length = 0;
   [walked, zapped] = [0, 0];

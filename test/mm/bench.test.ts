@@ -33,6 +33,8 @@ test('every row has its figures, and the counts are those of the algorithms', as
       for (const name of about) assert.ok(byName.get(name)?.figures[figure], `${name}: ${figure}`);
   for (const name of MM_ROWS) assert.ok(text.includes(name.split(': ').at(-1)!.split(' ')[0]!), name);
 
+  assert.match(text, /vmas that map the file/);
+
   const value = (name: string, figure: string): number => byName.get(name)!.figures[figure]!.value;
   for (const form of ['refcount-test', 'page-mapped'])
     assert.is(value(`page_lock_anon_vma: ${form}`, 'RMWs to enter'), 1);
