@@ -19,6 +19,7 @@ export {
   type KernelEnv,
   MmMlockError,
   MmModuleError,
+  MmSpfError,
   type Replacement,
 } from './create.ts';
 export { ERRNO, type ErrnoName, errnoName } from './errno.ts';
@@ -86,6 +87,17 @@ export { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS } from './rmap/index.ts';
 export { defineMmScenario, type MmContext, type MmScenarioSpec } from './scenario.ts';
 export type { SectionOf, Sections } from './sections.ts';
 export { DEFAULT_SPEC, type MmSpec, MmSpecError, mmSpec } from './spec.ts';
+export { SPF_ABORTS, type SpfAbort, type SpfCounters } from './spf/counters.ts';
+export {
+  SPF_DESIGNS,
+  type SpfLookup,
+  type SpfName,
+  type SpfRules,
+  type SpfWriters,
+  type UnmapSame,
+} from './spf/rules.ts';
+export type { SpfHooks, SpfWriter } from './spf/writers.ts';
+export { type Spf, spf } from './spf.ts';
 export type { Stack } from './stack.ts';
 export * from './structs.ts';
 export type { Swap } from './swap.ts';

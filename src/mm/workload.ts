@@ -50,6 +50,8 @@ export interface MmWorkloadSpec {
   readonly spec?: Partial<MmSpec>;
   /** The design for mlocked pages, by its name. */
   readonly mlock?: KernelEnv['mlock'];
+  /** The design of speculative page faults, by its name, or as rules. */
+  readonly spf?: KernelEnv['spf'];
   readonly modules?: KernelEnv['modules'];
   /** Locks of other classes. */
   readonly locks?: (isa: Isa, cpu: Cpu) => KernelEnv['locks'];
@@ -162,6 +164,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     operations,
     regimes = REGIMES.map((each) => each.name),
     mlock,
+    spf,
     modules = {},
     locks,
     except = [],
@@ -181,6 +184,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
       spec,
       regime: regimeByName(settings.regime)!,
       ...(mlock ? { mlock } : {}),
+      ...(spf ? { spf } : {}),
       modules: asked(modules),
       ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
     });
