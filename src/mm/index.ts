@@ -119,6 +119,7 @@ export { defineMmWorkload, type MmMember, type MmWorkloadSpec } from './workload
 export { T2 } from './workloads/files.ts';
 export { type Member, MORE, type Operation, T0, T1, type WeighedOperation } from './workloads/operations.ts';
 export type { Area, Party } from './workloads/party.ts';
+export { T3 } from './workloads/spf.ts';
 export type { Users } from './workloads/users.ts';
 export type { SlabSpecs, World } from './world.ts';
 export type { Zap, ZapDetails } from './zap.ts';

@@ -28,8 +28,15 @@ const ran = (workload: unknown, params: Partial<TortureParams>, url?: string): P
   torture(workload as Tortured, { seed, ...params }, url === undefined ? {} : { url });
 
 // Of those without an unsafe cell in the table of regimes; without stacks A4 has none.
+const formsOf = (name: string): readonly string[] =>
+  name === 'mm/anon-vma'
+    ? ['A4']
+    : name === 'mm/spf'
+      ? ['v11', 'v10', 'v5', 'rcu', 'per-vma-lock', 'off']
+      : ['L', 'AM'];
+
 for (const name of workloadNames)
-  for (const regime of name === 'mm/anon-vma' ? ['A4'] : ['L', 'AM']) {
+  for (const regime of formsOf(name)) {
     test(`${name}: every law holds under ${regime} (seed ${seed})`, async () => {
       const result = await ran(await loadWorkload(name), { rounds: 3, regime });
       assert.is(result.verdict, 'success', said(result));
