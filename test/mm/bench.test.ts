@@ -44,6 +44,7 @@ test('every row has its figures, and the counts are those of the algorithms', as
   assert.is(value('truncate: 7/6', 'holds'), 12 * 3 + 1);
   for (const design of ['trunc3', '4/6', '5/6', '7/6', 'later'])
     assert.is(value(`truncate: ${design}`, 'walked by zapped'), 1);
+  assert.is(value('speculation: classic', '2 CPUs, 10 us, by classic'), 1);
   // Scans do not meet what is off the lists.
   const grows = (design: string): number =>
     value(`mlock: ${design}`, 'accesses at 90 %') / value(`mlock: ${design}`, 'accesses at 0 %');
