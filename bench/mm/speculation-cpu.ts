@@ -112,7 +112,7 @@ function checked(result: number): void {
 
 /** What a CPU does in a window: its operations, by turns of {@link OF}. */
 function working(k: Kernel, mm: Addr, id: number, loops: number) {
-  const { cpu, maps, sections, spf } = k;
+  const { cpu, maps, sections, spf, tlb } = k;
   const { handleUserFault } = spf;
   const [first, elsewhere] = [addressOf(id), addressOf(id, ELSEWHERE)];
   let next = 0;
@@ -159,6 +159,7 @@ function working(k: Kernel, mm: Addr, id: number, loops: number) {
   /** A window. What is left of it is dropped, for the next one may be of reads. */
   return (what: SpeculationCase, window: number): Window => {
     const sum = { faults: 0, ns: 0, faultNs: 0 };
+    tlb.load(mm);
     const began = performance.now();
     do {
       const { faults: done, ns, faultNs } = some(what);
@@ -167,6 +168,8 @@ function working(k: Kernel, mm: Addr, id: number, loops: number) {
       sum.faultNs += faultNs;
     } while (performance.now() - began < window);
     drop();
+    // No thread of it any more: it is not interrupted while others are at work.
+    tlb.load(0);
     // So that the loops are not for nothing.
     if (sink === 1) sum.ns += 1;
     return sum;
