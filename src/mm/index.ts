@@ -115,7 +115,7 @@ export type { Unmappable } from './unmappable.ts';
 export type { User, UserRead } from './user.ts';
 export type { VmaSpec, Vmas } from './vma.ts';
 export type { VmaPlace, VmaTree } from './vma-tree.ts';
-export { defineMmWorkload, type MmMember, type MmWorkloadSpec } from './workload.ts';
+export { defineMmWorkload, type MmDesign, type MmMember, type MmWorkloadSpec } from './workload.ts';
 export { T2 } from './workloads/files.ts';
 export { type Member, MORE, type Operation, T0, T1, type WeighedOperation } from './workloads/operations.ts';
 export type { Area, Party } from './workloads/party.ts';
