@@ -5,6 +5,7 @@
  */
 
 import { anonVma } from './anon-vma.ts';
+import { collapse } from './collapse.ts';
 import { faults } from './fault.ts';
 import { mms } from './fork.ts';
 import { fremap } from './fremap.ts';
@@ -27,6 +28,7 @@ import { type Regime, regimeByName } from './regime.ts';
 import { rmap } from './rmap/index.ts';
 import { sections } from './sections.ts';
 import { SPF_DESIGNS, type SpfName, type SpfRules } from './spf/rules.ts';
+import { MARKED } from './spf/writers.ts';
 import { spf } from './spf.ts';
 import { stack } from './stack.ts';
 import { swap } from './swap.ts';
@@ -85,6 +87,7 @@ const FACTORIES: { readonly [Name in keyof Modules]: Factory<Name> } = {
   maps,
   mremap,
   fremap,
+  collapse,
   truncate: (k) => truncate(k),
   mms,
   faults: (k) => faults(k),
@@ -151,7 +154,12 @@ export function createKernel({
     };
     const original = (chosen[name] ?? FACTORIES[name]) as Factory<Name>;
     const replacement = modules[name] as Replacement<Name> | undefined;
-    k[name] = (replacement ? replacement(k, original) : original(k)) as never;
+    const { marked, around = {} } = k.spf ?? {};
+    const seen = marked && MARKED.has(name) ? (Object.create(k, { isa: { value: marked } }) as Kernel) : k;
+    const made = (replacement ? replacement(seen, original) : original(seen)) as Modules[Name];
+    const wrap = around[name] as ((made: Modules[Name]) => Modules[Name]) | undefined;
+    k[name] = (wrap ? wrap(made) : made) as never;
+    if (name === 'spf') k.locks = k.spf.locks;
   };
   for (const name of Object.keys(FACTORIES) as (keyof Modules)[]) make(name);
   return k;

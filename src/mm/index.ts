@@ -96,6 +96,7 @@ export {
   type SpfWriters,
   type UnmapSame,
 } from './spf/rules.ts';
+export { VM_FAULT_PTNOTSAME } from './spf/swap.ts';
 export type { SpfHooks, SpfWriter } from './spf/writers.ts';
 export { type Spf, spf } from './spf.ts';
 export type { Stack } from './stack.ts';

@@ -18,6 +18,7 @@ import { track } from '../locking/track.ts';
 import { type Cpu, type Lists, lists, type Slab, slabAt } from '../memory/index.ts';
 import { rcu, srcu } from '../rcu/index.ts';
 import type { AnonVmas } from './anon-vma.ts';
+import type { Collapse } from './collapse.ts';
 import type { Faults } from './fault.ts';
 import type { Mms } from './fork.ts';
 import type { Fremap } from './fremap.ts';
@@ -125,6 +126,7 @@ export interface Modules {
   readonly maps: Maps;
   readonly mremap: Mremap;
   readonly fremap: Fremap;
+  readonly collapse: Collapse;
   readonly truncate: Truncate;
   readonly mms: Mms;
   readonly faults: Faults;

@@ -15,12 +15,14 @@
  *
  * Where the design is `off` nothing here accesses memory, and no other module does anything that it did not.
  */
-import type { Addr } from '../arch/index.ts';
+import type { Addr, Isa } from '../arch/index.ts';
 import { VM_FAULT_RETRY } from './fault.ts';
 import type { Kernel, MmLocks } from './kernel.ts';
 import { type SpfCounters, spfCounting } from './spf/counters.ts';
+import { type Speculate, speculation } from './spf/fault.ts';
+import { type SpfVmas, spfVmas } from './spf/lookup.ts';
 import { SPF_DESIGNS, type SpfRules } from './spf/rules.ts';
-import { type SpfHooks, spfHooks } from './spf/writers.ts';
+import { type Around, endingWrites, markedIsa, type SpfHooks, spfAround, spfHooks } from './spf/writers.ts';
 
 /** Speculative page faults. */
 export interface Spf {
@@ -38,8 +40,14 @@ export interface Spf {
   counters(): SpfCounters;
   /** What writers of vmas do for speculators. */
   readonly writers: SpfHooks;
+  /** Lives of vmas. */
+  readonly vmas: Pick<SpfVmas, 'born' | 'freed'>;
   /** The locks as other modules have them. */
   readonly locks: MmLocks;
+  /** Makes of modules what others have for them. */
+  readonly around: Around;
+  /** By which modules that change vmas do so; undefined: as ever. */
+  readonly marked: Isa | undefined;
 }
 
 /** Makes the module. @param rules a design of SPF_DESIGNS, or another */
@@ -47,16 +55,26 @@ export function spf(k: Kernel, rules: SpfRules = SPF_DESIGNS.off): Spf {
   const on = rules.lookup !== 'off';
   const counting = spfCounting(k);
   const writers = spfHooks(k, rules);
+  const vmas = spfVmas(k, rules.lookup);
+  // Of modules that are made behind this one: put together when the first fault comes.
+  let speculate: Speculate | undefined;
   return {
     rules,
     on,
-    handleSpeculativeFault: () => VM_FAULT_RETRY,
+    handleSpeculativeFault(mm, address, write) {
+      if (!on) return VM_FAULT_RETRY;
+      speculate ??= speculation(k, rules, vmas, counting);
+      return speculate(mm, address, write);
+    },
     handleUserFault(mm, address, write) {
       const result = on ? k.spf.handleSpeculativeFault(mm, address, write) : VM_FAULT_RETRY;
       return result === VM_FAULT_RETRY ? k.faults.handleMmFault(mm, address, write) : result;
     },
     counters: counting.read,
     writers,
-    locks: k.locks,
+    vmas,
+    locks: rules.lookup === 'vma lock' ? endingWrites(k.locks, k.isa) : k.locks,
+    around: on ? spfAround(k, rules, writers) : {},
+    marked: on ? markedIsa(k.isa, rules) : undefined,
   };
 }
