@@ -8,13 +8,28 @@
  */
 import type { Addr } from '../../arch/index.ts';
 import type { Kernel } from '../kernel.ts';
-import { PAGE_SHIFT, pteSwap } from '../pte.ts';
+import { PAGE_SHIFT, PAGE_SIZE, pteSwap } from '../pte.ts';
 import type { SpfCounters } from '../spf/counters.ts';
 import { VM } from '../structs.ts';
 import { type Member, MORE, type Operation, operations, pick, rangeIn, T0 } from './operations.ts';
-import type { Area } from './party.ts';
+import type { Area, Party } from './party.ts';
 
 const RW = VM.READ | VM.WRITE;
+
+/** Pages of a table, at most. */
+const TABLE = 16;
+
+/** What is everybody's: from where it begins in the party to the end of a table that it has to itself. */
+function arena({ common: { first, pages } }: Party): Area {
+  const end = (first + pages + TABLE - 1) & -TABLE;
+  return { first, pages: end - first };
+}
+
+/** That and all blocks. */
+const everything = (party: Party): Area => {
+  const { first, pages } = arena(party);
+  return { first: party.all.first, pages: first + pages - party.all.first };
+};
 
 const within = ({ first, pages }: Area, page: number): boolean => page >= first && page < first + pages;
 
@@ -27,7 +42,7 @@ function touch({ k, party, users, cpus }: Member, mm: Addr, page: number): boole
       return writes ? users.write(mm, page) : users.read(mm, page, owner);
     }
   const address = page << PAGE_SHIFT;
-  return within(party.common, page) && cpu.below(2) === 0
+  return cpu.below(2) === 0
     ? k.user.userWrite(mm, address, party.me, party.next()) === 0
     : k.user.userRead(mm, address).fault === 0;
 }
@@ -38,7 +53,7 @@ const anonymous: Operation = (member) => {
   const { cpu } = k;
   const mm = party.enter();
   const dice = cpu.below(10);
-  const area = dice < 5 ? party.block(cpu.id) : dice < 8 ? party.block(cpu.below(cpus)) : party.common;
+  const area = dice < 5 ? party.block(cpu.id) : dice < 8 ? party.block(cpu.below(cpus)) : arena(party);
   return touch(member, mm, area.first + cpu.below(area.pages));
 };
 
@@ -61,14 +76,55 @@ function swappedOut({ cpu, pgtable, sections }: Kernel, mm: Addr, { first, pages
 const swapIn: Operation = (member) => {
   const { k, party } = member;
   const mm = party.enter();
-  const page = swappedOut(k, mm, party.all);
+  const page = swappedOut(k, mm, everything(party));
   return page >= 0 && touch(member, mm, page);
+};
+
+/** A CPU's whole block, or a part of what is everybody's, most of the time of no file: so that mappings grow together again, and one of them has all of a table. */
+const map: Operation = ({ k, party, users }) => {
+  const { cpu, maps, slabs, spec } = k;
+  const mm = party.enter();
+  if (cpu.below(2) === 0) {
+    const { first, pages } = party.block(cpu.id);
+    const block = { address: first << PAGE_SHIFT, length: pages * PAGE_SIZE, flags: RW };
+    return users.remap(mm, first, pages, () => maps.mmap(mm, block) > 0);
+  }
+  const { address, length } = rangeIn(cpu, arena(party), TABLE);
+  const file = slabs.files.objectAt(cpu.below(spec.files));
+  const backing = cpu.below(8) === 0 ? { file, pgoff: cpu.below(spec.filePages) } : {};
+  return maps.mmap(mm, { address, length, flags: RW, ...backing }) > 0;
+};
+
+/** Pages go, with their mapping or without. */
+const taking =
+  (how: 'munmap' | 'madviseDontneed'): Operation =>
+  ({ k, party, users }) => {
+    const { cpu, maps } = k;
+    const mm = party.enter();
+    if (cpu.below(2) === 0) {
+      const { address, length } = rangeIn(cpu, arena(party));
+      return maps[how](mm, address, length) === 0;
+    }
+    const { address, length, page, pages } = rangeIn(cpu, party.block(cpu.id));
+    return users.remap(mm, page, pages, () => maps[how](mm, address, length) === 0);
+  };
+
+/** The first table that can be collapsed, from one that is drawn. */
+const collapse: Operation = ({ k, party }) => {
+  const mm = party.enter();
+  const { first, pages } = everything(party);
+  const from = k.cpu.below(pages);
+  for (let count = 0; count < pages; count += TABLE / k.spec.pteWords) {
+    const page = first + ((from + count) % pages);
+    if (k.collapse.collapseHugePage(mm, page << PAGE_SHIFT) === 0) return true;
+  }
+  return false;
 };
 
 /** Rights go and come; most of what is mapped can be written, else there would be little to fault. */
 const protect: Operation = ({ k, party }) => {
   const mm = party.enter();
-  const { address, length } = rangeIn(k.cpu, party.all);
+  const { address, length } = rangeIn(k.cpu, everything(party));
   return k.maps.mprotect(mm, address, length, pick(k.cpu, [RW, RW, RW, VM.READ])) === 0;
 };
 
@@ -86,10 +142,11 @@ export function speculationNotes({ attempts, successes, aborts, retries }: SpfCo
 export const T3 = operations({
   'fault-anon': { weight: 45, run: anonymous },
   'fault-swap': { weight: 15, run: swapIn },
-  mmap: { ...T0.mmap, weight: 7 },
-  munmap: { ...T0.munmap, weight: 3 },
-  madvise: { ...MORE.madvise, weight: 5 },
+  mmap: { weight: 7, run: map },
+  munmap: { weight: 3, run: taking('munmap') },
+  madvise: { weight: 5, run: taking('madviseDontneed') },
   mprotect: { weight: 8, run: protect },
   mremap: { ...MORE.mremap, weight: 5 },
+  collapse: { weight: 3, run: collapse },
   swapout: { ...T0['swapout-anon'], weight: 9 },
 });
