@@ -5,8 +5,9 @@ import { plot } from 'simple-ascii-chart';
 import { TRUNCATE_DESIGNS, type TruncateName } from '../../src/mm/truncate/rules.ts';
 import type { Printed } from '../extras.ts';
 import type { Row, Surroundings } from '../section.ts';
-import { exactly, type Figure, figureOf, quantile, ratioOf } from '../stats.ts';
+import { exactly, figureOf, quantile, ratioOf } from '../stats.ts';
 import { columns } from '../table.ts';
+import { fixed, row } from './rows.ts';
 import { truncateWaits, type Waits } from './truncate-wait.ts';
 import { type Holds, truncateHolds } from './truncation.ts';
 
@@ -19,9 +20,6 @@ const [WIDTH, HEIGHT] = [60, 16];
 export const TRUNCATE_ROWS: readonly string[] = DESIGNS.map((design) => `truncate: ${design}`);
 
 const us = (ns: number): string => (ns / 1000).toFixed(ns < 100_000 ? 1 : 0);
-const shown = (figure: Figure | undefined, digits: number): string =>
-  figure === undefined ? '-' : figure.value.toFixed(digits);
-
 /** Every design in turn, as often as asked. */
 async function each<T>(
   { budget, progress, signal }: Surroundings,
@@ -90,24 +88,18 @@ export async function truncation(around: Surroundings): Promise<Printed> {
     const mine = held.get(design)!;
     const [{ holds, walked, zapped }] = mine as [Holds];
     const beside = waited.get(design)!;
-    return {
-      name: `truncate: ${design}`,
-      judged: true,
-      fifo: false,
-      parties: {},
-      figures: {
-        'longest hold, ns': figureOf(longest(design)),
-        'hold, p99, ns': figureOf(mine.map((one) => quantile(one.holds, 0.99))),
-        holds: exactly(holds.length),
-        'walked by zapped': exactly(walked / zapped),
-        'trunc3 by this': ratioOf(before, longest(design)),
-        'longest mmap beside it, ns': figureOf(beside.map(({ waits }) => waits.at(-1) ?? 0)),
-        'mmap beside it, p99, ns': figureOf(
-          beside.map(({ waits }) => (waits.length > 0 ? quantile(waits, 0.99) : 0)),
-        ),
-        'truncation, ns': figureOf(beside.map(({ took }) => took)),
-      },
-    };
+    return row(`truncate: ${design}`, {
+      'longest hold, ns': figureOf(longest(design)),
+      'hold, p99, ns': figureOf(mine.map((one) => quantile(one.holds, 0.99))),
+      holds: exactly(holds.length),
+      'walked by zapped': exactly(walked / zapped),
+      'trunc3 by this': ratioOf(before, longest(design)),
+      'longest mmap beside it, ns': figureOf(beside.map(({ waits }) => waits.at(-1) ?? 0)),
+      'mmap beside it, p99, ns': figureOf(
+        beside.map(({ waits }) => (waits.length > 0 ? quantile(waits, 0.99) : 0)),
+      ),
+      'truncation, ns': figureOf(beside.map(({ took }) => took)),
+    });
   });
   const lines = rows.map(({ figures }, at) => {
     const of = (name: string): string => (figures[name] === undefined ? '-' : us(figures[name].value));
@@ -115,9 +107,9 @@ export async function truncation(around: Surroundings): Promise<Printed> {
       DESIGNS[at]!,
       of('longest hold, ns'),
       of('hold, p99, ns'),
-      shown(figures.holds, 0),
-      shown(figures['walked by zapped'], 2),
-      shown(figures['trunc3 by this'], 0),
+      fixed(figures.holds, 0),
+      fixed(figures['walked by zapped'], 2),
+      fixed(figures['trunc3 by this'], 0),
       of('longest mmap beside it, ns'),
       of('mmap beside it, p99, ns'),
       of('truncation, ns'),

@@ -5,6 +5,7 @@
  */
 
 import { anonVma } from './anon-vma.ts';
+import { collapse } from './collapse.ts';
 import { faults } from './fault.ts';
 import { mms } from './fork.ts';
 import { fremap } from './fremap.ts';
@@ -26,6 +27,9 @@ import { reclaim } from './reclaim.ts';
 import { type Regime, regimeByName } from './regime.ts';
 import { rmap } from './rmap/index.ts';
 import { sections } from './sections.ts';
+import { SPF_DESIGNS, type SpfName, type SpfRules } from './spf/rules.ts';
+import { MARKED } from './spf/writers.ts';
+import { spf } from './spf.ts';
 import { stack } from './stack.ts';
 import { swap } from './swap.ts';
 import { swapoff } from './swapoff.ts';
@@ -50,11 +54,14 @@ export interface KernelEnv extends BaseEnv {
   readonly regime?: Regime;
   /** The design for mlocked pages, by its name; `lru-count` unless given. */
   readonly mlock?: MlockName;
+  /** The design of speculative page faults, by its name, or as rules; `off` unless given. */
+  readonly spf?: SpfName | SpfRules;
   /** Modules that are made differently: a design of one's own, or a variant. */
   readonly modules?: { readonly [Name in keyof Modules]?: Replacement<Name> };
 }
 
 const FACTORIES: { readonly [Name in keyof Modules]: Factory<Name> } = {
+  spf: (k) => spf(k),
   sections: () => {
     throw new Error('made from the regime');
   },
@@ -80,6 +87,7 @@ const FACTORIES: { readonly [Name in keyof Modules]: Factory<Name> } = {
   maps,
   mremap,
   fremap,
+  collapse,
   truncate: (k) => truncate(k),
   mms,
   faults: (k) => faults(k),
@@ -106,27 +114,52 @@ export class MmMlockError extends RangeError {
   }
 }
 
+/** Names a design of speculative page faults that there is none of. */
+export class MmSpfError extends RangeError {
+  readonly code = 'EMMSPF';
+  constructor(name: string) {
+    super(
+      `there is no design of speculative page faults '${name}': there are ${Object.keys(SPF_DESIGNS).join(', ')}`,
+    );
+    this.name = 'MmSpfError';
+  }
+}
+
+function spfRules(design: SpfName | SpfRules): SpfRules {
+  if (typeof design !== 'string') return design;
+  if (!Object.hasOwn(SPF_DESIGNS, design)) throw new MmSpfError(design);
+  return SPF_DESIGNS[design];
+}
+
 /**
  * The operations of the model on one CPU. No shared memory is accessed.
- * @throws MmModuleError, MmMlockError, MmSpecError
+ * @throws MmModuleError, MmMlockError, MmSpfError, MmSpecError
  */
 export function createKernel({
   regime = regimeByName('L')!,
   mlock = 'lru-count',
+  spf: design = 'off',
   modules = {},
   ...env
 }: KernelEnv): Kernel {
   if (!(mlock in MLOCK_DESIGNS)) throw new MmMlockError(mlock);
   for (const name of Object.keys(modules)) if (!(name in FACTORIES)) throw new MmModuleError(name);
+  const rules = spfRules(design);
   const k = { ...createBase(env) } as { -readonly [Key in keyof Kernel]: Kernel[Key] };
   const make = <Name extends keyof Modules>(name: Name): void => {
     const chosen: Partial<typeof FACTORIES> = {
+      spf: (kernel) => spf(kernel, rules),
       sections: (kernel) => sections(kernel, regime),
       mlock: MLOCK_DESIGNS[mlock].make,
     };
     const original = (chosen[name] ?? FACTORIES[name]) as Factory<Name>;
     const replacement = modules[name] as Replacement<Name> | undefined;
-    k[name] = (replacement ? replacement(k, original) : original(k)) as never;
+    const { marked, around = {} } = k.spf ?? {};
+    const seen = marked && MARKED.has(name) ? (Object.create(k, { isa: { value: marked } }) as Kernel) : k;
+    const made = (replacement ? replacement(seen, original) : original(seen)) as Modules[Name];
+    const wrap = around[name] as ((made: Modules[Name]) => Modules[Name]) | undefined;
+    k[name] = (wrap ? wrap(made) : made) as never;
+    if (name === 'spf') k.locks = k.spf.locks;
   };
   for (const name of Object.keys(FACTORIES) as (keyof Modules)[]) make(name);
   return k;

@@ -13,6 +13,7 @@
  * A page is on the LRU and in the reverse mapping before page_table_lock is released: reclaim must find the entry that it will see.
  */
 import type { Addr } from '../arch/index.ts';
+import { cow } from './cow.ts';
 import type { Kernel } from './kernel.ts';
 import {
   mkPte,
@@ -74,20 +75,11 @@ export const NOPAGE_RULES: NopageRules = { counts: 'before', barrier: true, look
 export function faults(k: Kernel, rules: NopageRules = NOPAGE_RULES): Faults {
   const { isa, pages, pgtable, vmaTree, rmap, lru, swap, tlb, sections, pageCache, mlockPages } = k;
   const { vm_start, vm_flags, vm_file, vm_pgoff } = Vma;
+  const { copyContent, clearContent, canReuse } = cow(k);
 
   const put = (page: Addr): void => {
     if (pages.putTestzero(page)) lru.release(page);
   };
-
-  function copyContent(to: Addr, from: Addr): void {
-    const [target, source] = [pages.contentOf(to), pages.contentOf(from)];
-    for (let word = 0; word < 64; word += 4) isa.write(target + word, isa.readOnce(source + word));
-  }
-
-  function clearContent(page: Addr): void {
-    const content = pages.contentOf(page);
-    for (let word = 0; word < 64; word += 4) isa.write(content + word, 0);
-  }
 
   /** The entry of a mapping. */
   function entryOf(vma: Addr, page: Addr, write: boolean): number {
@@ -217,15 +209,6 @@ export function faults(k: Kernel, rules: NopageRules = NOPAGE_RULES): Faults {
     if (exclusive) pages.set(page, PG.dirty.mask);
     k.locks.page.release(page);
     return done(result);
-  }
-
-  /** Whether nobody but this entry has an anonymous page. */
-  function canReuse(page: Addr): boolean {
-    if (!pages.anon(page) || pages.mapcount(page) !== 1) return false;
-    if (!k.locks.page.tryAcquire(page)) return false;
-    const alone = pages.has(page, PG.swapcache.mask) ? swap.removeExclusive(page) : pages.count(page) === 1;
-    k.locks.page.release(page);
-    return alone;
   }
 
   function doWpPage(mm: Addr, vma: Addr, address: number, at: Addr, pte: number): number {

@@ -167,11 +167,13 @@ export function mms(k: Kernel): Mms {
     if (enough) {
       // Nobody waits for the child's mmap_sem: it is not known to anyone who takes it.
       sections.enter('syscall', { mm: child });
+      if (k.spf.on) vmaTree.forEach(parent, (vma) => k.spf.writers.begin(vma, 'fork'));
       for (let vma = isa.read(parent + Mm.mmap); enough && vma !== 0; vma = isa.read(vma + vm_next))
         enough = copyVma(child, parent, vma);
       sections.leave();
       // The parent's entries have lost the right to write.
       tlb.flushMm(parent);
+      if (k.spf.on) vmaTree.forEach(parent, (vma) => k.spf.writers.end(vma, 'fork'));
     }
     sections.leave();
     if (enough) return child;

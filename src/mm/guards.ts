@@ -214,6 +214,8 @@ function declareVma(discipline: Discipline): void {
       vm_truncate_count: file,
       vm_sequence: anyLock,
       vm_ref_count: anyLock,
+      vm_lock: anyLock,
+      vm_lock_seq: anyLock,
     },
   });
 }
@@ -244,6 +246,8 @@ function declareMm(discipline: Discipline): void {
       page_table_lock: anyLock,
       rss: under(PTL),
       nr_ptes: anyLock,
+      mm_rb_lock: anyLock,
+      mm_lock_seq: anyLock,
     },
   });
 }

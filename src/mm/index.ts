@@ -19,6 +19,7 @@ export {
   type KernelEnv,
   MmMlockError,
   MmModuleError,
+  MmSpfError,
   type Replacement,
 } from './create.ts';
 export { ERRNO, type ErrnoName, errnoName } from './errno.ts';
@@ -86,6 +87,18 @@ export { SWAP_AGAIN, SWAP_FAIL, SWAP_SUCCESS } from './rmap/index.ts';
 export { defineMmScenario, type MmContext, type MmScenarioSpec } from './scenario.ts';
 export type { SectionOf, Sections } from './sections.ts';
 export { DEFAULT_SPEC, type MmSpec, MmSpecError, mmSpec } from './spec.ts';
+export { SPF_ABORTS, type SpfAbort, type SpfCounters } from './spf/counters.ts';
+export {
+  SPF_DESIGNS,
+  type SpfLookup,
+  type SpfName,
+  type SpfRules,
+  type SpfWriters,
+  type UnmapSame,
+} from './spf/rules.ts';
+export { VM_FAULT_PTNOTSAME } from './spf/swap.ts';
+export type { SpfHooks, SpfWriter } from './spf/writers.ts';
+export { type Spf, spf } from './spf.ts';
 export type { Stack } from './stack.ts';
 export * from './structs.ts';
 export type { Swap } from './swap.ts';
@@ -103,10 +116,11 @@ export type { Unmappable } from './unmappable.ts';
 export type { User, UserRead } from './user.ts';
 export type { VmaSpec, Vmas } from './vma.ts';
 export type { VmaPlace, VmaTree } from './vma-tree.ts';
-export { defineMmWorkload, type MmMember, type MmWorkloadSpec } from './workload.ts';
+export { defineMmWorkload, type MmDesign, type MmMember, type MmWorkloadSpec } from './workload.ts';
 export { T2 } from './workloads/files.ts';
 export { type Member, MORE, type Operation, T0, T1, type WeighedOperation } from './workloads/operations.ts';
 export type { Area, Party } from './workloads/party.ts';
+export { T3 } from './workloads/spf.ts';
 export type { Users } from './workloads/users.ts';
 export type { SlabSpecs, World } from './world.ts';
 export type { Zap, ZapDetails } from './zap.ts';

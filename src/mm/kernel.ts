@@ -11,12 +11,14 @@ import type { Addr, Isa } from '../arch/index.ts';
 import type { MutexOps, RcuOps, RwOps } from '../locking/kinds.ts';
 import { mutex3 } from '../locking/mutex3.ts';
 import { pageLock } from '../locking/page-lock.ts';
+import { qrwlock } from '../locking/qrwlock.ts';
 import { rwsem } from '../locking/rwsem.ts';
 import { tas } from '../locking/tas.ts';
 import { track } from '../locking/track.ts';
 import { type Cpu, type Lists, lists, type Slab, slabAt } from '../memory/index.ts';
-import { rcu } from '../rcu/index.ts';
+import { rcu, srcu } from '../rcu/index.ts';
 import type { AnonVmas } from './anon-vma.ts';
+import type { Collapse } from './collapse.ts';
 import type { Faults } from './fault.ts';
 import type { Mms } from './fork.ts';
 import type { Fremap } from './fremap.ts';
@@ -36,6 +38,7 @@ import type { Reclaim } from './reclaim.ts';
 import type { Rmap } from './rmap/index.ts';
 import type { Sections } from './sections.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
+import type { Spf } from './spf.ts';
 import type { Stack } from './stack.ts';
 import type { Swap } from './swap.ts';
 import type { Swapoff } from './swapoff.ts';
@@ -60,11 +63,15 @@ export interface MmLocks {
   readonly iMmap: Required<MutexOps>;
   /** mmap_sem. */
   readonly rwsem: Required<Omit<RwOps, 'tryUpgrade'>>;
+  /** mm_rb_lock (2018). */
+  readonly rwlock: Pick<RwOps, 'acquireRead' | 'releaseRead' | 'acquireWrite' | 'releaseWrite'>;
   /** PG_locked of a page's flags. */
   readonly page: Required<MutexOps>;
   readonly rcu: Required<
     Pick<RcuOps, 'readLock' | 'readUnlock' | 'synchronize' | 'callRcu' | 'onCallback' | 'poll' | 'barrier'>
   >;
+  /** RCU whose sections may sleep: of speculative page faults (2017). */
+  readonly srcu: Pick<RcuOps, 'readLock' | 'readUnlock' | 'synchronize'>;
 }
 
 /** What every module has to work with. */
@@ -95,6 +102,7 @@ export interface BaseEnv {
 
 /** All modules of a kernel, in the order in which they are made; see the head of each file. */
 export interface Modules {
+  readonly spf: Spf;
   readonly sections: Sections;
   readonly pages: Pages;
   readonly pageAlloc: PageAlloc;
@@ -118,6 +126,7 @@ export interface Modules {
   readonly maps: Maps;
   readonly mremap: Mremap;
   readonly fremap: Fremap;
+  readonly collapse: Collapse;
   readonly truncate: Truncate;
   readonly mms: Mms;
   readonly faults: Faults;
@@ -140,6 +149,8 @@ function defaultLocks(isa: Isa, cpu: Cpu, world: World): MmLocks {
     rwsem: track('rwsem', cpu, rwsem.create(isa, cpu)) as MmLocks['rwsem'],
     page: track('mutex', cpu, pageLock.create(isa, cpu, { area: areaOf(cpu.id), areaOf })) as MmLocks['page'],
     rcu: track('rcu', cpu, rcu.create(isa, cpu)) as MmLocks['rcu'],
+    rwlock: track('rwlock', cpu, qrwlock.create(isa, cpu)),
+    srcu: track('rcu', cpu, srcu.create(isa, cpu)),
   };
 }
 

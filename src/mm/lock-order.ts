@@ -259,7 +259,8 @@ function kindOfName(name: string | undefined): string | undefined {
   if (name === undefined) return undefined;
   const [, of = '', field = name] = /^(\w+)(?:[#[]\d+\]?)?\.(.*)$/.exec(name) ?? [];
   if (of === 'page') return field === 'flags' ? 'PG_locked' : undefined;
-  if (field.startsWith('mmap_sem')) return 'mmap_sem';
+  for (const lock of ['mmap_sem', 'mm_rb_lock', 'vm_lock'])
+    if (field === lock || field.startsWith(`${lock}.`)) return lock;
   if (field === 'lock') return of === 'zone' ? 'zone_lock' : `${of}.lock`;
   return field;
 }

@@ -228,9 +228,11 @@ export function maps(k: Kernel): Maps {
         at = endOf(vma);
         const flags = flagsOf(vma);
         if (flags === isa.read(vma + vm_flags)) continue;
+        k.spf.writers.begin(vma, 'flags');
         sections.enter('flagsChange', { mm, vma });
         change(vma, flags);
         sections.leave();
+        k.spf.writers.end(vma, 'flags');
         mlockPages.settle();
       }
       return 0;

@@ -5,7 +5,7 @@
  */
 import type { Addr } from '../arch/index.ts';
 import { initSlab, type Machine } from '../memory/index.ts';
-import { rcu } from '../rcu/index.ts';
+import { rcu, srcu } from '../rcu/index.ts';
 import { constructAnonVma } from './anon-vma.ts';
 import { createKernel, type KernelEnv } from './create.ts';
 import type { Kernel } from './kernel.ts';
@@ -33,6 +33,7 @@ export function initModel(k: Kernel, slabs: Partial<SlabSpecs> = {}, cpus = k.cp
       ...(name === 'anonVmas' ? { construct: constructAnonVma } : {}),
     });
   rcu.init(isa, world.rcu, cpus, 0);
+  srcu.init(isa, world.srcu, cpus, 0);
   lists.init(world.globals + Globals.init_mmlist);
   // Frame 0 is the zero page: read by all, written by nobody, never freed.
   pages.set(pages.pageAt(0), PG.reserved.mask);
@@ -65,7 +66,7 @@ export function placeModel(machine: Machine, spec: Partial<MmSpec> = {}): Placed
 export function useModel(
   { isa, cpu }: Pick<KernelEnv, 'isa' | 'cpu'>,
   { at, cpus, spec }: PlacedModel,
-  how: Pick<KernelEnv, 'regime' | 'mlock' | 'modules' | 'locks'> = {},
+  how: Pick<KernelEnv, 'regime' | 'mlock' | 'spf' | 'modules' | 'locks'> = {},
 ): Kernel {
   return createKernel({ isa, cpu, at, cpus, spec, ...how });
 }

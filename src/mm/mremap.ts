@@ -112,17 +112,26 @@ export function mremap(k: Kernel): Mremap {
       vmas.free(part);
       return -ENOMEM;
     }
+    // From before it can be found: else a fault fills what entries are about to be moved to.
+    k.spf.writers.begin(vma, 'move');
+    k.spf.writers.begin(part, 'move');
+    const moved = Math.min(oldLength, newLength);
+    const over = (): void => {
+      k.spf.writers.end(part, 'move');
+      k.spf.writers.end(vma, 'move');
+    };
     vmas.link(part);
     isa.write(mm + Mm.total_vm, isa.read(mm + Mm.total_vm) + (newLength >>> PAGE_SHIFT));
     if ((isa.read(part + vm_flags) & VM.LOCKED) !== 0)
       isa.write(mm + Mm.locked_vm, isa.read(mm + Mm.locked_vm) + (newLength >>> PAGE_SHIFT));
-    const moved = Math.min(oldLength, newLength);
     if (!moveTables(mm, vma, part, from, to, moved)) {
       // What has been moved goes back to where there are tables for it.
       moveTables(mm, part, vma, to, from, moved);
+      over();
       maps.munmap(mm, to, newLength);
       return -ENOMEM;
     }
+    over();
     maps.munmap(mm, from, oldLength);
     return to;
   }

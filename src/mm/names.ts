@@ -8,10 +8,12 @@
  * A struct inside a struct is named by its fields (`lru.next`, `vm_rb.rb_left`, `mmap_sem.count`); a word of a union by each form that has it.
  */
 import type { Addr } from '../arch/index.ts';
+import { Qrwlock } from '../locking/qrwlock.ts';
 import { Rwsem } from '../locking/rwsem.ts';
 import { infoOf, membersOf, nameOf, type SlabSpec, sizeOf, slabPlaces } from '../memory/index.ts';
 import { SLAB_HEADER_BYTES, SlabHeader } from '../memory/objects.ts';
 import { Rcu, RcuCpu, rcuCpu } from '../rcu/grace.ts';
+import { Srcu, srcuCount } from '../rcu/srcu.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
 import {
   Globals,
@@ -33,6 +35,8 @@ const INNER: Readonly<Record<string, readonly string[]>> = {
   list_head: ['next', 'prev'],
   rb_node: infoOf(RbNode).fields.map(({ name }) => name),
   rwsem: infoOf(Rwsem).fields.map(({ name }) => name),
+  // Each word on a line of its own.
+  qrwlock: infoOf(Qrwlock).fields.flatMap(({ name }) => [name, ...Array<string>(15).fill('')]),
 };
 
 const known = new WeakMap<object, (string | undefined)[]>();
@@ -74,6 +78,14 @@ function ofRcu(offset: number, cpus: number): string | undefined {
   const stride = rcuCpu(1) - rcuCpu(0);
   const cpu = Math.floor((offset - rcuCpu(0)) / stride);
   return cpu < cpus ? inStruct(`rcu_cpu[${cpu}]`, RcuCpu, offset - rcuCpu(cpu)) : undefined;
+}
+
+function ofSrcu(offset: number): string {
+  const first = srcuCount(0, 0);
+  if (offset < first) return inStruct('srcu', Srcu, offset) ?? `srcu+${offset}`;
+  const stride = srcuCount(1, 0) - first;
+  const cpu = Math.floor((offset - first) / stride);
+  return `srcu_cpu[${cpu}].counts[${((offset - first) % stride) / 4}]`;
 }
 
 function ofCpu(offset: number, stride: number): string | undefined {
@@ -119,6 +131,7 @@ export function nameOfWord(
 ): string | undefined {
   if (addr < world.zone || addr >= world.end) return undefined;
   const cpus = cpusOf(world);
+  if (addr >= world.srcu) return ofSrcu(addr - world.srcu);
   const slab = (Object.entries(world.slabs) as [keyof SlabSpecs, Addr][]).findLast(([, at]) => addr >= at);
   if (slab) return ofSlab(slab[1], slabs[slab[0]], cpus, addr);
   const since = (start: Addr): number => addr - start;

@@ -125,6 +125,8 @@ export interface PageTables {
    * @param ceiling start of the vma above, 0 if none
    */
   freePgtables(mm: Addr, start: number, end: number, floor: number, ceiling: number): void;
+  /** A lowest table to which nothing points yet, all of it empty. @returns its content; 0 when there is no memory */
+  tableAlloc(mm: Addr, address: number): Addr;
   /** Gives back the page of a table that nothing points to. */
   freeTable(page: Addr): void;
 }
@@ -316,6 +318,7 @@ function tablesWith(kernel: PageTablesKernel, install: Install): PageTables {
     forEach,
     forEachTable,
     freePgtables,
+    tableAlloc: newTable,
     freeTable,
   };
 }

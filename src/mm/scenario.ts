@@ -40,6 +40,8 @@ export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpu
   readonly era?: string | false;
   /** The design for mlocked pages, by its name. */
   readonly mlock?: KernelEnv['mlock'];
+  /** The design of speculative page faults, by its name, or as rules. */
+  readonly spf?: KernelEnv['spf'];
   /** Modules that are made differently; a function gets the address of the scenario's own words. */
   readonly modules?: KernelEnv['modules'] | ((note: Addr) => KernelEnv['modules']);
   /** Locks of other classes. */
@@ -73,6 +75,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
     regime = regimeByName('L')!,
     era = eraOf(regime),
     mlock,
+    spf,
     modules,
     locks,
     slabs = {},
@@ -111,6 +114,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
         slabs,
         regime,
         ...(mlock ? { mlock } : {}),
+        ...(spf ? { spf } : {}),
         ...(modules ? { modules: (typeof modules === 'function' ? modules(state) : modules) ?? {} } : {}),
         ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
       }),

@@ -7,11 +7,14 @@
  * Words with the prefix `debug_` are the model's own. No algorithm reads them; oracles do.
  */
 
+import { Qrwlock } from '../locking/qrwlock.ts';
 import { Rwsem } from '../locking/rwsem.ts';
 import { bits, bitsOf, i32, listHead, ptr, sizeOf, struct, u32, union, words } from '../memory/index.ts';
 
 /** Words that a lock of the class `rwsem` takes. */
 const RWSEM_WORDS = sizeOf(Rwsem) / 4;
+/** Words that a lock of the class `qrwlock` takes. */
+const QRWLOCK_WORDS = sizeOf(Qrwlock) / 4;
 
 /** A page frame's descriptor (include/linux/mm_types.h). */
 export const Page = struct('page', {
@@ -106,9 +109,14 @@ export const Vma = struct('vm_area_struct', {
   /** How far unmap_mapping_range has come with it (truncate/stamps.ts). */
   vm_truncate_count: u32,
   vm_private_data: u32,
-  /** Speculative page faults (2018). */
+  /** Speculative page faults (2018): odd while somebody changes the vma or takes entries out of it. */
   vm_sequence: u32,
+  /** Speculators that use it, and one for its being linked. */
   vm_ref_count: i32,
+  /** Per-VMA locks (Linux 6.4): held for reading by faults. */
+  vm_lock: ptr('rwsem', RWSEM_WORDS),
+  /** The mm's `mm_lock_seq` when it was locked for writing: the same still, then it is. */
+  vm_lock_seq: i32,
 });
 
 /** `vm_flags`. */
@@ -152,6 +160,10 @@ export const Mm = struct('mm_struct', {
   /** Present ptes, not counting reserved and zero pages; table pages. Counted by atomic additions: where each vma has its page_table_lock, no lock is held by all who count (Linux since 2.6.15). */
   rss: i32,
   nr_ptes: i32,
+  /** Speculative page faults (2018): protects `mm_rb`, and with it the reference that is taken to what was found there. */
+  mm_rb_lock: ptr('qrwlock', QRWLOCK_WORDS).ownLine(),
+  /** Per-VMA locks (Linux 6.4): another one each time mmap_sem is given up by a writer. */
+  mm_lock_seq: i32.ownLine(),
 });
 
 /** A file's pages and mappings (struct address_space with the parts of the inode that mm uses). */
@@ -268,6 +280,19 @@ export const MmCpu = struct('mm_cpu', {
   gather_nr: i32,
   /** Pages, table pages with the low bit set. */
   gather_pages: ptr('page', GATHER_PAGES),
+  /** Speculative page faults of this CPU: how many, and what became of them (spf/counters.ts). */
+  spf_attempt: u32.ownLine(),
+  spf_success: u32,
+  spf_pte_lock: u32,
+  spf_vma_changed: u32,
+  spf_noanon: u32,
+  spf_notsup: u32,
+  spf_access: u32,
+  spf_pmd_changed: u32,
+  /** Attempts at a pte lock that was held, beyond the first of a fault. */
+  spf_retry: u32,
+  /** Entries of page tables that it has mapped (pte_map), less those that it has unmapped. */
+  spf_kmap: i32,
 });
 
 /** Sixteen entries of a page table, the content of a frame. */

@@ -3,7 +3,7 @@
  *
  * An instruction is a translation and an access with interrupts off (tlb.ts): a shootdown is acknowledged before it or after it. Where there is no translation the
  * processor raises a page fault, the kernel handles it with interrupts on, and the instruction begins anew: it may find that what the handler mapped is gone
- * again.
+ * again. Where faults are speculative (spf.ts) the handler is tried without mmap_sem first.
  *
  * What lies in a page is a Payload. Every write has an owner, whose number nobody else uses, and a version, which he counts up, so that an oracle can tell whose write a
  * frame holds, and which (O-TAG, O-LOST). Accesses are marked: that two CPUs write to one page is the users' business, and no race of the kernel's.
@@ -41,11 +41,22 @@ export function user(
     readonly tlb: Tlb;
     /** @returns VM_FAULT_*; without a bit of VM_FAULT_ERROR the access is tried again */
     readonly faults: { handleMmFault(mm: Addr, address: number, write: boolean): number };
+    /** Faults without mmap_sem; left out: there are none. */
+    readonly spf?: {
+      readonly on: boolean;
+      handleUserFault(mm: Addr, address: number, write: boolean): number;
+    };
   },
 ): User {
   const { isa, cpu, world, tlb } = kernel;
   const { owner: ownerWord, version: versionWord } = Payload;
   const { frames } = world;
+  const { spf } = kernel;
+  const serve =
+    spf?.on === true
+      ? spf.handleUserFault
+      : (mm: Addr, address: number, write: boolean): number =>
+          kernel.faults.handleMmFault(mm, address, write);
 
   /** Translates until it can be used. @returns the content of the page, with interrupts off; or less than 0, a fault's number negated, with them on */
   function reach(mm: Addr, address: number, write: boolean): number {
@@ -54,7 +65,7 @@ export function user(
       const pte = tlb.translate(mm, address, write);
       if (pte !== 0) return frames + FRAME_BYTES * pteNumber(pte);
       cpu.irqEnable();
-      const fault = kernel.faults.handleMmFault(mm, address, write);
+      const fault = serve(mm, address, write);
       if ((fault & VM_FAULT_ERROR) !== 0) return -(fault & VM_FAULT_ERROR);
     }
   }

@@ -52,7 +52,8 @@ export interface Vmas {
 const SPECIAL = VM.RESERVED | VM.NONLINEAR;
 
 export function vmas(k: Kernel): Vmas {
-  const { isa, slabs, vmaTree, iMmap, rmap, sections } = k;
+  const { isa, slabs, vmaTree, iMmap, rmap, sections, spf } = k;
+  const { begin, end: over } = spf.writers;
   const { vm_mm, vm_start, vm_end, vm_next, vm_flags, vm_pgoff, vm_file, anon_vma, anon_vma_chain } = Vma;
 
   const pages = (from: number, to: number): number => (to - from) >>> PAGE_SHIFT;
@@ -71,11 +72,12 @@ export function vmas(k: Kernel): Vmas {
     isa.write(vma + Vma.vm_truncate_count, 0);
     isa.write(vma + Vma.vm_private_data, 0);
     k.lists.init(vma + anon_vma_chain);
+    spf.vmas.born(vma);
     return vma;
   }
 
   function free(vma: Addr): void {
-    slabs.vmas.free(vma);
+    spf.vmas.freed(vma, slabs.vmas.free);
   }
 
   function linkFile(vma: Addr): void {
@@ -135,14 +137,18 @@ export function vmas(k: Kernel): Vmas {
     if (all && !rmap.merging(prev, next)) return 0;
     const vma = atPrev ? prev : next;
     sections.enter('vmaMerge', { mm, vma, mapping: file, anon: rmap.lockOf(vma) });
+    begin(vma, 'adjust');
     if (all) {
+      begin(next, 'adjust');
       const to = isa.read(next + vm_end);
       dropFile(next);
       k.truncate.stamps.merged(prev, next);
       rebound(prev, isa.read(prev + vm_start), to, isa.read(prev + vm_pgoff));
       vmaTree.vmaUnlink(mm, next);
+      over(next, 'adjust');
     } else if (atPrev) rebound(prev, isa.read(prev + vm_start), end, isa.read(prev + vm_pgoff));
     else rebound(next, start, isa.read(next + vm_end), pgoff);
+    over(vma, 'adjust');
     sections.leave();
     if (all) {
       rmap.unlinked(next);
@@ -170,11 +176,13 @@ export function vmas(k: Kernel): Vmas {
     }
     k.truncate.stamps.splitting(vma, part);
     sections.enter('splitVma', { mm, vma, mapping: file, anon: rmap.lockOf(vma) });
+    begin(vma, 'adjust');
     if (newBelow) rebound(vma, address, end, at);
     else rebound(vma, start, address, pgoff);
     k.truncate.stamps.split(vma, part);
     vmaTree.vmaLink(mm, part);
     linkFile(part);
+    over(vma, 'adjust');
     sections.leave();
     return 0;
   }

@@ -15,6 +15,7 @@ import { planWorld, type SlabSpecs, slabSpecs } from '../world.ts';
 import { anon } from './anon.ts';
 import { type Census, type Observed, takeCensus } from './census.ts';
 import { dup } from './dup.ts';
+import { kmap } from './kmap.ts';
 import { leak } from './leak.ts';
 import type { Ledger } from './ledger.ts';
 import { list } from './list.ts';
@@ -68,6 +69,7 @@ export const ORACLES: readonly Oracle[] = [
   reserved2,
   leak,
   tlb,
+  kmap,
   stamped,
 ];
 

@@ -5,9 +5,11 @@
  * too: what was locked when it was freed stays locked for the next owner, as the constructor alone initialises it (mm.md R1.6). A sequence count is even.
  */
 import type { Addr } from '../../arch/index.ts';
+import { Qrwlock } from '../../locking/qrwlock.ts';
 import { Rwsem } from '../../locking/rwsem.ts';
 import { CpuArea, cpuArea } from '../../memory/index.ts';
 import { RcuCpu, rcuCpu } from '../../rcu/grace.ts';
+import { srcuCount } from '../../rcu/srcu.ts';
 import { AddressSpace, AnonMm, AnonVma, Globals, Mm, PG, SwapInfo, Vma, Zone } from '../structs.ts';
 import type { Census } from './census.ts';
 import { first, firstOf, type Oracle } from './oracle.ts';
@@ -17,8 +19,13 @@ const ANY_BIT = PG.locked.mask | PG.waiters.mask | PG.maplock.mask;
 
 /** Lock words of each object of a kind. */
 const WORDS = {
-  mms: [Mm.page_table_lock, Mm.mmap_sem + Rwsem.count, Mm.mmap_sem + Rwsem.wait_lock],
-  vmas: [Vma.page_table_lock],
+  mms: [
+    Mm.page_table_lock,
+    Mm.mmap_sem + Rwsem.count,
+    Mm.mmap_sem + Rwsem.wait_lock,
+    Mm.mm_rb_lock + Qrwlock.word,
+  ],
+  vmas: [Vma.page_table_lock, Vma.vm_lock + Rwsem.count, Vma.vm_lock + Rwsem.wait_lock],
   anonVmas: [AnonVma.lock],
   anonMms: [AnonMm.lock],
   files: [AddressSpace.i_sem, AddressSpace.tree_lock, AddressSpace.i_mmap_lock, AddressSpace.unmap_mutex],
@@ -49,7 +56,9 @@ function ofCpu({ read, world, called }: Census, cpu: number): string | undefined
     if (lock >= world.zone && lock < world.end) return `CPU ${cpu} holds ${called(lock)}`;
   }
   const nesting = read(world.rcu + rcuCpu(cpu) + RcuCpu.nesting);
-  return nesting === 0 ? undefined : `CPU ${cpu} is in ${nesting} RCU read sections`;
+  if (nesting !== 0) return `CPU ${cpu} is in ${nesting} RCU read sections`;
+  const sleepable = read(world.srcu + srcuCount(cpu, 0)) + read(world.srcu + srcuCount(cpu, 1));
+  return sleepable === 0 ? undefined : `CPU ${cpu} is in ${sleepable} SRCU read sections`;
 }
 
 export const lockBalance: Oracle = {

@@ -38,6 +38,7 @@ export type OracleName =
   | 'O-RSV2'
   | 'O-LEAK'
   | 'O-TLB'
+  | 'O-KMAP'
   | 'O-TRUNC'
   | 'O-STAMP';
 

@@ -1,0 +1,52 @@
+/**
+ * Speculative page faults on one CPU: whatever is mapped, and however it changes, every law holds after each operation, under every design; which faults are served without mmap_sem and which are not, and how that
+ * is counted; what writers do to vm_sequence; and collapse. What happens between CPUs is in spf-races.test.ts.
+ */
+import * as assert from 'uvu/assert';
+import { EINVAL } from '../../src/mm/errno.ts';
+import { VM_FAULT_MAJOR, VM_FAULT_RETRY, VM_FAULT_SIGSEGV } from '../../src/mm/fault.ts';
+import { type MmSpfError, SPF_DESIGNS, type SpfName, type SpfRules } from '../../src/mm/index.ts';
+import type { Kernel } from '../../src/mm/kernel.ts';
+import { quiescent } from '../../src/mm/oracles/index.ts';
+import { PAGE_SIZE } from '../../src/mm/pte.ts';
+import { REGIMES, regimeByName } from '../../src/mm/regime.ts';
+import { VM, Vma } from '../../src/mm/structs.ts';
+import { CROWDED, churn, oneCpu } from '../fixtures/mm/workload.ts';
+import { seed } from '../seed.ts';
+import { haveTurn, suite } from '../suite.ts';
+
+const test = suite('speculative page faults');
+const RW = VM.READ | VM.WRITE;
+const BASE = 0x100000;
+const DESIGNS = Object.keys(SPF_DESIGNS) as SpfName[];
+const AM = regimeByName('AM')!;
+const OPERATIONS = 400;
+
+const CELLS = DESIGNS.flatMap((design) =>
+  REGIMES.flatMap((regime) =>
+    ([1, 2] as const).map((pteWords): [SpfName, (typeof REGIMES)[number], 1 | 2] => [
+      design,
+      regime,
+      pteWords,
+    ]),
+  ),
+);
+for (const [design, regime, pteWords] of haveTurn(CELLS, 6))
+  test(`every law holds after every operation: ${design} under ${regime.name}, entries of ${pteWords} (seed ${seed})`, () => {
+    const { k } = oneCpu({ ...CROWDED, pteWords }, () => ({ regime, spf: design }), seed);
+    churn(
+      k,
+      (below) => k.cpu.below(below),
+      OPERATIONS,
+      (what) => {
+        const except = design === 'v7' ? ['O-KMAP'] : [];
+        assert.equal(quiescent(k, { except }), [], what);
+      },
+    );
+    const { attempts, successes, aborts } = k.spf.counters();
+    assert.is(attempts, successes + Object.values(aborts).reduce((sum, each) => sum + each, 0));
+    assert.is(attempts > 0, design !== 'off');
+    if (design !== 'off' && regime.anonRmap === 'anon_vma') assert.ok(successes > 0);
+  });
+
+test.run();
