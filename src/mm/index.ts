@@ -63,6 +63,7 @@ export {
 } from './oracles/index.ts';
 export type { Written } from './oracles/ledger.ts';
 export type { OracleName } from './oracles/oracle.ts';
+export { pteHistory } from './oracles/pte-history.ts';
 export type { Mappers, RmapDesigns } from './oracles/rmap.ts';
 export type { Thing, Things } from './oracles/things.ts';
 export type { PageAlloc } from './page-alloc.ts';

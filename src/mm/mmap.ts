@@ -107,12 +107,14 @@ export function maps(k: Kernel): Maps {
   /** Zaps and frees tables between the neighbours of a cut list; the caller holds page_table_lock of `vma`. */
   function unmapVma(mm: Addr, vma: Addr, floor: number, ceiling: number): void {
     const [start, end] = [startOf(vma), endOf(vma)];
+    k.spf.writers.begin(vma, 'zap');
     sections.enter('unmapRegion', { mm, vma });
     const gather = gathers.begin(mm);
     zap.range(gather, vma, start, end);
     pgtable.freePgtables(mm, start, end, floor, ceiling);
     gathers.finish(gather);
     sections.leave();
+    k.spf.writers.end(vma, 'zap');
   }
 
   /** Frees vmas of a cut list. */
@@ -357,11 +359,14 @@ export function maps(k: Kernel): Maps {
         result = -EINVAL;
         break;
       }
+      // Others that hold mmap_sem for reading may be at it, too.
+      k.spf.writers.begin(vma, 'zap');
       sections.enter('pteChange', { mm, vma });
       const gather = gathers.begin(mm);
       zap.range(gather, vma, Math.max(start, startOf(vma)), Math.min(end, endOf(vma)));
       gathers.finish(gather);
       sections.leave();
+      k.spf.writers.end(vma, 'zap');
     }
     if (result === 0 && at < end) result = -ENOMEM;
     sections.leave();

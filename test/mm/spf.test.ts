@@ -3,23 +3,15 @@
  * is counted; what writers do to vm_sequence; and collapse. What happens between CPUs is in spf-races.test.ts.
  */
 import * as assert from 'uvu/assert';
-import { EINVAL } from '../../src/mm/errno.ts';
-import { VM_FAULT_MAJOR, VM_FAULT_RETRY, VM_FAULT_SIGSEGV } from '../../src/mm/fault.ts';
-import { type MmSpfError, SPF_DESIGNS, type SpfName, type SpfRules } from '../../src/mm/index.ts';
-import type { Kernel } from '../../src/mm/kernel.ts';
+import { SPF_DESIGNS, type SpfName } from '../../src/mm/index.ts';
 import { quiescent } from '../../src/mm/oracles/index.ts';
-import { PAGE_SIZE } from '../../src/mm/pte.ts';
-import { REGIMES, regimeByName } from '../../src/mm/regime.ts';
-import { VM, Vma } from '../../src/mm/structs.ts';
+import { REGIMES } from '../../src/mm/regime.ts';
 import { CROWDED, churn, oneCpu } from '../fixtures/mm/workload.ts';
 import { seed } from '../seed.ts';
 import { haveTurn, suite } from '../suite.ts';
 
 const test = suite('speculative page faults');
-const RW = VM.READ | VM.WRITE;
-const BASE = 0x100000;
 const DESIGNS = Object.keys(SPF_DESIGNS) as SpfName[];
-const AM = regimeByName('AM')!;
 const OPERATIONS = 400;
 
 const CELLS = DESIGNS.flatMap((design) =>

@@ -9,20 +9,26 @@
  *   pgtable      read, set, getAndClear, clearFlags: in a page table; what becomes present has a reference               O-PT, O-REF>=
  *   vmaTree      what a search returns is live                                                                           O-UAF
  *   anonVma      pageLockAnonVma returns what the page named while it ran                                                O-AV, O-TYPE
+ *   spf          what a speculative fault returns is what its callers know                                                O-RC
  *   unmappable   reclaim may unmap nothing that is VM_RESERVED or VM_LOCKED                                              O-RSV1, O-MLOCK
  */
 import type { Addr, Isa } from '../../arch/index.ts';
 import type { KernelEnv } from '../create.ts';
+import { VM_FAULT_ERROR, VM_FAULT_MAJOR, VM_FAULT_RETRY } from '../fault.ts';
 import type { Kernel } from '../kernel.ts';
 import { pteNumber, ptePresent } from '../pte.ts';
 import { Vma } from '../structs.ts';
 import { accesses } from './access.ts';
 import { unobserved } from './observe-isa.ts';
+import { MmViolation } from './violation.ts';
+
+/** What faults return. */
+const KNOWN = VM_FAULT_ERROR | VM_FAULT_MAJOR | VM_FAULT_RETRY;
 
 /** Replacements of modules, as `createKernel` takes them. */
 export type Replacements = NonNullable<KernelEnv['modules']>;
 type Observed = {
-  readonly [Name in 'pages' | 'pgtable' | 'vmaTree' | 'anonVma' | 'unmappable']: NonNullable<
+  readonly [Name in 'pages' | 'pgtable' | 'vmaTree' | 'anonVma' | 'spf' | 'unmappable']: NonNullable<
     Replacements[Name]
   >;
 };
@@ -101,6 +107,21 @@ export const observed: Observed = {
         const anonVma = ops.pageLockAnonVma(page);
         check.found(page, anonVma, look);
         return anonVma;
+      },
+    };
+  },
+  spf(k, original) {
+    const ops = original(k);
+    return {
+      ...ops,
+      handleSpeculativeFault(mm, address, write) {
+        const result = ops.handleSpeculativeFault(mm, address, write);
+        if ((result & ~KNOWN) !== 0)
+          throw new MmViolation(
+            'O-RC',
+            `a speculative fault returns 0x${result.toString(16)}, of which its callers know nothing`,
+          );
+        return result;
       },
     };
   },

@@ -72,6 +72,8 @@ export function speculation(k: Kernel, rules: SpfRules, vmas: SpfVmas, counting:
   /** Walks, with interrupts off. The entry stays mapped if there is one. */
   function find(vmf: Omit<VmFault, 'pmd' | 'origPmd' | 'pte' | 'origPte'>): VmFault | undefined {
     const { mm, address } = vmf;
+    // It is this CPU's thread that has faulted, so tables are not freed before this CPU has acknowledged.
+    if (isa.read(mine + MmCpu.active_mm) !== mm) tlb.load(mm);
     cpu.irqDisable();
     const table = isa.loadAcquire(walk.pgdEntry(mm, address));
     const pmd = table === 0 ? 0 : walk.pmdEntry(table, address);
@@ -141,8 +143,6 @@ export function speculation(k: Kernel, rules: SpfRules, vmas: SpfVmas, counting:
 
   return (mm, address, write) => {
     counting.count('attempt');
-    // It is this CPU's thread that has faulted: tables are not freed before it has acknowledged.
-    if (isa.read(mine + MmCpu.active_mm) !== mm) tlb.load(mm);
     const vma = vmas.get(mm, address);
     if (vma === 0) return abort('vma_changed');
     const result = serve(mm, vma, address, write);

@@ -2,7 +2,7 @@
  * What writers of vmas do for speculators: vm_sequence and mm_rb_lock ("Speculative page faults", v6 to v11, Laurent Dufour, 2018), or the vma's lock (vma_start_write, Suren Baghdasaryan, Linux 6.4).
  *
  *   begin .. end   around changes of a vma, or of what its entries hold: vm_sequence is odd (vm_write_begin, vm_write_end)
- *   around         modules as others have them: the tree changes under mm_rb_lock, and who leaves it is marked dead (RB_EMPTY_NODE); zapping begins and ends
+ *   around         modules as others have them: the tree changes under mm_rb_lock, and who leaves it is marked dead (RB_EMPTY_NODE)
  *
  * Sections do not nest: two of them would make an even number. But two zaps may be at it at a time, under mmap_sem for reading both. Each counts by a read-modify-write, so the number is even while both are at it, and
  * even behind them (C3.a); by loads and stores one of the four counts can be lost, and the number stays odd, so that the next writer makes it even for as long as he writes.
@@ -141,22 +141,21 @@ export function spfAround(k: Kernel, rules: SpfRules, hooks: SpfHooks): Around {
         });
       },
     }),
-    zap: (made) => ({
-      ...made,
-      range(gather, vma, start, end, details) {
-        hooks.begin(vma, 'zap');
-        const present = made.range(gather, vma, start, end, details);
-        hooks.end(vma, 'zap');
-        return present;
-      },
-    }),
   };
 }
 
 /** The instruction set of the modules that change vmas: what was a plain store there is one that others may look at meanwhile. */
 export function markedIsa(isa: Isa, { lookup }: SpfRules): Isa {
-  const write = lookup === 'rwlock' ? isa.writeOnce : isa.storeRelease;
-  return Object.create(isa, { write: { value: write } }) as Isa;
+  const marked: Record<string, unknown> = {};
+  for (let level: object = isa; level !== Object.prototype; level = Object.getPrototypeOf(level) as object)
+    for (const name of Object.getOwnPropertyNames(level)) {
+      if (name === 'constructor' || name in marked) continue;
+      const value = (isa as unknown as Record<string, unknown>)[name];
+      // Its state stays its own.
+      marked[name] = typeof value === 'function' ? value.bind(isa) : value;
+    }
+  const by = lookup === 'rwlock' ? 'writeOnce' : 'storeRelease';
+  return { ...(marked as unknown as Isa), write: (addr, value) => isa[by](addr, value) };
 }
 
 /** Those modules. */

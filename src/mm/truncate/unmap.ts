@@ -47,7 +47,7 @@ interface Call extends Unmapping {
 export type UnmapMapping = (unmapping: Unmapping) => void;
 
 export function unmapMapping(k: Kernel, rules: TruncateRules): UnmapMapping {
-  const { isa, iMmap, sections, zap, gather: gathers, mlockPages, locks } = k;
+  const { isa, iMmap, sections, spf, zap, gather: gathers, mlockPages, locks } = k;
   const { truncate_count, i_mmap_waiters, unmap_mutex } = AddressSpace;
   const { vm_mm, vm_start, vm_end, vm_pgoff, vm_flags, vm_truncate_count } = Vma;
   const mask = rules.width === 32 ? -1 : (1 << rules.width) - 1;
@@ -96,6 +96,7 @@ export function unmapMapping(k: Kernel, rules: TruncateRules): UnmapMapping {
     let details: ZapDetails = {};
     if (nonlinear) details = { mapping, firstIndex: first, lastIndex: last };
     else if (!evenCows) details = { mapping };
+    spf.writers.begin(vma, 'zap');
     sections.enter('truncateEntries', { mm, vma });
     const gather = gathers.begin(mm);
     zap.range(gather, vma, start, to, details);
@@ -104,6 +105,7 @@ export function unmapMapping(k: Kernel, rules: TruncateRules): UnmapMapping {
     if (!rules.regathers && to < end)
       isa.fetchAddRelaxed(mm + Mm.rss, -isa.read(gather + MmCpu.gather_freed));
     sections.leave();
+    spf.writers.end(vma, 'zap');
     return to;
   }
 

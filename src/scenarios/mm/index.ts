@@ -12,6 +12,9 @@ import * as objrmapFaults from './objrmap-faults.ts';
 import * as objrmapLocks from './objrmap-locks.ts';
 import * as objrmapReserved from './objrmap-reserved.ts';
 import * as objrmapVmas from './objrmap-vmas.ts';
+import * as spfSwap from './spf-swap.ts';
+import * as spfTables from './spf-tables.ts';
+import * as spfVmas from './spf-vmas.ts';
 import * as truncateFaults from './truncate-faults.ts';
 import * as truncateStamps from './truncate-stamps.ts';
 import * as truncateWalk from './truncate-walk.ts';
@@ -32,6 +35,9 @@ const all: readonly (Classic | Control)[] = [
   truncateWalk,
   truncateStamps,
   truncateFaults,
+  spfTables,
+  spfSwap,
+  spfVmas,
 ].flatMap((module): (Classic | Control)[] => Object.values(module));
 
 /** Every race with its fixed twin. */
