@@ -17,6 +17,7 @@ import { track } from '../locking/track.ts';
 import { type Cpu, type Lists, lists, type Slab, slabAt } from '../memory/index.ts';
 import { rcu } from '../rcu/index.ts';
 import type { AnonVmas } from './anon-vma.ts';
+import { type DriverSlabName, driverSlabSpecs } from './drivers/slabs.ts';
 import type { Faults } from './fault.ts';
 import type { Mms } from './fork.ts';
 import type { Fremap } from './fremap.ts';
@@ -76,6 +77,8 @@ export interface Base {
   readonly locks: MmLocks;
   readonly lists: Lists;
   readonly slabs: Readonly<Record<keyof SlabSpecs, Slab>>;
+  /** Of drivers of movable pages; those that a model has. */
+  readonly driverSlabs: Readonly<Partial<Record<DriverSlabName, Slab>>>;
 }
 
 /** Which model, and where. */
@@ -170,5 +173,11 @@ export function createBase({
     locks: { ...defaultLocks(isa, cpu, world), ...locks },
     lists: lists({ isa }),
     slabs: made,
+    driverSlabs: Object.fromEntries(
+      Object.entries(driverSlabSpecs(spec)).map(([name, each]) => [
+        name,
+        slabAt({ isa, cpu }, world.driverSlabs[name as DriverSlabName]!, each, cpus),
+      ]),
+    ),
   };
 }

@@ -12,6 +12,7 @@ import { Rwsem } from '../locking/rwsem.ts';
 import { infoOf, membersOf, nameOf, type SlabSpec, sizeOf, slabPlaces } from '../memory/index.ts';
 import { SLAB_HEADER_BYTES, SlabHeader } from '../memory/objects.ts';
 import { Rcu, RcuCpu, rcuCpu } from '../rcu/grace.ts';
+import { type DriverSlabName, driverSlabSpecs } from './drivers/slabs.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
 import {
   Globals,
@@ -119,6 +120,10 @@ export function nameOfWord(
 ): string | undefined {
   if (addr < world.zone || addr >= world.end) return undefined;
   const cpus = cpusOf(world);
+  const driver = (Object.entries(world.driverSlabs) as [DriverSlabName, Addr][]).findLast(
+    ([, at]) => addr >= at,
+  );
+  if (driver) return ofSlab(driver[1], driverSlabSpecs(spec)[driver[0]]!, cpus, addr);
   const slab = (Object.entries(world.slabs) as [keyof SlabSpecs, Addr][]).findLast(([, at]) => addr >= at);
   if (slab) return ofSlab(slab[1], slabs[slab[0]], cpus, addr);
   const since = (start: Addr): number => addr - start;

@@ -81,7 +81,16 @@ const MOST: Partial<Record<keyof MmSpec, number>> = {
   pcp: 64,
   pteWords: 2,
 };
-const LEAST: Partial<Record<keyof MmSpec, number>> = { frames: 48, mms: 5, vmas: 8, pcp: 0 };
+const LEAST: Partial<Record<keyof MmSpec, number>> = {
+  frames: 48,
+  mms: 5,
+  vmas: 8,
+  pcp: 0,
+  zsPools: 0,
+  zspages: 0,
+  zsHandles: 0,
+  balloons: 0,
+};
 
 const sizesOf = (spec: MmSpec): Record<string, WorkloadSize> =>
   Object.fromEntries(

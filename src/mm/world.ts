@@ -9,11 +9,13 @@
  *   mem_map                           a struct page a frame; number 0 is no frame
  *   frames, disk                      64 bytes each: swap slots, then the files' pages
  *   slabs                             mm_struct, vm_area_struct, anon_vma, anon_vma_chain, anonmm, pte_chain, address_space
+ *   drivers' slabs                    zs_pool, size_class, zspage, zs_handle, balloon_dev_info, of which there are none unless asked for (drivers/slabs.ts)
  */
 import type { Addr } from '../arch/index.ts';
 import { pageLock } from '../locking/page-lock.ts';
 import { LINE, roundUp, type SlabSpec, sizeOf, slabBytes } from '../memory/index.ts';
 import { rcu } from '../rcu/index.ts';
+import { type DriverSlabName, planDriverSlabs } from './drivers/slabs.ts';
 import type { MmSpec } from './spec.ts';
 import {
   AddressSpace,
@@ -77,6 +79,7 @@ export interface World {
   readonly swapDisk: Addr;
   readonly fileDisk: Addr;
   readonly slabs: Readonly<Record<keyof SlabSpecs, Addr>>;
+  readonly driverSlabs: Readonly<Partial<Record<DriverSlabName, Addr>>>;
   readonly end: Addr;
 }
 
@@ -114,5 +117,6 @@ export function planWorld(spec: MmSpec, cpus: number, at: Addr = 0, slabs = slab
   const placed = Object.fromEntries(
     Object.entries(slabs).map(([name, each]: [string, SlabSpec]) => [name, take(slabBytes(each, cpus))]),
   ) as World['slabs'];
-  return Object.freeze({ ...parts, slabs: Object.freeze(placed), end });
+  const driverSlabs = Object.freeze(planDriverSlabs(spec, cpus, take));
+  return Object.freeze({ ...parts, slabs: Object.freeze(placed), driverSlabs, end });
 }
