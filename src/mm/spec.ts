@@ -19,6 +19,8 @@ export interface MmSpec {
   readonly swapPages: number;
   /** Free pages that a CPU keeps at most; 0: none. */
   readonly pcp: number;
+  /** Bytes that drivers have for themselves (movable/driver.ts); 0 unless given. */
+  readonly driverBytes: number;
   /** Words of an entry in a page table: 1, or 2 as on 32-bit machines with PAE, where it can be torn. */
   readonly pteWords: 1 | 2;
 }
@@ -35,6 +37,7 @@ export const DEFAULT_SPEC: MmSpec = Object.freeze({
   filePages: 16,
   swapPages: 32,
   pcp: 0,
+  driverBytes: 0,
   pteWords: 1,
 });
 
@@ -50,6 +53,7 @@ const MOST: Readonly<Record<Exclude<keyof MmSpec, 'pteWords'>, readonly [least: 
   filePages: [1, 4096],
   swapPages: [1, 2 ** 20],
   pcp: [0, 64],
+  driverBytes: [0, 2 ** 24],
 };
 
 /** A model that cannot be: says what was asked for and what would be right. */
