@@ -5,17 +5,21 @@
  */
 
 import { anonVma } from './anon-vma.ts';
+import { compaction } from './compaction.ts';
 import { faults } from './fault.ts';
 import { mms } from './fork.ts';
 import { fremap } from './fremap.ts';
 import { iMmap } from './i-mmap.ts';
 import { type BaseEnv, createBase, type Kernel, type Modules } from './kernel.ts';
 import { lru } from './lru.ts';
+import { migrate } from './migrate.ts';
 import { MLOCK_DESIGNS, type MlockName } from './mlock/index.ts';
 import { lruCount } from './mlock/lru-count.ts';
 import { mlockPages } from './mlock/pages.ts';
 import { maps } from './mmap.ts';
 import { mmuGather } from './mmu-gather.ts';
+import { type DriverType, drivers } from './movable/driver.ts';
+import { movable } from './movable.ts';
 import { mremap } from './mremap.ts';
 import { pageAlloc } from './page-alloc.ts';
 import { pageCache } from './page-cache.ts';
@@ -50,6 +54,8 @@ export interface KernelEnv extends BaseEnv {
   readonly regime?: Regime;
   /** The design for mlocked pages, by its name; `lru-count` unless given. */
   readonly mlock?: MlockName;
+  /** Drivers whose pages may be moved; those of DRIVERS unless given. */
+  readonly drivers?: readonly DriverType[];
   /** Modules that are made differently: a design of one's own, or a variant. */
   readonly modules?: { readonly [Name in keyof Modules]?: Replacement<Name> };
 }
@@ -86,6 +92,10 @@ const FACTORIES: { readonly [Name in keyof Modules]: Factory<Name> } = {
   user,
   reclaim,
   swapoff,
+  drivers: (k) => drivers(k),
+  movable: (k) => movable(k),
+  migrate: (k) => migrate(k),
+  compaction: (k) => compaction(k),
 };
 
 /** Names a module that there is none of. */
@@ -113,6 +123,7 @@ export class MmMlockError extends RangeError {
 export function createKernel({
   regime = regimeByName('L')!,
   mlock = 'lru-count',
+  drivers: types,
   modules = {},
   ...env
 }: KernelEnv): Kernel {
@@ -123,6 +134,7 @@ export function createKernel({
     const chosen: Partial<typeof FACTORIES> = {
       sections: (kernel) => sections(kernel, regime),
       mlock: MLOCK_DESIGNS[mlock].make,
+      ...(types ? { drivers: (kernel: Kernel) => drivers(kernel, types) } : {}),
     };
     const original = (chosen[name] ?? FACTORIES[name]) as Factory<Name>;
     const replacement = modules[name] as Replacement<Name> | undefined;

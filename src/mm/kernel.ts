@@ -17,16 +17,20 @@ import { track } from '../locking/track.ts';
 import { type Cpu, type Lists, lists, type Slab, slabAt } from '../memory/index.ts';
 import { rcu } from '../rcu/index.ts';
 import type { AnonVmas } from './anon-vma.ts';
+import type { Compaction } from './compaction.ts';
 import { type DriverSlabName, driverSlabSpecs } from './drivers/slabs.ts';
 import type { Faults } from './fault.ts';
 import type { Mms } from './fork.ts';
 import type { Fremap } from './fremap.ts';
 import type { IMmap } from './i-mmap.ts';
 import type { Lru } from './lru.ts';
+import type { Migrate } from './migrate.ts';
 import type { Mlock } from './mlock/design.ts';
 import type { MlockPages } from './mlock/pages.ts';
 import type { Maps } from './mmap.ts';
 import type { MmuGather } from './mmu-gather.ts';
+import type { Drivers } from './movable/driver.ts';
+import type { Movable } from './movable.ts';
 import type { Mremap } from './mremap.ts';
 import type { PageAlloc } from './page-alloc.ts';
 import type { PageCache } from './page-cache.ts';
@@ -127,6 +131,10 @@ export interface Modules {
   readonly user: User;
   readonly reclaim: Reclaim;
   readonly swapoff: Swapoff;
+  readonly drivers: Drivers;
+  readonly movable: Movable;
+  readonly migrate: Migrate;
+  readonly compaction: Compaction;
 }
 
 /** The model on one CPU. */

@@ -68,7 +68,7 @@ export function placeModel(machine: Machine, spec: Partial<MmSpec> = {}): Placed
 export function useModel(
   { isa, cpu }: Pick<KernelEnv, 'isa' | 'cpu'>,
   { at, cpus, spec }: PlacedModel,
-  how: Pick<KernelEnv, 'regime' | 'mlock' | 'modules' | 'locks'> = {},
+  how: Pick<KernelEnv, 'regime' | 'mlock' | 'drivers' | 'modules' | 'locks'> = {},
 ): Kernel {
   return createKernel({ isa, cpu, at, cpus, spec, ...how });
 }

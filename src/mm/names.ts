@@ -129,6 +129,7 @@ export function nameOfWord(
   const since = (start: Addr): number => addr - start;
   const word = (start: Addr): number => Math.floor(since(start) / 4);
   const frame = (start: Addr): number => Math.floor(since(start) / FRAME_BYTES);
+  if (addr >= world.drivers) return `driver_data[${word(world.drivers)}]`;
   if (addr >= world.fileDisk) {
     const place = frame(world.fileDisk);
     const file = Math.floor(place / spec.filePages);

@@ -40,6 +40,8 @@ export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpu
   readonly era?: string | false;
   /** The design for mlocked pages, by its name. */
   readonly mlock?: KernelEnv['mlock'];
+  /** Drivers whose pages may be moved; `driverBytes` of the sizes has room for what they keep. */
+  readonly drivers?: KernelEnv['drivers'];
   /** Modules that are made differently; a function gets the address of the scenario's own words. */
   readonly modules?: KernelEnv['modules'] | ((note: Addr) => KernelEnv['modules']);
   /** Locks of other classes. */
@@ -73,6 +75,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
     regime = regimeByName('L')!,
     era = eraOf(regime),
     mlock,
+    drivers,
     modules,
     locks,
     slabs = {},
@@ -111,6 +114,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
         slabs,
         regime,
         ...(mlock ? { mlock } : {}),
+        ...(drivers ? { drivers } : {}),
         ...(modules ? { modules: (typeof modules === 'function' ? modules(state) : modules) ?? {} } : {}),
         ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
       }),

@@ -50,6 +50,8 @@ export interface MmWorkloadSpec {
   readonly spec?: Partial<MmSpec>;
   /** The design for mlocked pages, by its name. */
   readonly mlock?: KernelEnv['mlock'];
+  /** Drivers whose pages may be moved; `driverBytes` of the sizes has room for what they keep. */
+  readonly drivers?: KernelEnv['drivers'];
   readonly modules?: KernelEnv['modules'];
   /** Locks of other classes. */
   readonly locks?: (isa: Isa, cpu: Cpu) => KernelEnv['locks'];
@@ -79,6 +81,7 @@ const MOST: Partial<Record<keyof MmSpec, number>> = {
   files: 16,
   filePages: 64,
   pcp: 64,
+  driverBytes: 2 ** 16,
   pteWords: 2,
 };
 const LEAST: Partial<Record<keyof MmSpec, number>> = {
@@ -86,6 +89,7 @@ const LEAST: Partial<Record<keyof MmSpec, number>> = {
   mms: 5,
   vmas: 8,
   pcp: 0,
+  driverBytes: 0,
   zsPools: 0,
   zspages: 0,
   zsHandles: 0,
@@ -171,6 +175,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     operations,
     regimes = REGIMES.map((each) => each.name),
     mlock,
+    drivers,
     modules = {},
     locks,
     except = [],
@@ -190,6 +195,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
       spec,
       regime: regimeByName(settings.regime)!,
       ...(mlock ? { mlock } : {}),
+      ...(drivers ? { drivers } : {}),
       modules: asked(modules),
       ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
     });

@@ -8,6 +8,7 @@
  *   page tree of each file            a word a page
  *   mem_map                           a struct page a frame; number 0 is no frame
  *   frames, disk                      64 bytes each: swap slots, then the files' pages
+ *   drivers                           what drivers have for themselves
  *   slabs                             mm_struct, vm_area_struct, anon_vma, anon_vma_chain, anonmm, pte_chain, address_space
  *   drivers' slabs                    zs_pool, size_class, zspage, zs_handle, balloon_dev_info, of which there are none unless asked for (drivers/slabs.ts)
  */
@@ -78,6 +79,8 @@ export interface World {
   readonly frames: Addr;
   readonly swapDisk: Addr;
   readonly fileDisk: Addr;
+  /** What drivers have for themselves. */
+  readonly drivers: Addr;
   readonly slabs: Readonly<Record<keyof SlabSpecs, Addr>>;
   readonly driverSlabs: Readonly<Partial<Record<DriverSlabName, Addr>>>;
   readonly end: Addr;
@@ -113,6 +116,7 @@ export function planWorld(spec: MmSpec, cpus: number, at: Addr = 0, slabs = slab
     frames: take(FRAME_BYTES * (spec.frames + 1)),
     swapDisk: take(FRAME_BYTES * spec.swapPages),
     fileDisk: take(FRAME_BYTES * spec.files * spec.filePages),
+    drivers: take(spec.driverBytes),
   };
   const placed = Object.fromEntries(
     Object.entries(slabs).map(([name, each]: [string, SlabSpec]) => [name, take(slabBytes(each, cpus))]),
