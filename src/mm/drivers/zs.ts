@@ -27,7 +27,7 @@ import { handlePins } from './pin.ts';
 import { ZS_DESIGNS, type ZsRules } from './rules.ts';
 import { SizeClass, ZS_CLASSES, ZsHandle, ZsPool, Zspage } from './structs.ts';
 import { zsMovable } from './zs-migrate.ts';
-import { locationOf, type Zspages, zspages } from './zspage.ts';
+import { locationOf, sealOf, type Zspages, zspages } from './zspage.ts';
 
 /** What a user finds in an object. */
 export interface ZsRead {
@@ -78,10 +78,6 @@ export interface ZsParts {
   /** Drops a reference to a page. */
   put(page: Addr): void;
 }
-
-/** What stands in a word of an object behind the first two, who and which write. */
-export const sealOf = (by: number, version: number, word: number): number =>
-  (by << 20) ^ (version << 4) ^ word;
 
 function zs(k: Kernel, type: DriverType, rules: ZsRules): Zs {
   const { isa, cpu, locks, lists, lru, movable, pages, driverSlabs } = k;
@@ -152,6 +148,7 @@ function zs(k: Kernel, type: DriverType, rules: ZsRules): Zs {
   function malloc(pool: Addr, which: number): Addr {
     const handle = zsHandles?.tryAlloc() ?? 0;
     if (handle === 0) return 0;
+    isa.write(handle + ZsHandle.debug_by, 0);
     const sizeClass = isa.read(pool + ZsPool.size_class + 4 * which);
     const found = inClass(sizeClass, () => {
       const zspage = spaces.find(sizeClass);

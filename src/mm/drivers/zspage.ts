@@ -27,6 +27,10 @@ const INDEX_MASK = (1 << (PFN_SHIFT - INDEX_SHIFT)) - 1;
 /** The head of an object that is allocated. */
 const OBJ_ALLOCATED = 1;
 
+/** What stands in a word of an object behind the first two, who and which write. */
+export const sealOf = (by: number, version: number, word: number): number =>
+  (by << 20) ^ (version << 4) ^ word;
+
 /** Objects of a zspage. */
 export const objectsOf = ({ words, pages }: SizeClassShape): number =>
   Math.floor((pages * PAGE_WORDS) / words);

@@ -13,6 +13,7 @@ import type { Addr, Isa } from '../../arch/index.ts';
 import { type MmSpec, mmSpec } from '../spec.ts';
 import { planWorld, type SlabSpecs, slabSpecs } from '../world.ts';
 import { anon } from './anon.ts';
+import { balloon } from './balloon.ts';
 import { type Census, type Observed, takeCensus } from './census.ts';
 import { dup } from './dup.ts';
 import { leak } from './leak.ts';
@@ -34,6 +35,7 @@ import { swapoff } from './swapoff.ts';
 import { tlb } from './tlb.ts';
 import { stamped, truncated } from './truncated.ts';
 import { vma } from './vma.ts';
+import { zsWhole } from './zs.ts';
 
 export { type Accesses, type AnonVmaLook, accesses } from './access.ts';
 export { type Census, type Observed, takeCensus } from './census.ts';
@@ -57,6 +59,8 @@ export const ORACLES: readonly Oracle[] = [
   tag,
   lost,
   truncated,
+  zsWhole,
+  balloon,
   anon,
   map,
   refs,

@@ -39,7 +39,9 @@ export type OracleName =
   | 'O-LEAK'
   | 'O-TLB'
   | 'O-TRUNC'
-  | 'O-STAMP';
+  | 'O-STAMP'
+  | 'O-ZS'
+  | 'O-BALLOON';
 
 /** A law. */
 export interface Oracle {
