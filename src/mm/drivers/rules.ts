@@ -6,7 +6,7 @@
  *   later    who destroys a pool waits for pages that the VM has (Henry Burns, commit 701d678599d0, Linux 5.3)
  *
  * virtio-balloon
- *   4.4      the list is walked without its lock (before commit 21ea9fb69e7c, Linux 4.5)
+ *   4.4      the list is walked without its lock (before Linux 4.5)
  *   4.8      as its pages became movable pages like others
  */
 

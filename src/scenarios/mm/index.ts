@@ -6,6 +6,8 @@ import * as anonVmaFree from './anon-vma-free.ts';
 import * as anonVmaIdentity from './anon-vma-identity.ts';
 import * as anonVmaSleep from './anon-vma-sleep.ts';
 import type { Control } from './control.ts';
+import * as driversBalloon from './drivers-balloon.ts';
+import * as driversZs from './drivers-zs.ts';
 import { mlockClassics } from './mlock.ts';
 import * as objrmapControls from './objrmap-controls.ts';
 import * as objrmapFaults from './objrmap-faults.ts';
@@ -32,6 +34,8 @@ const all: readonly (Classic | Control)[] = [
   truncateWalk,
   truncateStamps,
   truncateFaults,
+  driversZs,
+  driversBalloon,
 ].flatMap((module): (Classic | Control)[] => Object.values(module));
 
 /** Every race with its fixed twin. */
