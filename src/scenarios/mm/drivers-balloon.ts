@@ -4,8 +4,8 @@
  * list-del-isolated (R4.8)
  *   1. CPU 0 isolates P: `lru` links it into the list of those that it will move
  *   2. CPU 1 takes P out of the balloon, and deletes `lru` from what it takes for the balloon's list
- *   3. CPU 0 deletes it from its own
- *   Between the driver's isolatePage and the VM's list P is on none, and CPU 1 comes upon that.
+ *   3. CPU 0, which has come to it already, deletes it once more (O-LIST)
+ *   Has it not, it does not meet P: nobody puts it back (O-LEAK). Between the driver's isolatePage and the VM's list P is on none, and CPU 1 comes upon that.
  *
  * isolate-under-lru-lock (R4.13)
  *   1. CPU 0, compaction, has isolated a page of the LRU, and holds lru_lock; it comes to P
@@ -54,7 +54,6 @@ export const listDelIsolated = balloonRace({
     'a driver that gives up a page which the VM has isolated takes it off a list: it is on one of the VM’s',
   source: `balloon_page_delete of mm/balloon_compaction.c; ${MOVABLE}; mm.md R4.8`,
   caughtBy: 'exception',
-  says: 'on no list',
   broken: { deletes: 'always' },
   scene: scene(1, (balloon, device, page) => void balloon.release(device, page)),
 });
