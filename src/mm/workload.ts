@@ -59,6 +59,8 @@ export interface MmWorkloadSpec {
   readonly except?: readonly string[];
   /** Oracles that are asked besides: those that hold for some designs only. */
   readonly also?: readonly string[];
+  /** Sets up what the operations work with besides address spaces; once, before any CPU runs. */
+  readonly init?: (member: MmMember) => void;
   /** Asked at each rest, before the oracles. @returns what is wrong */
   readonly check?: (member: MmMember) => string | undefined;
 }
@@ -180,6 +182,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     locks,
     except = [],
     also = [],
+    init,
     check,
   } = given;
   const refused = wrongly(given, regimes);
@@ -215,6 +218,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     init({ tools }) {
       initModel(tools.k);
       tools.party.init();
+      init?.(tools);
     },
     operations: Object.fromEntries(
       Object.entries(operations).map(([operation, { weight, run }]) => [

@@ -56,7 +56,8 @@ export function slabSpecs(spec: MmSpec, replaced: Partial<SlabSpecs> = {}): Slab
     chains: { layout: AnonVmaChain, objects: spec.chains },
     anonMms: { layout: AnonMm, objects: spec.mms },
     pteChains: { layout: PteChain, objects: spec.pteChains },
-    files: { layout: AddressSpace, objects: spec.files },
+    // Those of drivers come behind those of files.
+    files: { layout: AddressSpace, objects: spec.files + spec.zsPools + spec.balloons },
     ...replaced,
   };
 }

@@ -47,6 +47,8 @@ export interface ZsMapped {
 
 /** Pools, and objects in them. */
 export interface Zs extends MovableDriver {
+  /** Where the bytes lie that its user has. */
+  readonly userBytes: Addr;
   /** Makes a pool; 0: there are too many, or too many files. */
   createPool(): Addr;
   /** Gives a pool up. It has no objects, and nobody uses it or does its work. */
@@ -79,7 +81,7 @@ export interface ZsParts {
   put(page: Addr): void;
 }
 
-function zs(k: Kernel, type: DriverType, rules: ZsRules): Zs {
+function zs(k: Kernel, userBytes: Addr, type: DriverType, rules: ZsRules): Zs {
   const { isa, cpu, locks, lists, lru, movable, pages, driverSlabs } = k;
   const { zsPools, sizeClasses, zspages: zspageSlab, zsHandles } = driverSlabs;
   const spaces = zspages(k);
@@ -235,6 +237,7 @@ function zs(k: Kernel, type: DriverType, rules: ZsRules): Zs {
   }
 
   return {
+    userBytes,
     ops: zsMovable(k, { rules, spaces, pins, rwlock, inClass, put }),
     createPool() {
       const pool = zsPools?.tryAlloc() ?? 0;
@@ -287,8 +290,17 @@ function zs(k: Kernel, type: DriverType, rules: ZsRules): Zs {
 /** Number of the driver, in `address_space.a_ops`. */
 const ZS_ID = 2;
 
-/** The driver. @param rules a design of ZS_DESIGNS, or another */
-export function zsmalloc(rules: ZsRules = ZS_DESIGNS.later): DriverType<Zs> {
-  const type: DriverType<Zs> = { name: 'zsmalloc', id: ZS_ID, make: (k) => zs(k, type, rules) };
+/**
+ * The driver.
+ * @param rules a design of ZS_DESIGNS, or another
+ * @param bytes that its user has in shared memory
+ */
+export function zsmalloc(rules: ZsRules = ZS_DESIGNS.later, bytes = 0): DriverType<Zs> {
+  const type: DriverType<Zs> = {
+    name: 'zsmalloc',
+    id: ZS_ID,
+    bytes,
+    make: (k, at) => zs(k, at, type, rules),
+  };
   return type;
 }
