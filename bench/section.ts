@@ -47,6 +47,12 @@ export interface Budget {
     readonly shares: readonly number[];
     /** Vmas of a file that is truncated, and its pages; how often. */
     readonly truncated: { readonly vmas: number; readonly pages: number; readonly times: number };
+    /** Frames of a memory in which high-order allocations are tried, how often it is filled anew, and their orders. */
+    readonly compacted: {
+      readonly frames: number;
+      readonly orders: readonly number[];
+      readonly times: number;
+    };
   };
   /** Whether the self-test also runs with every oracle off. */
   readonly selftest: { readonly control: boolean };

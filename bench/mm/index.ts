@@ -7,6 +7,8 @@
  *   rmap                 time of fork and exit that is reverse mapping's: what is left of it without what a kernel takes whose reverse mapping records nothing
  *   mlock                what it takes to reclaim a page while others are mlocked, by design
  *   truncate             how long i_mmap_lock is held while a file becomes empty that many vmas map, by design
+ *   isolation            pages of drivers that scanners isolate a second, alone and two at a time
+ *   high order           high-order allocations that succeed: before compaction, without drivers' pages, and with them
  *   regimes              operations of a mix a second, by who takes what and how many CPUs
  */
 import { MLOCK_DESIGNS, type MlockName } from '../../src/mm/mlock/index.ts';
@@ -16,8 +18,10 @@ import type { Printed } from '../extras.ts';
 import type { Row, Surroundings } from '../section.ts';
 import { exactly, type Figure, figureOf, ratioOf } from '../stats.ts';
 import { columns, rate } from '../table.ts';
+import { HIGH_ORDER, highOrder } from './compaction.ts';
 import { RMAP_DESIGNS, type RmapName, type TaskOf } from './tasks.ts';
-import { firstOfTurn, ratesOfTurn, takeTogether } from './together.ts';
+import { firstOfTurn, ratesOfTurn, takeTogether, twiceOfTurn } from './together.ts';
+import type { ScanName } from './together-cpu.ts';
 import { type Holds, truncateHolds } from './truncation.ts';
 import { type Taken, takeTasks } from './turns.ts';
 
@@ -30,6 +34,13 @@ const DESIGNS = Object.keys(TRUNCATE_DESIGNS) as TruncateName[];
 /** The same loops by system calls of the machine, two cores of a Xeon at 2.5 GHz: printed beside, and not measured here. */
 const NATIVE = { scale: '2.07 ×', alone: '2,176 ns', mapper: '4,118 ns' } as const;
 
+/** How scanners scan, and what that is called. */
+const SCANNERS: Readonly<Record<string, ScanName>> = {
+  'blocks and balloons of their own': 'scan apart',
+  'one balloon': 'scan one balloon',
+  'the same blocks': 'scan everywhere',
+};
+
 /** The names of all rows. */
 export const MM_ROWS: readonly string[] = [
   'fault',
@@ -39,6 +50,8 @@ export const MM_ROWS: readonly string[] = [
   ...Object.keys(RMAP_DESIGNS).map((design) => `rmap: ${design}`),
   ...Object.keys(MLOCK_DESIGNS).map((design) => `mlock: ${design}`),
   ...DESIGNS.map((design) => `truncate: ${design}`),
+  ...Object.keys(SCANNERS).map((how) => `isolation: ${how}`),
+  ...HIGH_ORDER.map((name) => `high order: ${name}`),
   ...BENCHED_REGIMES.map((regime) => `regime: ${regime}`),
 ];
 
@@ -291,6 +304,57 @@ async function truncation(around: Surroundings): Promise<Printed> {
   };
 }
 
+async function isolation(around: Surroundings): Promise<Printed> {
+  const { rounds, warmup, window } = around.budget.mm;
+  const rows: Row[] = [];
+  for (const [name, what] of Object.entries(SCANNERS)) {
+    around.signal?.throwIfAborted();
+    around.progress(`mm: isolation, ${name}`);
+    const how = { what, regime: 'AM', turns: [1, 2], rounds, warmup, window, signal: around.signal } as const;
+    const taken = await takeTogether(how);
+    const [one, two] = taken.map(ratesOfTurn);
+    rows.push(
+      row(`isolation: ${name}`, {
+        '1 scanner, pages/s': figureOf(one!),
+        '2 scanners, pages/s': figureOf(two!),
+        scale: ratioOf(two!, one!),
+        'isolated twice': exactly(taken.reduce((sum, samples) => sum + twiceOfTurn(samples), 0)),
+      }),
+    );
+  }
+  const lines = rows.map(({ name, figures }) => [
+    name.slice('isolation: '.length),
+    rate(figures['1 scanner, pages/s']!.value),
+    rate(figures['2 scanners, pages/s']!.value),
+    `${fixed(figures.scale, 2)} ×`,
+    fixed(figures['isolated twice']),
+  ]);
+  const head =
+    'Pages of balloons that scanners isolate a second, a pageblock at a time; putting them back is not timed. A page that two have at a time counts as isolated twice.';
+  return {
+    rows,
+    text: `${head}\n${columns(['scanners have', '1 scanner', '2 scanners', 'ratio', 'twice'], lines)}`,
+  };
+}
+
+async function highOrders(around: Surroundings): Promise<Printed> {
+  const { times, ...memory } = around.budget.mm.compacted;
+  const titles = memory.orders.map((order) => `order ${order}, %`);
+  const rows = HIGH_ORDER.map((name) => {
+    around.progress(`mm: high order, ${name}`);
+    around.signal?.throwIfAborted();
+    const taken = Array.from({ length: times }, (_, at) => highOrder(name, memory, at + 1));
+    const figures = titles.map((title, at) => [title, figureOf(taken.map((each) => each[at]!))] as const);
+    return row(`high order: ${name}`, Object.fromEntries(figures));
+  });
+  const lines = rows.map(({ name, figures }) => [
+    name.slice('high order: '.length),
+    ...titles.map((title) => fixed(figures[title])),
+  ]);
+  const head = `${memory.frames} frames full of pages of files, of a balloon and of small objects, of which drivers have given up a third. Of the allocations of 2^order frames that what is free would suffice for, those that succeed, in %, by what compaction moves.`;
+  return { rows, text: `${head}\n${columns(['compaction', ...titles], lines)}` };
+}
+
 async function regimes(around: Surroundings): Promise<Printed> {
   const { sweeps, rounds, warmup, window, cpus: turns } = around.budget.mm;
   const rates = new Map<string, number[][]>(
@@ -334,7 +398,7 @@ async function regimes(around: Surroundings): Promise<Printed> {
 /** The section of the benchmark. */
 export async function mm(around: Surroundings): Promise<Printed> {
   const parts: Printed[] = [];
-  for (const part of [fault, two, pageLock, rmap, mlock, truncation, regimes]) {
+  for (const part of [fault, two, pageLock, rmap, mlock, truncation, isolation, highOrders, regimes]) {
     around.signal?.throwIfAborted();
     parts.push(await part(around));
   }
