@@ -15,6 +15,7 @@ import { planWorld, type SlabSpecs, slabSpecs } from '../world.ts';
 import { anon } from './anon.ts';
 import { type Census, type Observed, takeCensus } from './census.ts';
 import { dup } from './dup.ts';
+import { isolated, typed } from './isolated.ts';
 import { leak } from './leak.ts';
 import type { Ledger } from './ledger.ts';
 import { list } from './list.ts';
@@ -57,6 +58,8 @@ export const ORACLES: readonly Oracle[] = [
   tag,
   lost,
   truncated,
+  isolated,
+  typed,
   anon,
   map,
   refs,

@@ -39,6 +39,8 @@ export type OracleName =
   | 'O-LEAK'
   | 'O-TLB'
   | 'O-TRUNC'
+  | 'O-ISO'
+  | 'O-TYPE'
   | 'O-STAMP';
 
 /** A law. */

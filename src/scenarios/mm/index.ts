@@ -6,6 +6,9 @@ import * as anonVmaFree from './anon-vma-free.ts';
 import * as anonVmaIdentity from './anon-vma-identity.ts';
 import * as anonVmaSleep from './anon-vma-sleep.ts';
 import type { Control } from './control.ts';
+import * as migrateIsolate from './migrate-isolate.ts';
+import * as migrateRelease from './migrate-release.ts';
+import * as migrateResult from './migrate-result.ts';
 import { mlockClassics } from './mlock.ts';
 import * as objrmapControls from './objrmap-controls.ts';
 import * as objrmapFaults from './objrmap-faults.ts';
@@ -32,6 +35,9 @@ const all: readonly (Classic | Control)[] = [
   truncateWalk,
   truncateStamps,
   truncateFaults,
+  migrateIsolate,
+  migrateRelease,
+  migrateResult,
 ].flatMap((module): (Classic | Control)[] => Object.values(module));
 
 /** Every race with its fixed twin. */
