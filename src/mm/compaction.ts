@@ -2,7 +2,7 @@
  * Compaction: pages from the bottom of memory go to free frames at its top, so that free ones lie together (mm/compaction.c, Linux 4.8).
  *
  *   migrate scanner   struct pages from the bottom on, in blocks: what is on the LRU, and what a driver lets go, is isolated onto this CPU's `migratepages`
- *   free scanner      a free page for each, the one with the highest number; when none lies above the migrate scanner they have met
+ *   free scanner      a free page for each, the one with the highest number; when none lies above the page that is to go they have met
  *
  * The scanner comes upon any page, in any state, and looks at it without a lock: flags and type are hints, and what isolates looks again. lru_lock is held from one page of the LRU to the next, and given away before a
  * driver is called: its locks are outside of lru_lock, and it may sleep (R4.13).
@@ -124,8 +124,8 @@ export function compaction(k: Kernel, rules: CompactionRules = COMPACTION_DESIGN
         let met = false;
         const { done, failed, again } = migrate.migratePages(
           list,
-          () => {
-            const page = pageAlloc.allocAbove(end - 1);
+          (old) => {
+            const page = pageAlloc.allocAbove(pages.pfnOf(old));
             met ||= page === 0;
             return page;
           },

@@ -63,10 +63,15 @@ export function migrate(k: Kernel, rules: MigrateRules = MIGRATE_DESIGNS.merged)
     return ((mapping & MAPPING_FLAGS) === 0) === (rules.clearsMapping === 'no type');
   };
 
-  /** A driver's. */
-  function moveMovable(newpage: Addr, page: Addr, mode: MigrateMode): number {
+  /** A driver's page was isolated by who migrates it. */
+  function judge(page: Addr): void {
     if (!movable.isolated(page))
       throw new MmViolation('O-ISO', `page ${pages.pfnOf(page)} is migrated, and is not isolated`);
+  }
+
+  /** A driver's. */
+  function moveMovable(newpage: Addr, page: Addr, mode: MigrateMode): number {
+    judge(page);
     if (movable.pageMovable(page)) {
       const ops = movable.opsFor(page, 'migratepage');
       const result = ops.migratepage(movable.mappingOf(page), newpage, page, mode);
@@ -145,6 +150,7 @@ export function migrate(k: Kernel, rules: MigrateRules = MIGRATE_DESIGNS.merged)
   function letGo(page: Addr): void {
     if (movable.peek(page)) {
       locks.page.acquire(page);
+      judge(page);
       if (!movable.pageMovable(page)) pages.clear(page, PG.isolated.mask);
       locks.page.release(page);
     }
@@ -172,7 +178,7 @@ export function migrate(k: Kernel, rules: MigrateRules = MIGRATE_DESIGNS.merged)
       if (rules.again === 'put back') putback(page);
       return result;
     }
-    if (rules.fails === 'put back') lists.del(page + Page.lru);
+    lists.del(page + Page.lru);
     putback(page);
     return result;
   }
@@ -180,23 +186,22 @@ export function migrate(k: Kernel, rules: MigrateRules = MIGRATE_DESIGNS.merged)
   return {
     moveToNewPage,
     migratePages(list, newPage, mode) {
-      let [done, failed, again] = [0, 0, 0];
-      for (let pass = 0; pass < rules.passes; pass += 1) {
-        const left: Addr[] = [];
-        lists.forEach(list, (entry) => left.push(entry - Page.lru));
-        if (left.length === 0) break;
+      let [done, again] = [0, 0];
+      const all: Addr[] = [];
+      lists.forEach(list, (entry) => all.push(entry - Page.lru));
+      let left = all;
+      for (let pass = 0; pass < rules.passes && left.length > 0; pass += 1) {
         if (pass > 0) again += left.length;
+        const stay: Addr[] = [];
         for (const page of left) {
           const result = unmapAndMove(page, newPage, pass > PATIENT, mode);
-          if (result === -ENOMEM) return { done, failed: failed + left.length, again };
+          if (result === -ENOMEM) return { done, failed: all.length - done, again };
           if (result === 0) done += 1;
-          else if (result !== -EAGAIN) failed += 1;
+          else if (result === -EAGAIN || rules.fails !== 'put back') stay.push(page);
         }
+        left = stay;
       }
-      lists.forEach(list, () => {
-        failed += 1;
-      });
-      return { done, failed, again };
+      return { done, failed: all.length - done, again };
     },
     putbackMovablePages(list) {
       for (let entry = lists.first(list); entry !== 0; entry = lists.first(list)) {

@@ -17,7 +17,6 @@
  * Ordering: who sets the type has the page lock, and so has who acts on it; the reads without it are marked.
  */
 import type { Addr } from '../arch/index.ts';
-import { ListError } from '../memory/index.ts';
 import type { Kernel } from './kernel.ts';
 import type { MigrateMode, MovableOps } from './movable/driver.ts';
 import { MOVABLE_DESIGNS, type MovableRules } from './movable/rules.ts';
@@ -60,7 +59,7 @@ export function movable(k: Kernel, rules: MovableRules = MOVABLE_DESIGNS.merged)
   }
 
   function headOf(page: Addr): Addr {
-    return pages.has(page, PG.tail.mask) ? isa.readOnce(page + Page.private) : page;
+    return pages.has(page, PG.tail.mask) ? pages.indexOf(page) : page;
   }
 
   function mappingOf(page: Addr): Addr {
@@ -94,11 +93,12 @@ export function movable(k: Kernel, rules: MovableRules = MOVABLE_DESIGNS.merged)
     if (rules.rechecks && !pageMovable(page)) return false;
     if (rules.isolated === 'locked' && isolated(page)) return false;
     const ops = opsFor(page, 'isolatePage');
-    try {
-      if (!ops.isolatePage(page, mode)) return false;
-    } catch (error) {
-      throw error instanceof ListError ? new MmViolation('O-LIST', error.message) : error;
-    }
+    if (isolated(page))
+      throw new MmViolation(
+        'O-ISO',
+        `isolatePage is called for page ${pages.pfnOf(page)}, which is isolated`,
+      );
+    if (!ops.isolatePage(page, mode)) return false;
     pages.set(page, ISOLATED);
     return true;
   }
@@ -136,7 +136,9 @@ export function movable(k: Kernel, rules: MovableRules = MOVABLE_DESIGNS.merged)
     },
     clearMovable(page) {
       const mapping = isa.readOnce(page + Page.mapping);
-      if (rules.clears === 'pointer') isa.writeOnce(page + Page.mapping, mapping & MAPPING_FLAGS);
+      // The other designs leave what a page must not be freed with: of one that nobody has isolated the driver takes the rest away.
+      if (rules.clears !== 'pointer' && !isolated(page)) isa.writeOnce(page + Page.mapping, 0);
+      else if (rules.clears === 'pointer') isa.writeOnce(page + Page.mapping, mapping & MAPPING_FLAGS);
       else if (rules.clears === 'type') isa.writeOnce(page + Page.mapping, mapping & ~MAPPING_MOVABLE);
       else if (rules.clears === 'both') isa.writeOnce(page + Page.mapping, 0);
     },

@@ -43,9 +43,9 @@ export const Page = struct('page', {
   _mapcount: i32,
   /** Whose it is, with the type in the low two bits: {@link MAPPING_ANON} and the others. */
   mapping: ptr(),
-  /** In pages: its place in the file, or of an anonymous page the number of its virtual page. */
+  /** In pages: its place in the file, or of an anonymous page the number of its virtual page; of a tail of a compound page the head (movable/compound.ts). */
   index: u32,
-  /** Of a page in the swap cache its entry; of a tail of a compound page the head (movable/compound.ts). */
+  /** Of a page in the swap cache its entry. */
   private: u32,
   place: union({
     'on a list': { lru: listHead },

@@ -15,6 +15,7 @@
  */
 import type { Addr } from '../../arch/index.ts';
 import type { Kernel } from '../kernel.ts';
+import { told } from '../mlock/design.ts';
 import {
   migrationPte,
   mkPte,
@@ -67,7 +68,8 @@ export function migrationEntries(k: Kernel): MigrationEntries {
     else rmap.addFile(page, at);
     isa.fetchAddRelaxed(mm + Mm.rss, 1);
     const writable = pteWrite(entry) && (isa.readOnce(vma + vm_flags) & VM.WRITE) !== 0;
-    if ((isa.readOnce(vma + vm_flags) & VM.LOCKED) !== 0) mlockPages.mapped(page, vma, address);
+    // Where mlock has yet to come to the pages it tells of them itself.
+    if (told(isa.readOnce(vma + vm_flags))) mlockPages.mapped(page, vma, address);
     pgtable.set(at, mkPte(pages.pfnOf(page), writable ? PTE_RW : 0));
   }
 

@@ -50,7 +50,7 @@ export interface DriverType<D extends MovableDriver = MovableDriver> {
 
 /** The drivers of a kernel. */
 export interface Drivers {
-  /** A driver, by what it is. @throws RangeError when the kernel has none of it */
+  /** A driver, by what it is. @throws RangeError when the kernel has none of it, MmSpecError when the model has no room for its bytes */
   of<D extends MovableDriver>(type: DriverType<D>): D;
   /** What the VM calls for the pages of an address_space; undefined: it is a file's. */
   opsOf(mapping: Addr): MovableOps | undefined;
@@ -65,14 +65,9 @@ export const DRIVERS: readonly DriverType[] = [pool];
 export const driverBytes = (types: readonly DriverType[]): number =>
   types.reduce((sum, { bytes = 0 }) => sum + roundUp(bytes, LINE), 0);
 
-/** Makes the module. @throws MmSpecError when the model has no room for what they have in shared memory */
+/** Makes the module. */
 export function drivers(k: Kernel, types: readonly DriverType[] = DRIVERS): Drivers {
   const { isa, spec, world, lists, pageCache } = k;
-  const needed = driverBytes(types);
-  if (needed > spec.driverBytes)
-    throw new MmSpecError(
-      `'driverBytes' of the model is ${spec.driverBytes}, and its drivers (${types.map(({ name }) => name).join(', ')}) need ${needed}`,
-    );
   const made = new Map<number, MovableDriver>();
   const places = new Map<number, Addr>();
   let end = world.drivers;
@@ -85,9 +80,17 @@ export function drivers(k: Kernel, types: readonly DriverType[] = DRIVERS): Driv
 
   // Not before they are asked for: they take modules out of the kernel that come behind this one.
   function driver(id: number): MovableDriver | undefined {
+    const known = made.get(id);
     const type = types.find((each) => each.id === id);
-    if (type && !made.has(id)) made.set(id, type.make(k, places.get(id)!));
-    return made.get(id);
+    if (known || !type) return known;
+    const at = places.get(id)!;
+    if (at + roundUp(type.bytes ?? 0, LINE) > world.drivers + roundUp(spec.driverBytes, LINE))
+      throw new MmSpecError(
+        `'driverBytes' of the model is ${spec.driverBytes}: there is no room for those of the driver '${type.name}', all of them need ${driverBytes(types)}`,
+      );
+    const driver = type.make(k, at);
+    made.set(id, driver);
+    return driver;
   }
 
   return {

@@ -16,6 +16,7 @@ import { anon } from './anon.ts';
 import { balloon } from './balloon.ts';
 import { type Census, type Observed, takeCensus } from './census.ts';
 import { dup } from './dup.ts';
+import { isolated, typed } from './isolated.ts';
 import { leak } from './leak.ts';
 import type { Ledger } from './ledger.ts';
 import { list } from './list.ts';
@@ -59,6 +60,8 @@ export const ORACLES: readonly Oracle[] = [
   tag,
   lost,
   truncated,
+  isolated,
+  typed,
   zsWhole,
   balloon,
   anon,

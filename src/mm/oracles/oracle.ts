@@ -39,9 +39,11 @@ export type OracleName =
   | 'O-LEAK'
   | 'O-TLB'
   | 'O-TRUNC'
-  | 'O-STAMP'
+  | 'O-ISO'
+  | 'O-TYPE'
   | 'O-ZS'
-  | 'O-BALLOON';
+  | 'O-BALLOON'
+  | 'O-STAMP';
 
 /** A law. */
 export interface Oracle {
