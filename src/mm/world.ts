@@ -36,6 +36,9 @@ import {
 /** Bytes of a frame's content. */
 export const FRAME_BYTES = 64;
 
+/** Files, and what stands for one where a driver has pages: whichever come first, each has room for its pages. */
+const addressSpaces = ({ files, zsPools, balloons }: MmSpec): number => files + zsPools + balloons;
+
 /** The slabs of a model by the name of what they hold. */
 export interface SlabSpecs {
   readonly mms: SlabSpec;
@@ -56,8 +59,7 @@ export function slabSpecs(spec: MmSpec, replaced: Partial<SlabSpecs> = {}): Slab
     chains: { layout: AnonVmaChain, objects: spec.chains },
     anonMms: { layout: AnonMm, objects: spec.mms },
     pteChains: { layout: PteChain, objects: spec.pteChains },
-    // Those of drivers come behind those of files.
-    files: { layout: AddressSpace, objects: spec.files + spec.zsPools + spec.balloons },
+    files: { layout: AddressSpace, objects: addressSpaces(spec) },
     ...replaced,
   };
 }
@@ -112,11 +114,11 @@ export function planWorld(spec: MmSpec, cpus: number, at: Addr = 0, slabs = slab
     perCpuStride,
     swapMap: take(4 * spec.swapPages),
     swapCache: take(4 * spec.swapPages),
-    pageTrees: take(4 * spec.files * spec.filePages),
+    pageTrees: take(4 * addressSpaces(spec) * spec.filePages),
     memMap: take(PAGE_STRUCT_BYTES * (spec.frames + 1)),
     frames: take(FRAME_BYTES * (spec.frames + 1)),
     swapDisk: take(FRAME_BYTES * spec.swapPages),
-    fileDisk: take(FRAME_BYTES * spec.files * spec.filePages),
+    fileDisk: take(FRAME_BYTES * addressSpaces(spec) * spec.filePages),
     drivers: take(spec.driverBytes),
   };
   const placed = Object.fromEntries(

@@ -9,7 +9,6 @@ import { zsmalloc } from '../../src/mm/drivers/zs.ts';
 import { locationOf, objectsOf } from '../../src/mm/drivers/zspage.ts';
 import { EAGAIN, EBUSY } from '../../src/mm/errno.ts';
 import type { Kernel } from '../../src/mm/kernel.ts';
-import { pool } from '../../src/mm/movable/pool.ts';
 import { quiescent } from '../../src/mm/oracles/index.ts';
 import { MAPPING_MOVABLE, Page } from '../../src/mm/structs.ts';
 import { oneCpu } from '../fixtures/mm/workload.ts';
@@ -23,7 +22,7 @@ const BALLOON = virtioBalloon();
 const SIZES = { frames: 40, zsPools: 2, zspages: 12, zsHandles: 48, balloons: 2, files: 8, filePages: 4 };
 
 const machine = (from = 1) => {
-  const { k } = oneCpu(SIZES, () => ({ drivers: [pool, ZS, BALLOON] }), from);
+  const { k } = oneCpu(SIZES, () => ({ drivers: [ZS, BALLOON] }), from);
   return { k, zs: k.drivers.of(ZS), balloon: k.drivers.of(BALLOON) };
 };
 const sound = (k: Kernel, when: string): void => assert.equal(quiescent(k), [], when);

@@ -300,7 +300,7 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
     if (frame)
       frame.caches = more(frame.caches, { name: swapNames[slot]!, file: undefined, index: slot + 1 });
   }
-  for (const file of files.all.slice(0, spec.files))
+  for (const file of files.all)
     for (let index = 0; index < spec.filePages; index += 1) {
       const page = read(world.pageTrees + 4 * (file.index * spec.filePages + index));
       const frame = page === 0 ? undefined : frameOf(page);
