@@ -380,6 +380,26 @@ export const bars: readonly Bar[] = [
     unit: '×',
   },
   {
+    ...mm,
+    text: 'isolation of drivers’ pages, 2 scanners by 1',
+    figure: 'scale',
+    rows: ['isolation: blocks and balloons of their own'],
+    least: 1.6,
+    unit: '×',
+  },
+  {
+    ...mm,
+    text: 'pages that two scanners isolate at a time',
+    figure: 'isolated twice',
+    rows: [
+      'isolation: blocks and balloons of their own',
+      'isolation: one balloon',
+      'isolation: the same blocks',
+    ],
+    most: 0,
+    unit: '',
+  },
+  {
     section: 'selftest',
     text: 'share of broken locks caught by their oracle',
     figure: 'caught',

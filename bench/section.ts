@@ -55,6 +55,12 @@ export interface Budget {
       readonly warmup: number;
       readonly window: number;
     };
+    /** Frames of a memory in which high-order allocations are tried, how often it is filled anew, and their orders. */
+    readonly compacted: {
+      readonly frames: number;
+      readonly orders: readonly number[];
+      readonly times: number;
+    };
   };
   /** Whether the self-test also runs with every oracle off. */
   readonly selftest: { readonly control: boolean };

@@ -186,6 +186,8 @@ export const workloadNames: readonly string[] = [
   'mm/truncate',
   'mm/spf',
   'mm/all',
+  'mm/migrate',
+  'mm/cross',
 ];
 
 /** Loads a workload that ships by its name; undefined when there is none of that name. */

@@ -8,6 +8,8 @@
  *   mlock                what it takes to reclaim a page while others are mlocked, by design
  *   truncate             how long i_mmap_lock is held while a file becomes empty that many vmas map, and who maps it waits, by design (truncate-rows.ts)
  *   speculation          faults without mmap_sem beside faults with it, while others map: see speculated.ts
+ *   isolation            pages of drivers that scanners isolate a second, alone and two at a time
+ *   high order           high-order allocations that succeed: before compaction, without drivers' pages, and with them
  *   regimes              operations of a mix a second, by who takes what and how many CPUs
  */
 import { MLOCK_DESIGNS, type MlockName } from '../../src/mm/mlock/index.ts';
@@ -16,6 +18,7 @@ import type { Printed } from '../extras.ts';
 import type { Surroundings } from '../section.ts';
 import { exactly, figureOf, ratioOf } from '../stats.ts';
 import { columns, rate } from '../table.ts';
+import { COMPACTED_ROWS, highOrders, isolation } from './compacted.ts';
 import { type Figures, fixed, row } from './rows.ts';
 import { SPECULATION_ROWS, speculation } from './speculated.ts';
 import { RMAP_DESIGNS, type RmapName, type TaskOf } from './tasks.ts';
@@ -38,6 +41,7 @@ export const MM_ROWS: readonly string[] = [
   ...Object.keys(MLOCK_DESIGNS).map((design) => `mlock: ${design}`),
   ...TRUNCATE_ROWS,
   ...SPECULATION_ROWS,
+  ...COMPACTED_ROWS,
   ...BENCHED_REGIMES.map((regime) => `regime: ${regime}`),
 ];
 
@@ -281,7 +285,18 @@ async function regimes(around: Surroundings): Promise<Printed> {
 /** The section of the benchmark. */
 export async function mm(around: Surroundings): Promise<Printed> {
   const parts: Printed[] = [];
-  for (const part of [fault, two, pageLock, rmap, mlock, truncation, speculation, regimes]) {
+  for (const part of [
+    fault,
+    two,
+    pageLock,
+    rmap,
+    mlock,
+    truncation,
+    speculation,
+    isolation,
+    highOrders,
+    regimes,
+  ]) {
     around.signal?.throwIfAborted();
     parts.push(await part(around));
   }

@@ -3,6 +3,7 @@
  *
  *   apart     each faults in an address space of its own
  *   mapper    CPU 0 faults; CPU 1, where it takes part, maps and unmaps elsewhere in the same address space
+ *   scan      of the pages of balloons, half of them each, every CPU isolates some, and puts them back, which is not timed: those of its half, of its own balloon or of the only one; or all of them
  *   mix       all use one address space: they write to pages of their own block, map and unmap parts of it, and reclaim
  *
  * CPUs that wait for their turn serve interrupts: who works may have to flush their TLBs. So they meet by a word of the machine, not by the crew's barrier.
@@ -10,16 +11,26 @@
 import { attachHardware } from '../../harness/engines/hardware.ts';
 import type { Addr, Isa } from '../../src/arch/index.ts';
 import { createKernel } from '../../src/mm/create.ts';
+import { virtioBalloon } from '../../src/mm/drivers/balloon.ts';
 import type { Kernel } from '../../src/mm/kernel.ts';
 import { initModel } from '../../src/mm/model.ts';
 import { PAGE_SHIFT, PAGE_SIZE } from '../../src/mm/pte.ts';
 import { regimeByName } from '../../src/mm/regime.ts';
 import type { MmSpec } from '../../src/mm/spec.ts';
-import { VM } from '../../src/mm/structs.ts';
+import { Page, VM } from '../../src/mm/structs.ts';
 import type { Member } from '../crew.ts';
 
 /** What CPUs do together. */
-export type Together = 'apart' | 'mapper' | 'mix';
+export type Together = 'apart' | 'mapper' | 'mix' | ScanName;
+
+/** How CPUs scan: whether each has a balloon, and blocks, of its own. */
+export const SCANS = {
+  'scan apart': { balloons: 2, blocks: 'own' },
+  'scan one balloon': { balloons: 1, blocks: 'own' },
+  'scan everywhere': { balloons: 2, blocks: 'all' },
+} as const;
+/** A way to scan. */
+export type ScanName = keyof typeof SCANS;
 
 /** What every CPU is told. */
 export interface TogetherOrders {
@@ -27,7 +38,7 @@ export interface TogetherOrders {
   readonly regime: string;
   readonly spec: MmSpec;
   readonly model: Addr;
-  /** Two lines for meetings, then a word for each CPU: its address space. */
+  /** Two lines for meetings, then a word for each CPU: its address space; then one for each frame: how many have isolated it. */
   readonly board: Addr;
   /** How many CPUs take part, in turn. */
   readonly turns: readonly number[];
@@ -38,7 +49,12 @@ export interface TogetherOrders {
 }
 
 /** By turn and round: how many pieces of work in how many nanoseconds; of a CPU that had none to do, none. */
-export type TogetherSamples = readonly (readonly { readonly pieces: number; readonly ns: number }[])[];
+export type TogetherSamples = readonly (readonly {
+  readonly pieces: number;
+  readonly ns: number;
+  /** Pieces that somebody else had, too. */
+  readonly twice?: number;
+}[])[];
 
 const RW = VM.READ | VM.WRITE;
 const BASE = 0x400000;
@@ -48,10 +64,13 @@ const FAULTS = 128;
 const BLOCK = 32;
 /** Pages that the mapper, and the mix, map and unmap at once. */
 const PART = 4;
+/** Frames of a pageblock. */
+const PAGEBLOCK = 32;
+const BALLOON = virtioBalloon();
 const addressOf = (page: number): number => BASE + (page << PAGE_SHIFT);
 
 /** Does some work. @returns pieces done, and the nanoseconds that they took */
-type Work = () => { pieces: number; ns: number };
+type Work = () => { pieces: number; ns: number; twice?: number };
 
 /** A meeting of all CPUs: who comes last lets the others go. */
 export function meeting(isa: Isa, at: Addr, cpus: number): () => void {
@@ -119,9 +138,54 @@ function mixing(k: Kernel, mm: Addr, id: number): Work {
   };
 }
 
+/** Isolates the pages of blocks, one block after the other, and puts them back. @param marks a word for each frame */
+function scanning(k: Kernel, name: ScanName, marks: Addr): Work {
+  const { compaction, cpu, isa, lists, migrate, pages, spec } = k;
+  const all = SCANS[name].blocks === 'all';
+  const half = spec.frames >> 1;
+  const [first, blocks] = all ? [1, spec.frames / PAGEBLOCK] : [1 + cpu.id * half, half / PAGEBLOCK];
+  let next = cpu.id;
+  return () => {
+    const start = first + PAGEBLOCK * (next % blocks);
+    next += 1;
+    lists.init(compaction.list);
+    const began = performance.now();
+    const { isolated } = compaction.isolateMigratepagesBlock(
+      start,
+      start + PAGEBLOCK,
+      compaction.list,
+      'async',
+    );
+    const ns = (performance.now() - began) * 1e6;
+    let twice = 0;
+    const markOf = (entry: Addr): Addr => marks + 4 * pages.pfnOf(entry - Page.lru);
+    lists.forEach(compaction.list, (entry) => {
+      if (isa.fetchAdd(markOf(entry), 1) !== 0) twice += 1;
+    });
+    lists.forEach(compaction.list, (entry) => void isa.fetchAdd(markOf(entry), -1));
+    migrate.putbackMovablePages(compaction.list);
+    return { pieces: isolated, ns, twice };
+  };
+}
+
+/** The pages of all frames go to balloons, those of one half to each. */
+function inflate(k: Kernel, name: ScanName): void {
+  const balloon = k.drivers.of(BALLOON);
+  const { balloons } = SCANS[name];
+  const devices = Array.from({ length: balloons }, () => balloon.create());
+  for (let pfn = 1; pfn <= k.spec.frames; pfn += 1) {
+    const device = devices[pfn <= k.spec.frames >> 1 ? 0 : balloons - 1]!;
+    if (!balloon.inflate(device)) throw new Error(`no page ${pfn} for a balloon`);
+  }
+}
+
 /** CPU 0 makes the address spaces; the others find them on the board. */
 function setUp(k: Kernel, what: Together, spaces: Addr, cpus: number): void {
   initModel(k, {}, cpus);
+  if (what in SCANS) {
+    inflate(k, what as ScanName);
+    return;
+  }
   const shared = what === 'apart' ? 0 : k.mms.create();
   for (let id = 0; id < cpus; id += 1) {
     const mm = shared || k.mms.create();
@@ -139,31 +203,35 @@ export function togetherCpu({ id, cpus, machine, args }: Member<TogetherOrders>)
   // The CPU that waits is the one that has the handlers.
   const cpu = attachHardware(machine, id, { seed: 1 });
   const { isa } = cpu;
-  const k = createKernel({ isa, cpu, at: model, spec, cpus, regime: regimeByName(regime)! });
+  const drivers = what in SCANS ? { drivers: [BALLOON] } : {};
+  const k = createKernel({ isa, cpu, at: model, spec, cpus, regime: regimeByName(regime)!, ...drivers });
   const meet = meeting(isa, board, cpus);
   const spaces = board + 128;
   if (id === 0) setUp(k, what, spaces, cpus);
   meet();
   const mm = isa.load(spaces + 4 * id);
   const work =
-    what === 'mix'
-      ? mixing(k, mm, id)
-      : what === 'apart'
-        ? faultingAndDropping(k, mm)
-        : id === 0
-          ? faulting(k, mm)
-          : mapping(k, mm);
-  const samples = turns.map((): { pieces: number; ns: number }[] => []);
+    what in SCANS
+      ? scanning(k, what as ScanName, spaces + 4 * cpus)
+      : what === 'mix'
+        ? mixing(k, mm, id)
+        : what === 'apart'
+          ? faultingAndDropping(k, mm)
+          : id === 0
+            ? faulting(k, mm)
+            : mapping(k, mm);
+  const samples = turns.map((): { pieces: number; ns: number; twice: number }[] => []);
   for (let round = -warmup; round < rounds; round += 1)
     for (const [at, active] of turns.entries()) {
       meet();
       if (id >= active) continue;
-      const sum = { pieces: 0, ns: 0 };
+      const sum = { pieces: 0, ns: 0, twice: 0 };
       const began = performance.now();
       while (performance.now() - began < window) {
-        const { pieces, ns } = work();
+        const { pieces, ns, twice = 0 } = work();
         sum.pieces += pieces;
         sum.ns += ns;
+        sum.twice += twice;
       }
       if (round >= 0) samples[at]!.push(sum);
     }

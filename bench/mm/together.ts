@@ -4,7 +4,7 @@ import { createMachine, roundUp } from '../../src/memory/index.ts';
 import { modelBytes } from '../../src/mm/model.ts';
 import { type MmSpec, mmSpec } from '../../src/mm/spec.ts';
 import { startCrew } from '../crew.ts';
-import type { Together, TogetherOrders, TogetherSamples } from './together-cpu.ts';
+import { SCANS, type Together, type TogetherOrders, type TogetherSamples } from './together-cpu.ts';
 
 const job = {
   module: new URL(`./together-cpu${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href,
@@ -24,6 +24,20 @@ const SPEC: MmSpec = mmSpec({
   pcp: 32,
 });
 
+/** Pages that balloons have, half of them each. */
+const SCANNED: MmSpec = mmSpec({
+  frames: 1024,
+  mms: 1,
+  vmas: 1,
+  anonVmas: 1,
+  chains: 1,
+  pteChains: 1,
+  files: 1,
+  filePages: 1,
+  swapPages: 1,
+  balloons: 2,
+});
+
 /** How to measure. */
 export interface TogetherOptions {
   readonly what: Together;
@@ -39,16 +53,17 @@ export interface TogetherOptions {
 export async function takeTogether(options: TogetherOptions): Promise<TogetherSamples[]> {
   const { what, regime, turns, rounds, warmup, window, signal } = options;
   const cpus = Math.max(...turns);
-  const model = roundUp(modelBytes(SPEC, cpus), 64);
+  const spec = what in SCANS ? SCANNED : SPEC;
+  const model = roundUp(modelBytes(spec, cpus), 64);
   const machine = createMachine({ cpus, bytes: model + 2 ** 20 });
   const crew = startCrew<TogetherOrders, TogetherSamples>({
     machine,
     args: {
       what,
       regime,
-      spec: SPEC,
+      spec,
       model: machine.alloc(model),
-      board: machine.alloc(128 + 4 * cpus),
+      board: machine.alloc(128 + 4 * (cpus + spec.frames + 1)),
       turns,
       rounds,
       warmup,
@@ -69,6 +84,11 @@ export function ratesOfTurn(samples: TogetherSamples): number[] {
   return samples[0]!.map((_, round) =>
     samples.reduce((sum, mine) => sum + (mine[round]!.pieces * 1e9) / mine[round]!.ns, 0),
   );
+}
+
+/** Pages that were isolated while somebody had isolated them. */
+export function twiceOfTurn(samples: TogetherSamples): number {
+  return samples.flat().reduce((sum, { twice = 0 }) => sum + twice, 0);
 }
 
 /** Nanoseconds a piece of the first CPU of a turn, by round. */

@@ -10,6 +10,8 @@
  * Between 2 and 3 the table is detached, and still full: who has walked to it before, and has the lock, may find his entry there and replace it, and after 3 that is lost. So speculators look at the pmd with their
  * interrupts off: then either the clearing is seen, or step 2 waits for them (mm.md R3.8).
  *
+ * The lock of the vma's anon_vma is held from 2 to 4: who goes by reverse mapping would find no table, and must not (entries of migration are brought back once, migrate/entries.ts).
+ *
  * What is simulated: frames here have all one size, so there is no huge page. What comes to stand in the pmd is a new table with the same entries, in the place of the one mapping that Linux puts there; nothing is
  * copied. Locking, flush and the end of the old table are as there. What Linux also checks, that all pages are there, young and unshared, decides only whether to do it.
  *
@@ -31,7 +33,7 @@ export interface Collapse {
 const NEVER = VM.SHARED | VM.RESERVED | VM.NONLINEAR | VM.GROWSDOWN;
 
 export function collapse(k: Kernel): Collapse {
-  const { isa, pages, pgtable, sections, tlb, vmaTree, rmap, spf } = k;
+  const { isa, pages, pgtable, sections, tlb, vmaTree, rmap, spf, anonVma } = k;
   const walk = tableWalk(k);
   const { vm_start, vm_end, vm_flags, vm_file } = Vma;
 
@@ -77,6 +79,8 @@ export function collapse(k: Kernel): Collapse {
     const fresh = pgtable.tableAlloc(mm, base);
     if (fresh === 0) return -ENOMEM;
     spf.writers.begin(vma, 'collapse');
+    const family = isa.read(vma + Vma.anon_vma);
+    if (family !== 0) anonVma.lock(family);
     const old = locked(mm, vma, () => {
       const table = isa.readOnce(pmd);
       isa.writeOnce(pmd, 0);
@@ -88,6 +92,7 @@ export function collapse(k: Kernel): Collapse {
       isa.wmb();
       isa.writeOnce(pmd, fresh);
     });
+    if (family !== 0) anonVma.unlock(family);
     spf.writers.end(vma, 'collapse');
     pgtable.freeTable(pages.pageOfContent(old));
     return 0;

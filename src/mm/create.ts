@@ -6,17 +6,21 @@
 
 import { anonVma } from './anon-vma.ts';
 import { collapse } from './collapse.ts';
+import { compaction } from './compaction.ts';
 import { faults } from './fault.ts';
 import { mms } from './fork.ts';
 import { fremap } from './fremap.ts';
 import { iMmap } from './i-mmap.ts';
 import { type BaseEnv, createBase, type Kernel, type Modules } from './kernel.ts';
 import { lru } from './lru.ts';
+import { migrate } from './migrate.ts';
 import { MLOCK_DESIGNS, type MlockName } from './mlock/index.ts';
 import { lruCount } from './mlock/lru-count.ts';
 import { mlockPages } from './mlock/pages.ts';
 import { maps } from './mmap.ts';
 import { mmuGather } from './mmu-gather.ts';
+import { type DriverType, drivers } from './movable/driver.ts';
+import { movable } from './movable.ts';
 import { mremap } from './mremap.ts';
 import { pageAlloc } from './page-alloc.ts';
 import { pageCache } from './page-cache.ts';
@@ -56,6 +60,8 @@ export interface KernelEnv extends BaseEnv {
   readonly mlock?: MlockName;
   /** The design of speculative page faults, by its name, or as rules; `off` unless given. */
   readonly spf?: SpfName | SpfRules;
+  /** Drivers whose pages may be moved; those of DRIVERS unless given. */
+  readonly drivers?: readonly DriverType[];
   /** Modules that are made differently: a design of one's own, or a variant. */
   readonly modules?: { readonly [Name in keyof Modules]?: Replacement<Name> };
 }
@@ -94,6 +100,10 @@ const FACTORIES: { readonly [Name in keyof Modules]: Factory<Name> } = {
   user,
   reclaim,
   swapoff,
+  drivers: (k) => drivers(k),
+  movable: (k) => movable(k),
+  migrate: (k) => migrate(k),
+  compaction: (k) => compaction(k),
 };
 
 /** Names a module that there is none of. */
@@ -139,6 +149,7 @@ export function createKernel({
   regime = regimeByName('L')!,
   mlock = 'lru-count',
   spf: design = 'off',
+  drivers: types,
   modules = {},
   ...env
 }: KernelEnv): Kernel {
@@ -151,6 +162,7 @@ export function createKernel({
       spf: (kernel) => spf(kernel, rules),
       sections: (kernel) => sections(kernel, regime),
       mlock: MLOCK_DESIGNS[mlock].make,
+      ...(types ? { drivers: (kernel: Kernel) => drivers(kernel, types) } : {}),
     };
     const original = (chosen[name] ?? FACTORIES[name]) as Factory<Name>;
     const replacement = modules[name] as Replacement<Name> | undefined;

@@ -5,6 +5,7 @@
  *   none, file        the page of the file; a private write gets a copy of it at once
  *   file              as none, for the page that the entry names (nonlinear)
  *   swap              the page of the swap cache, read in if it is not there
+ *   migration         waits until its page is where it is going, and tries again
  *   write to a read-only entry     a private page that nobody else has is made writable; else it is copied
  *
  * mmap_sem is held for reading, so vmas stay. Entries are looked at and changed under page_table_lock. Whoever has to allocate, read or wait for a page gives page_table_lock away
@@ -23,11 +24,12 @@ import {
   PTE_DIRTY,
   PTE_RW,
   pteFile,
+  pteMigration,
   pteNumber,
   ptePresent,
   pteWrite,
 } from './pte.ts';
-import { AddressSpace, Mm, PG, VM, Vma } from './structs.ts';
+import { AddressSpace, Mm, Page, PG, VM, Vma } from './structs.ts';
 
 /** handle_mm_fault: done, without input or output. */
 export const VM_FAULT_MINOR = 0;
@@ -211,6 +213,18 @@ export function faults(k: Kernel, rules: NopageRules = NOPAGE_RULES): Faults {
     return done(result);
   }
 
+  /** migration_entry_wait: the page is locked while it is migrated. */
+  function awaitMigration(pte: number): number {
+    const page = pages.pageAt(pteNumber(pte));
+    // Its count is frozen for a moment; it is not freed while page_table_lock keeps the entry.
+    while (!pages.getUnlessZero(page)) isa.spinWhile(page + Page._refcount, 0);
+    sections.leave();
+    k.locks.page.acquire(page);
+    k.locks.page.release(page);
+    put(page);
+    return VM_FAULT_RETRY;
+  }
+
   function doWpPage(mm: Addr, vma: Addr, address: number, at: Addr, pte: number): number {
     const old = pages.pageAt(pteNumber(pte));
     const counted = !pages.has(old, PG.reserved.mask);
@@ -262,6 +276,7 @@ export function faults(k: Kernel, rules: NopageRules = NOPAGE_RULES): Faults {
       tlb.flushPage(mm, address & PAGE_MASK);
       return done(VM_FAULT_MINOR);
     }
+    if (pteMigration(pte)) return awaitMigration(pte);
     if (pteFile(pte)) return doNoPage(mm, vma, address, at, pte, pteNumber(pte), write);
     if (pte !== 0) return doSwapPage(mm, vma, address, at, pte, write);
     if (isa.read(vma + vm_file) === 0) return doAnonymousPage(mm, vma, address, at, write);

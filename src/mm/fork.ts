@@ -9,7 +9,16 @@
  */
 import type { Addr } from '../arch/index.ts';
 import type { Kernel } from './kernel.ts';
-import { PAGE_SHIFT, PTE_ACCESSED, PTE_RW, pteNumber, ptePresent, pteSwap, pteWrite } from './pte.ts';
+import {
+  PAGE_SHIFT,
+  PTE_ACCESSED,
+  PTE_RW,
+  pteMigration,
+  pteNumber,
+  ptePresent,
+  pteSwap,
+  pteWrite,
+} from './pte.ts';
 import { Globals, Mm, PG, VM, Vma } from './structs.ts';
 
 /** Address spaces from beginning to end. */
@@ -93,6 +102,11 @@ export function mms(k: Kernel): Mms {
     if (pte === 0) return true;
     if (!ptePresent(pte)) {
       if (pteSwap(pte)) swap.duplicate(pteNumber(pte));
+      if (pteMigration(pte) && pteWrite(pte) && (isa.read(vma + vm_flags) & VM.SHARED) === 0) {
+        // The page will be both's.
+        pte &= ~PTE_RW;
+        pgtable.set(from, pte);
+      }
       pgtable.set(to, pte);
       return true;
     }

@@ -286,6 +286,9 @@ function declareOthers({ regime, anon }: Discipline): void {
       i_mmap: under('i_mmap_lock'),
       i_mmap_nonlinear: under('i_mmap_lock'),
       unmap_mutex: anyLock,
+      a_ops: fixed,
+      private_lock: anyLock,
+      private_list: under('private_lock'),
     },
   });
   if (anon === 'anon_vma') {

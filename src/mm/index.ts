@@ -14,6 +14,14 @@ export type {
   Retiring,
 } from './anon-vma-form.ts';
 export {
+  COMPACTION_DESIGNS,
+  type Compacted,
+  type Compaction,
+  type CompactionRules,
+  compaction,
+  type Scanned,
+} from './compaction.ts';
+export {
   createKernel,
   type Factory,
   type KernelEnv,
@@ -42,12 +50,27 @@ export type { IMmap } from './i-mmap.ts';
 export type { Base, BaseEnv, Kernel, MmLocks, Modules } from './kernel.ts';
 export { declaredOrder, ERAS, type Era, eraOf, type Tried } from './lock-order.ts';
 export type { Lru } from './lru.ts';
+export { MIGRATE_DESIGNS, type MigrateRules } from './migrate/rules.ts';
+export { type Migrate, type Migrated, migrate, type NewPage } from './migrate.ts';
 export type { Mlock } from './mlock/design.ts';
 export { MLOCK_DESIGNS, type MlockDesign, type MlockKernel, type MlockName } from './mlock/index.ts';
 export type { MlockPages } from './mlock/pages.ts';
 export type { MapArgs, Maps } from './mmap.ts';
 export type { Gather, MmuGather } from './mmu-gather.ts';
 export { initModel, modelBytes, type PlacedModel, placeModel, useModel } from './model.ts';
+export {
+  DRIVERS,
+  type Drivers,
+  type DriverType,
+  driverBytes,
+  drivers,
+  type MigrateMode,
+  type MovableDriver,
+  type MovableOps,
+} from './movable/driver.ts';
+export { type Pool, pool } from './movable/pool.ts';
+export { MOVABLE_DESIGNS, type MovableName, type MovableRules } from './movable/rules.ts';
+export { type Movable, movable } from './movable.ts';
 export type { Mremap } from './mremap.ts';
 export { MREMAP_MAYMOVE } from './mremap.ts';
 export type { Cached, Entry, Frame, Reached } from './oracles/census.ts';

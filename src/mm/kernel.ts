@@ -19,15 +19,20 @@ import { type Cpu, type Lists, lists, type Slab, slabAt } from '../memory/index.
 import { rcu, srcu } from '../rcu/index.ts';
 import type { AnonVmas } from './anon-vma.ts';
 import type { Collapse } from './collapse.ts';
+import type { Compaction } from './compaction.ts';
+import { type DriverSlabName, driverSlabSpecs } from './drivers/slabs.ts';
 import type { Faults } from './fault.ts';
 import type { Mms } from './fork.ts';
 import type { Fremap } from './fremap.ts';
 import type { IMmap } from './i-mmap.ts';
 import type { Lru } from './lru.ts';
+import type { Migrate } from './migrate.ts';
 import type { Mlock } from './mlock/design.ts';
 import type { MlockPages } from './mlock/pages.ts';
 import type { Maps } from './mmap.ts';
 import type { MmuGather } from './mmu-gather.ts';
+import type { Drivers } from './movable/driver.ts';
+import type { Movable } from './movable.ts';
 import type { Mremap } from './mremap.ts';
 import type { PageAlloc } from './page-alloc.ts';
 import type { PageCache } from './page-cache.ts';
@@ -83,6 +88,8 @@ export interface Base {
   readonly locks: MmLocks;
   readonly lists: Lists;
   readonly slabs: Readonly<Record<keyof SlabSpecs, Slab>>;
+  /** Of drivers of movable pages; those that a model has. */
+  readonly driverSlabs: Readonly<Partial<Record<DriverSlabName, Slab>>>;
 }
 
 /** Which model, and where. */
@@ -133,6 +140,10 @@ export interface Modules {
   readonly user: User;
   readonly reclaim: Reclaim;
   readonly swapoff: Swapoff;
+  readonly drivers: Drivers;
+  readonly movable: Movable;
+  readonly migrate: Migrate;
+  readonly compaction: Compaction;
 }
 
 /** The model on one CPU. */
@@ -181,5 +192,11 @@ export function createBase({
     locks: { ...defaultLocks(isa, cpu, world), ...locks },
     lists: lists({ isa }),
     slabs: made,
+    driverSlabs: Object.fromEntries(
+      Object.entries(driverSlabSpecs(spec)).map(([name, each]) => [
+        name,
+        slabAt({ isa, cpu }, world.driverSlabs[name as DriverSlabName]!, each, cpus),
+      ]),
+    ),
   };
 }

@@ -170,7 +170,8 @@ export const ERAS: readonly Era[] = [
     name: '4.8',
     of: 'migration of pages that are on no LRU (Minchan Kim, Linux 4.8)',
     chains: [
-      ['PG_locked', 'zspage lock', 'class->lock', 'object pin'],
+      ['PG_locked', 'zspage lock', 'class->lock'],
+      ['object pin', 'zspage lock'],
       ['PG_locked', 'pages_lock'],
       ['PG_locked', 'anon_vma->root->rwsem'],
     ],
@@ -178,9 +179,14 @@ export const ERAS: readonly Era[] = [
       { held: 'PG_locked', wants: 'PG_locked', why: 'the new page’s, with the old one’s held' },
       { held: 'pages_lock', wants: 'PG_locked', why: 'the balloon takes pages off its list' },
       {
-        held: 'class->lock',
+        held: 'zspage lock',
         wants: 'object pin',
         why: 'migration; a user holds the pin and waits for the zspage (R4.11)',
+      },
+      {
+        held: 'class->lock',
+        wants: 'PG_locked',
+        why: 'who frees the last object frees the pages, too; who isolates one has it locked and waits for the class',
       },
     ],
     notes: ['lru_lock is dropped before a page is isolated by its driver (R4.13).'],
@@ -209,6 +215,10 @@ const WORDS: Readonly<Record<string, string>> = {
   'anon_vma->root->rwsem': 'anon_vma.lock',
   anonmm_lock: 'anonmm.lock',
   'pte lock': 'page_table_lock',
+  'zspage lock': 'zspage.lock',
+  'class->lock': 'size_class.lock',
+  // A bit of the word that says where the object is.
+  'object pin': 'obj',
 };
 
 /** The lock of the model that a name of an era means. */

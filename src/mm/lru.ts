@@ -48,6 +48,8 @@ export interface Lru {
   markPageAccessed(page: Addr): void;
   /** Takes a page, to which the caller has a reference, off the lists, and a reference for the isolator. @returns whether it was on one */
   isolate(page: Addr): boolean;
+  /** Under lru_lock: takes a page off the lists that is on one and not about to be freed, with a reference for the isolator. @returns whether it has */
+  isolateLocked(page: Addr): boolean;
   /** Isolates pages from the end of a list. @param most how many are looked at */
   isolateTail(active: boolean, most: number): Addr[];
   /** Puts an isolated page back and drops the isolator's reference. */
@@ -182,6 +184,13 @@ export function lru(k: LruKernel): Lru {
     return was;
   }
 
+  function isolateLocked(page: Addr): boolean {
+    if (!pages.has(page, LRU) || !pages.getUnlessZero(page)) return false;
+    detach(page);
+    hand(page);
+    return true;
+  }
+
   function isolateTail(active: boolean, most: number): Addr[] {
     const head = active ? activeList : inactiveList;
     const taken: Addr[] = [];
@@ -285,6 +294,7 @@ export function lru(k: LruKernel): Lru {
     activate,
     markPageAccessed,
     isolate,
+    isolateLocked,
     isolateTail,
     putback,
     discard,

@@ -4,10 +4,11 @@
  * One thread sets it up before any CPU uses it; then each CPU makes its kernel from where it lies and from the same sizes, and they share nothing else.
  */
 import type { Addr } from '../arch/index.ts';
-import { initSlab, type Machine } from '../memory/index.ts';
+import { initSlab, type Machine, type SlabSpec } from '../memory/index.ts';
 import { rcu, srcu } from '../rcu/index.ts';
 import { constructAnonVma } from './anon-vma.ts';
 import { createKernel, type KernelEnv } from './create.ts';
+import { type DriverSlabName, driverSlabSpecs } from './drivers/slabs.ts';
 import type { Kernel } from './kernel.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
 import { Globals, PG } from './structs.ts';
@@ -32,6 +33,8 @@ export function initModel(k: Kernel, slabs: Partial<SlabSpecs> = {}, cpus = k.cp
       // Once for ever: a type-stable object keeps its lock from one owner to the next.
       ...(name === 'anonVmas' ? { construct: constructAnonVma } : {}),
     });
+  const drivers = Object.entries(driverSlabSpecs(spec)) as [DriverSlabName, SlabSpec][];
+  for (const [name, each] of drivers) initSlab(isa, world.driverSlabs[name]!, each, { cpus });
   rcu.init(isa, world.rcu, cpus, 0);
   srcu.init(isa, world.srcu, cpus, 0);
   lists.init(world.globals + Globals.init_mmlist);
@@ -66,7 +69,7 @@ export function placeModel(machine: Machine, spec: Partial<MmSpec> = {}): Placed
 export function useModel(
   { isa, cpu }: Pick<KernelEnv, 'isa' | 'cpu'>,
   { at, cpus, spec }: PlacedModel,
-  how: Pick<KernelEnv, 'regime' | 'mlock' | 'spf' | 'modules' | 'locks'> = {},
+  how: Pick<KernelEnv, 'regime' | 'mlock' | 'spf' | 'drivers' | 'modules' | 'locks'> = {},
 ): Kernel {
   return createKernel({ isa, cpu, at, cpus, spec, ...how });
 }

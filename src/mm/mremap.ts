@@ -14,6 +14,7 @@ import {
   PAGE_SHIFT,
   PAGE_SIZE,
   pageAlign,
+  pteMigration,
   pteNumber,
   ptePresent,
   pteSwap,
@@ -35,7 +36,7 @@ export interface Mremap {
 }
 
 export function mremap(k: Kernel): Mremap {
-  const { isa, vmas, vmaTree, pages, pgtable, sections, swap, rmap, tlb, maps } = k;
+  const { isa, locks, vmas, vmaTree, pages, pgtable, sections, swap, rmap, tlb, maps } = k;
   const { vm_start, vm_end, vm_next, vm_flags, vm_file, vm_pgoff } = Vma;
 
   /** Moves the entries of a range of one vma to another. @returns false: no memory for tables */
@@ -54,12 +55,29 @@ export function mremap(k: Kernel): Mremap {
       k.truncate.stamps.moved(vma, into);
       sections.enter('pteChange', { mm, vma });
       sections.enter('pteChange', { mm, vma: into });
-      moveOne(mm, source, target, from + offset, to + offset);
+      const page = migrating(source);
+      if (page === 0) moveOne(mm, source, target, from + offset, to + offset);
       sections.leave();
       sections.leave();
       sections.leave();
+      if (page === 0) continue;
+      // Who brings its entries back goes from vma to vma, and must not miss it: it is moved when it is there again.
+      locks.page.acquire(page);
+      locks.page.release(page);
+      if (pages.putTestzero(page)) k.lru.release(page);
+      offset -= PAGE_SIZE;
     }
     return true;
+  }
+
+  /** The page of a migration entry, with a reference; 0: it is none. page_table_lock is held. */
+  function migrating(at: Addr): Addr {
+    const pte = pgtable.read(at);
+    if (!pteMigration(pte)) return 0;
+    const page = pages.pageAt(pteNumber(pte));
+    // As in a fault.
+    while (!pages.getUnlessZero(page)) isa.spinWhile(page + Page._refcount, 0);
+    return page;
   }
 
   function moveOne(mm: Addr, source: Addr, target: Addr, from: number, to: number): void {

@@ -14,6 +14,7 @@ import { infoOf, membersOf, nameOf, type SlabSpec, sizeOf, slabPlaces } from '..
 import { SLAB_HEADER_BYTES, SlabHeader } from '../memory/objects.ts';
 import { Rcu, RcuCpu, rcuCpu } from '../rcu/grace.ts';
 import { Srcu, srcuCount } from '../rcu/srcu.ts';
+import { type DriverSlabName, driverSlabSpecs } from './drivers/slabs.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
 import {
   Globals,
@@ -131,12 +132,17 @@ export function nameOfWord(
 ): string | undefined {
   if (addr < world.zone || addr >= world.end) return undefined;
   const cpus = cpusOf(world);
+  const driver = (Object.entries(world.driverSlabs) as [DriverSlabName, Addr][]).findLast(
+    ([, at]) => addr >= at,
+  );
+  if (driver) return ofSlab(driver[1], driverSlabSpecs(spec)[driver[0]]!, cpus, addr);
   if (addr >= world.srcu) return ofSrcu(addr - world.srcu);
   const slab = (Object.entries(world.slabs) as [keyof SlabSpecs, Addr][]).findLast(([, at]) => addr >= at);
   if (slab) return ofSlab(slab[1], slabs[slab[0]], cpus, addr);
   const since = (start: Addr): number => addr - start;
   const word = (start: Addr): number => Math.floor(since(start) / 4);
   const frame = (start: Addr): number => Math.floor(since(start) / FRAME_BYTES);
+  if (addr >= world.drivers) return `driver_data[${word(world.drivers)}]`;
   if (addr >= world.fileDisk) {
     const place = frame(world.fileDisk);
     const file = Math.floor(place / spec.filePages);

@@ -42,6 +42,8 @@ export interface PageAlloc {
   init(): void;
   /** @returns a struct page with one reference, all else as in a free one, its content undefined; 0 when there is none */
   allocPage(): Addr;
+  /** The free page of the zone with the highest number, if that is above `pfn` (isolate_freepages); as {@link PageAlloc.allocPage} returns it. */
+  allocAbove(pfn: number): Addr;
   /** Takes a page back that nobody has a reference to and that is on no list. @throws BadPage */
   freePage(page: Addr): void;
   /** Free pages, those that CPUs keep included; of a running machine an estimate. */
@@ -81,6 +83,22 @@ export function pageAlloc({
     spin.acquire(zone + Zone.lock);
     const page = pop(freeList);
     if (page !== 0) count(zone + Zone.free_pages, -1);
+    spin.release(zone + Zone.lock);
+    return page;
+  }
+
+  /** Takes the page with the highest number off the zone's list. */
+  function takeHighest(above: number): Addr {
+    spin.acquire(zone + Zone.lock);
+    let highest = above;
+    lists.forEach(freeList, (entry) => {
+      highest = Math.max(highest, pages.pfnOf(entry - lru));
+    });
+    const page = highest > above ? pages.pageAt(highest) : 0;
+    if (page !== 0) {
+      lists.del(page + lru);
+      count(zone + Zone.free_pages, -1);
+    }
     spin.release(zone + Zone.lock);
     return page;
   }
@@ -164,6 +182,16 @@ export function pageAlloc({
     isa.writeOnce(page + priv, 0);
   }
 
+  function alloc(from: () => Addr): Addr {
+    cpu.irqDisable();
+    const page = from();
+    cpu.irqEnable();
+    if (page === 0) return 0;
+    isa.fetchAdd(page + debug_generation, 1);
+    isa.writeOnce(page + _refcount, 1);
+    return page;
+  }
+
   return {
     init() {
       lists.init(freeList);
@@ -175,15 +203,8 @@ export function pageAlloc({
       }
       isa.write(zone + Zone.free_pages, spec.frames);
     },
-    allocPage() {
-      cpu.irqDisable();
-      const page = take();
-      cpu.irqEnable();
-      if (page === 0) return 0;
-      isa.fetchAdd(page + debug_generation, 1);
-      isa.writeOnce(page + _refcount, 1);
-      return page;
-    },
+    allocPage: () => alloc(take),
+    allocAbove: (pfn) => alloc(() => takeHighest(pfn)),
     freePage(page) {
       checkAndWipe(page);
       cpu.irqDisable();

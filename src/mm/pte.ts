@@ -4,6 +4,7 @@
  *   present   1 | RW 2 | ACCESSED 4 | DIRTY 8 | frame number << 8      PROTNONE 16 instead of 1: mapped, but nobody may use it
  *   swap      SWAP 32 | slot << 8
  *   file      FILE 64 | page of the file << 8      of a nonlinear vma, where the page was unmapped
+ *   migration MIGRATION 128 | RW 2 | frame number << 8      its page is being migrated: who meets one waits for the page lock
  *   none      0
  *
  * Addresses have 24 bits: 4 of the pgd, 4 of the pmd, 4 of the pte page, 12 in the page. With entries of two words a table has eight of them, and a pmd spans half as
@@ -36,6 +37,8 @@ export const PTE_PROTNONE = 16;
 export const PTE_SWAP = 32;
 /** Its page, of a nonlinear vma, is in the file. */
 export const PTE_FILE = 64;
+/** Its page is being migrated. */
+export const PTE_MIGRATION = 128;
 /** Where the number begins. */
 export const PTE_SHIFT = 8;
 
@@ -56,13 +59,19 @@ export const pteNone = (pte: number): boolean => pte === 0;
 export const pteSwap = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_PROTNONE | PTE_SWAP)) === PTE_SWAP;
 /** Whether it names a page of a file. */
 export const pteFile = (pte: number): boolean => (pte & (PTE_PRESENT | PTE_PROTNONE | PTE_FILE)) === PTE_FILE;
+/** The entry of a page that is being migrated. @param flags PTE_RW if it could be written through */
+export const migrationPte = (pfn: number, flags: number): number =>
+  (pfn << PTE_SHIFT) | (flags & PTE_RW) | PTE_MIGRATION;
+/** Whether it stands for a page that is being migrated. */
+export const pteMigration = (pte: number): boolean =>
+  (pte & (PTE_PRESENT | PTE_PROTNONE | PTE_MIGRATION)) === PTE_MIGRATION;
 /** Whether it may be written through. */
 export const pteWrite = (pte: number): boolean => (pte & PTE_RW) !== 0;
 /** Whether it was written through. */
 export const pteDirty = (pte: number): boolean => (pte & PTE_DIRTY) !== 0;
 /** Whether it was used since the last look. */
 export const pteYoung = (pte: number): boolean => (pte & PTE_ACCESSED) !== 0;
-/** Of a present entry the frame, of a swap entry the slot, of a file entry the page of the file. */
+/** Of a present entry and a migration entry the frame, of a swap entry the slot, of a file entry the page of the file. */
 export const pteNumber = (pte: number): number => pte >>> PTE_SHIFT;
 
 /** Whether a range is one that user space can have: whole pages from `start` on, not empty, not beyond TASK_SIZE. The length may end inside a page. */

@@ -42,6 +42,8 @@ export interface MmScenarioSpec extends Pick<ScenarioSpec<Kernel>, 'name' | 'cpu
   readonly mlock?: KernelEnv['mlock'];
   /** The design of speculative page faults, by its name, or as rules. */
   readonly spf?: KernelEnv['spf'];
+  /** Drivers whose pages may be moved; `driverBytes` of the sizes has room for what they keep. */
+  readonly drivers?: KernelEnv['drivers'];
   /** Modules that are made differently; a function gets the address of the scenario's own words. */
   readonly modules?: KernelEnv['modules'] | ((note: Addr) => KernelEnv['modules']);
   /** Locks of other classes. */
@@ -76,6 +78,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
     era = eraOf(regime),
     mlock,
     spf,
+    drivers,
     modules,
     locks,
     slabs = {},
@@ -115,6 +118,7 @@ export function defineMmScenario(given: MmScenarioSpec): ScenarioDefinition<Kern
         regime,
         ...(mlock ? { mlock } : {}),
         ...(spf ? { spf } : {}),
+        ...(drivers ? { drivers } : {}),
         ...(modules ? { modules: (typeof modules === 'function' ? modules(state) : modules) ?? {} } : {}),
         ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
       }),

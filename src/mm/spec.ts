@@ -19,8 +19,16 @@ export interface MmSpec {
   readonly swapPages: number;
   /** Free pages that a CPU keeps at most; 0: none. */
   readonly pcp: number;
+  /** Bytes that drivers have for themselves (movable/driver.ts); 0 unless given. */
+  readonly driverBytes: number;
   /** Words of an entry in a page table: 1, or 2 as on 32-bit machines with PAE, where it can be torn. */
   readonly pteWords: 1 | 2;
+  /** Pools of small objects, their zspages, and handles of objects; 0: none. */
+  readonly zsPools: number;
+  readonly zspages: number;
+  readonly zsHandles: number;
+  /** Balloons; 0: none. */
+  readonly balloons: number;
 }
 
 /** What is not given: a machine in which everything collides often. */
@@ -35,7 +43,12 @@ export const DEFAULT_SPEC: MmSpec = Object.freeze({
   filePages: 16,
   swapPages: 32,
   pcp: 0,
+  driverBytes: 0,
   pteWords: 1,
+  zsPools: 0,
+  zspages: 0,
+  zsHandles: 0,
+  balloons: 0,
 });
 
 /** The most of each; a pte has 24 bits for a frame or a swap slot. */
@@ -50,6 +63,11 @@ const MOST: Readonly<Record<Exclude<keyof MmSpec, 'pteWords'>, readonly [least: 
   filePages: [1, 4096],
   swapPages: [1, 2 ** 20],
   pcp: [0, 64],
+  zsPools: [0, 1024],
+  zspages: [0, 2 ** 16],
+  zsHandles: [0, 2 ** 18],
+  balloons: [0, 1024],
+  driverBytes: [0, 2 ** 24],
 };
 
 /** A model that cannot be: says what was asked for and what would be right. */

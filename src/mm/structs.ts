@@ -37,13 +37,16 @@ export const Page = struct('page', {
     isolated: 1,
     maplock: 1,
     table: 1,
+    /** The first page of a compound one, and the others. */
+    head: 1,
+    tail: 1,
   }),
   _refcount: i32,
   /** Entries of page tables that map it, less one. */
   _mapcount: i32,
   /** Whose it is, with the type in the low two bits: {@link MAPPING_ANON} and the others. */
   mapping: ptr(),
-  /** In pages: its place in the file, or of an anonymous page the number of its virtual page. */
+  /** In pages: its place in the file, or of an anonymous page the number of its virtual page; of a tail of a compound page the head (movable/compound.ts). */
   index: u32,
   /** Of a page in the swap cache its entry. */
   private: u32,
@@ -183,6 +186,11 @@ export const AddressSpace = struct('address_space', {
   i_mmap_nonlinear: listHead,
   /** One unmap_mapping_range at a time (Linux 2.6.38). */
   unmap_mutex: u32.ownLine(),
+  /** Whose pages they are: a driver's number (movable/driver.ts); 0: a file's. */
+  a_ops: u32,
+  /** Of a driver: its lock, and the pages that it has, linked by `lru`. */
+  private_lock: u32.ownLine(),
+  private_list: listHead,
 });
 
 /** What the vmas of a process family share that may map the same anonymous pages (2.6.7; chains and root since 2.6.34). */
@@ -293,6 +301,8 @@ export const MmCpu = struct('mm_cpu', {
   spf_retry: u32,
   /** Entries of page tables that it has mapped (pte_map), less those that it has unmapped. */
   spf_kmap: i32,
+  /** Pages that this CPU has isolated to migrate them (struct compact_control). */
+  migratepages: listHead,
 });
 
 /** Sixteen entries of a page table, the content of a frame. */

@@ -59,6 +59,8 @@ export interface MmWorkloadSpec {
   readonly mlock?: KernelEnv['mlock'];
   /** The design of speculative page faults, by its name, or as rules. */
   readonly spf?: KernelEnv['spf'];
+  /** Drivers whose pages may be moved; `driverBytes` of the sizes has room for what they keep. */
+  readonly drivers?: KernelEnv['drivers'];
   readonly modules?: KernelEnv['modules'];
   /** Locks of other classes. */
   readonly locks?: (isa: Isa, cpu: Cpu) => KernelEnv['locks'];
@@ -66,6 +68,8 @@ export interface MmWorkloadSpec {
   readonly except?: readonly string[];
   /** Oracles that are asked besides: those that hold for some designs only. */
   readonly also?: readonly string[];
+  /** Sets up what the operations work with besides address spaces; once, before any CPU runs. */
+  readonly init?: (member: MmMember) => void;
   /** Asked at each rest, before the oracles. @returns what is wrong */
   readonly check?: (member: MmMember) => string | undefined;
   /** Asked when the run is over. @returns sentences that are worth knowing of it */
@@ -90,9 +94,20 @@ const MOST: Partial<Record<keyof MmSpec, number>> = {
   files: 16,
   filePages: 64,
   pcp: 64,
+  driverBytes: 2 ** 16,
   pteWords: 2,
 };
-const LEAST: Partial<Record<keyof MmSpec, number>> = { frames: 48, mms: 5, vmas: 8, pcp: 0 };
+const LEAST: Partial<Record<keyof MmSpec, number>> = {
+  frames: 48,
+  mms: 5,
+  vmas: 8,
+  pcp: 0,
+  driverBytes: 0,
+  zsPools: 0,
+  zspages: 0,
+  zsHandles: 0,
+  balloons: 0,
+};
 
 const sizesOf = (spec: MmSpec): Record<string, WorkloadSize> =>
   Object.fromEntries(
@@ -180,10 +195,12 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     designs,
     mlock,
     spf,
+    drivers,
     modules = {},
     locks,
     except = [],
     also = [],
+    init,
     check,
     notes,
   } = given;
@@ -202,6 +219,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
       regime: regimeByName(designs ? regimes[0]! : settings.regime)!,
       ...(mlock ? { mlock } : {}),
       ...(spf ? { spf } : {}),
+      ...(drivers ? { drivers } : {}),
       ...design,
       modules: asked({ ...modules, ...design.modules }),
       ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
@@ -222,6 +240,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     init({ tools }) {
       initModel(tools.k);
       tools.party.init();
+      init?.(tools);
     },
     operations: Object.fromEntries(
       Object.entries(operations).map(([operation, { weight, run }]) => [

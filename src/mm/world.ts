@@ -8,13 +8,16 @@
  *   page tree of each file            a word a page
  *   mem_map                           a struct page a frame; number 0 is no frame
  *   frames, disk                      64 bytes each: swap slots, then the files' pages
+ *   drivers                           what drivers have for themselves
  *   slabs                             mm_struct, vm_area_struct, anon_vma, anon_vma_chain, anonmm, pte_chain, address_space
  *   SRCU                              shared by all
+ *   drivers' slabs                    zs_pool, size_class, zspage, zs_handle, balloon_dev_info, of which there are none unless asked for (drivers/slabs.ts)
  */
 import type { Addr } from '../arch/index.ts';
 import { pageLock } from '../locking/page-lock.ts';
 import { LINE, roundUp, type SlabSpec, sizeOf, slabBytes } from '../memory/index.ts';
 import { rcu, srcu } from '../rcu/index.ts';
+import { type DriverSlabName, planDriverSlabs } from './drivers/slabs.ts';
 import type { MmSpec } from './spec.ts';
 import {
   AddressSpace,
@@ -33,6 +36,9 @@ import {
 
 /** Bytes of a frame's content. */
 export const FRAME_BYTES = 64;
+
+/** Files, and what stands for one where a driver has pages: whichever come first, each has room for its pages. */
+const addressSpaces = ({ files, zsPools, balloons }: MmSpec): number => files + zsPools + balloons;
 
 /** The slabs of a model by the name of what they hold. */
 export interface SlabSpecs {
@@ -54,7 +60,7 @@ export function slabSpecs(spec: MmSpec, replaced: Partial<SlabSpecs> = {}): Slab
     chains: { layout: AnonVmaChain, objects: spec.chains },
     anonMms: { layout: AnonMm, objects: spec.mms },
     pteChains: { layout: PteChain, objects: spec.pteChains },
-    files: { layout: AddressSpace, objects: spec.files },
+    files: { layout: AddressSpace, objects: addressSpaces(spec) },
     ...replaced,
   };
 }
@@ -77,9 +83,12 @@ export interface World {
   readonly frames: Addr;
   readonly swapDisk: Addr;
   readonly fileDisk: Addr;
+  /** What drivers have for themselves. */
+  readonly drivers: Addr;
   readonly slabs: Readonly<Record<keyof SlabSpecs, Addr>>;
   /** Of speculative page faults (2017). */
   readonly srcu: Addr;
+  readonly driverSlabs: Readonly<Partial<Record<DriverSlabName, Addr>>>;
   readonly end: Addr;
 }
 
@@ -108,15 +117,17 @@ export function planWorld(spec: MmSpec, cpus: number, at: Addr = 0, slabs = slab
     perCpuStride,
     swapMap: take(4 * spec.swapPages),
     swapCache: take(4 * spec.swapPages),
-    pageTrees: take(4 * spec.files * spec.filePages),
+    pageTrees: take(4 * addressSpaces(spec) * spec.filePages),
     memMap: take(PAGE_STRUCT_BYTES * (spec.frames + 1)),
     frames: take(FRAME_BYTES * (spec.frames + 1)),
     swapDisk: take(FRAME_BYTES * spec.swapPages),
-    fileDisk: take(FRAME_BYTES * spec.files * spec.filePages),
+    fileDisk: take(FRAME_BYTES * addressSpaces(spec) * spec.filePages),
+    drivers: take(spec.driverBytes),
   };
   const placed = Object.fromEntries(
     Object.entries(slabs).map(([name, each]: [string, SlabSpec]) => [name, take(slabBytes(each, cpus))]),
   ) as World['slabs'];
   const behind = { srcu: take(srcu.size(cpus)) };
-  return Object.freeze({ ...parts, slabs: Object.freeze(placed), ...behind, end });
+  const driverSlabs = Object.freeze(planDriverSlabs(spec, cpus, take));
+  return Object.freeze({ ...parts, slabs: Object.freeze(placed), ...behind, driverSlabs, end });
 }

@@ -4,6 +4,7 @@
  *   present   entry -> none, out of the reverse mapping, the page to the gather: freed, and off rss, when no TLB knows it any more; a dirty page of a file leaves the TLBs at once
  *   swap      entry -> none, one use of the slot less
  *   file      entry -> none
+ *   migration entry -> none: who migrates its page finds it no more
  *
  * The caller holds the page_table_lock of the vma's tables, and settles what the mlock design is to be asked when he has given it away (mlock/pages.ts).
  */
@@ -11,7 +12,7 @@ import type { Addr } from '../arch/index.ts';
 import type { Kernel } from './kernel.ts';
 import { told } from './mlock/design.ts';
 import type { Gather } from './mmu-gather.ts';
-import { filePte, pteDirty, pteNumber, ptePresent, pteSwap, pteYoung } from './pte.ts';
+import { filePte, pteDirty, pteMigration, pteNumber, ptePresent, pteSwap, pteYoung } from './pte.ts';
 import { PG, VM, Vma } from './structs.ts';
 
 /** What zapping leaves alone. */
@@ -75,6 +76,14 @@ export function zap(k: Kernel): Zap {
           return;
         }
         if (drop(gather, vma, at, address)) present += 1;
+        return;
+      }
+      if (pteMigration(pte)) {
+        const page = pages.pageAt(pteNumber(pte));
+        const index = pages.indexOf(page);
+        // The old page's mapping may be gone; what it is its type says, and whose it is the vma.
+        if (mapping !== undefined && (pages.anon(page) || index < firstIndex || index > lastIndex)) return;
+        pgtable.set(at, nonlinear ? filePte(index) : 0);
         return;
       }
       if (mapping !== undefined) return;

@@ -54,6 +54,17 @@ test('every row has its figures, and the counts are those of the algorithms', as
         `${design}, ${cpus} CPUs: ${value(`speculation: ${design}`, `${cpus} CPUs, 10 us, success`)}`,
       );
   assert.is(value('speculation: classic', '2 CPUs, 10 us, by classic'), 1);
+  // Without drivers' pages there is next to nothing to move; with them, free frames lie together.
+  for (const order of ['order 1, %', 'order 2, %']) {
+    const [none, only, merged] = ['none', 'lru only', 'merged'].map((name) =>
+      value(`high order: ${name}`, order),
+    );
+    assert.ok(merged! > only! && merged! > none!, `${order}: ${none}, ${only}, ${merged}`);
+  }
+  for (const how of ['blocks and balloons of their own', 'one balloon', 'the same blocks']) {
+    assert.is(value(`isolation: ${how}`, 'isolated twice'), 0);
+    assert.ok(value(`isolation: ${how}`, '2 scanners, pages/s') > 0);
+  }
   // Scans do not meet what is off the lists.
   const grows = (design: string): number =>
     value(`mlock: ${design}`, 'accesses at 90 %') / value(`mlock: ${design}`, 'accesses at 0 %');

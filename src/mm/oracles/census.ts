@@ -126,8 +126,14 @@ export interface Census extends Observed {
   readonly tables: readonly Reached[];
   /** Upper entries that lead nowhere. */
   readonly wild: readonly string[];
-  /** Lists of pages: free ones, those of each CPU, active and inactive ones. */
-  readonly pageLists: { readonly free: readonly Chain[]; readonly active: Chain; readonly inactive: Chain };
+  /** Lists of pages: free ones, those of each CPU, active and inactive ones, those of drivers, those that CPUs have isolated to migrate them. */
+  readonly pageLists: {
+    readonly free: readonly Chain[];
+    readonly active: Chain;
+    readonly inactive: Chain;
+    readonly drivers: readonly Chain[];
+    readonly isolated: readonly Chain[];
+  };
   /** All other lists. */
   readonly otherLists: readonly Chain[];
   /** The list of an anon_vma: its `head`; of a vma: its `anon_vma_chain`; of a file: `i_mmap_nonlinear`. */
@@ -327,9 +333,13 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
   };
   const { zone, globals, perCpu, perCpuStride } = world;
   const free = [pageList(() => 'zone.free_list', zone + Zone.free_list)];
+  const migrating: Chain[] = [];
   for (let cpu = 0; cpu < cpus; cpu += 1) {
     const mine = perCpu + perCpuStride * cpu;
     free.push(pageList(() => `mm_cpu[${cpu}].pcp`, mine + MmCpu.pcp));
+    // Set up by the first compaction.
+    if (read(mine + MmCpu.migratepages) !== 0)
+      migrating.push(pageList(() => `mm_cpu[${cpu}].migratepages`, mine + MmCpu.migratepages));
     const batched = Math.min(read(mine + MmCpu.lru_add_count), PAGEVEC);
     for (let at = 0; at < batched; at += 1) {
       const frame = frameOf(read(mine + MmCpu.lru_add + 4 * at));
@@ -340,6 +350,10 @@ export function takeCensus({ isa: given, spec, world }: Observed): Census {
     free,
     active: pageList(() => 'zone.active_list', zone + Zone.active_list),
     inactive: pageList(() => 'zone.inactive_list', zone + Zone.inactive_list),
+    drivers: files.live
+      .filter(({ at }) => read(at + AddressSpace.a_ops) !== 0)
+      .map(({ name, at }) => pageList(() => `${name}.private_list`, at + AddressSpace.private_list)),
+    isolated: migrating,
   };
   const mmlist = listOf(() => 'init_mmlist', globals + Globals.init_mmlist, mms, Mm.mmlist);
   const otherLists = [

@@ -13,8 +13,10 @@ import type { Addr, Isa } from '../../arch/index.ts';
 import { type MmSpec, mmSpec } from '../spec.ts';
 import { planWorld, type SlabSpecs, slabSpecs } from '../world.ts';
 import { anon } from './anon.ts';
+import { balloon } from './balloon.ts';
 import { type Census, type Observed, takeCensus } from './census.ts';
 import { dup } from './dup.ts';
+import { isolated, typed } from './isolated.ts';
 import { kmap } from './kmap.ts';
 import { leak } from './leak.ts';
 import type { Ledger } from './ledger.ts';
@@ -35,6 +37,7 @@ import { swapoff } from './swapoff.ts';
 import { tlb } from './tlb.ts';
 import { stamped, truncated } from './truncated.ts';
 import { vma } from './vma.ts';
+import { zsWhole } from './zs.ts';
 
 export { type Accesses, type AnonVmaLook, accesses } from './access.ts';
 export { type Census, type Observed, takeCensus } from './census.ts';
@@ -58,6 +61,10 @@ export const ORACLES: readonly Oracle[] = [
   tag,
   lost,
   truncated,
+  isolated,
+  typed,
+  zsWhole,
+  balloon,
   anon,
   map,
   refs,

@@ -1,7 +1,7 @@
 /**
  * O-LEAK: every frame is free or somebody's, and every live object can be reached (docs/mm.md, Oracles).
  *
- *   frame              on a free list, with nothing left of its last use; or mapped, cached, on its way to the LRU, a table
+ *   frame              on a free list, with nothing left of its last use; or mapped, cached, on its way to the LRU, a table, a driver's
  *   vm_area_struct     in the list or the tree of its address space
  *   anon_vma           a vma on its list, or a child below it
  *   anon_vma_chain     on the list of a vma or of an anon_vma

@@ -8,8 +8,10 @@ import type { Oracle } from './oracle.ts';
 export const list: Oracle = {
   name: 'O-LIST',
   says: 'doubly linked lists are whole, so nothing is on two of them',
-  check({ pageLists: { free, active, inactive }, otherLists }) {
-    const broken = [...free, active, inactive, ...otherLists].find(({ wrong }) => wrong !== undefined);
+  check({ pageLists: { free, active, inactive, drivers, isolated }, otherLists }) {
+    const broken = [...free, active, inactive, ...drivers, ...isolated, ...otherLists].find(
+      ({ wrong }) => wrong !== undefined,
+    );
     return broken && `${broken.name()}: ${broken.wrong}`;
   },
 };

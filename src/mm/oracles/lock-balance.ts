@@ -28,7 +28,13 @@ const WORDS = {
   vmas: [Vma.page_table_lock, Vma.vm_lock + Rwsem.count, Vma.vm_lock + Rwsem.wait_lock],
   anonVmas: [AnonVma.lock],
   anonMms: [AnonMm.lock],
-  files: [AddressSpace.i_sem, AddressSpace.tree_lock, AddressSpace.i_mmap_lock, AddressSpace.unmap_mutex],
+  files: [
+    AddressSpace.i_sem,
+    AddressSpace.tree_lock,
+    AddressSpace.i_mmap_lock,
+    AddressSpace.unmap_mutex,
+    AddressSpace.private_lock,
+  ],
 } as const;
 
 /** The first lock word that is not 0; 0: all are. */

@@ -9,6 +9,7 @@
 import { PG, Zone } from '../structs.ts';
 import type { Census, Frame } from './census.ts';
 import { first, type Oracle } from './oracle.ts';
+import { driversPage } from './references.ts';
 
 const LRU = PG.lru.mask;
 const PLACE = LRU | PG.active.mask | PG.unevictable.mask;
@@ -22,7 +23,8 @@ export const lru: Oracle = {
     if (active.wrong !== undefined || inactive.wrong !== undefined) return undefined;
     const counted = { active: 0, inactive: 0, unevictable: 0 };
 
-    function judge({ name, flags, lists }: Frame): string | undefined {
+    function judge(frame: Frame): string | undefined {
+      const { name, flags, lists } = frame;
       const on = lists.find((each) => each === active || each === inactive);
       const should =
         (flags & PLACE) === LRU ? inactive : (flags & PLACE) === (LRU | PG.active.mask) ? active : undefined;
@@ -31,7 +33,8 @@ export const lru: Oracle = {
           ? `${name} is on ${on.name()}, and its flags do not say so`
           : `${name} is not on ${should!.name()}`;
       if ((flags & LRU) === 0) return undefined;
-      if ((flags & NOT_ITS) !== 0) return `${name} has PG_lru and is none that reclaim may have`;
+      if ((flags & NOT_ITS) !== 0 || driversPage(frame))
+        return `${name} has PG_lru and is none that reclaim may have`;
       if ((flags & PG.unevictable.mask) !== 0) counted.unevictable += 1;
       else if ((flags & PG.active.mask) !== 0) counted.active += 1;
       else counted.inactive += 1;

@@ -40,6 +40,10 @@ export type OracleName =
   | 'O-TLB'
   | 'O-KMAP'
   | 'O-TRUNC'
+  | 'O-ISO'
+  | 'O-TYPE'
+  | 'O-ZS'
+  | 'O-BALLOON'
   | 'O-STAMP';
 
 /** A law. */

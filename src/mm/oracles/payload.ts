@@ -14,6 +14,7 @@ import { FRAME_BYTES } from '../world.ts';
 import type { Census, Entry } from './census.ts';
 import type { Ledger, Written } from './ledger.ts';
 import { type Oracle, once } from './oracle.ts';
+import { lostObjects } from './zs.ts';
 
 /** Where the content of a place lies. */
 interface Content {
@@ -116,5 +117,5 @@ export const tag: Oracle = {
 export const lost: Oracle = {
   name: 'O-LOST',
   says: 'a place holds the last write to it that was acknowledged',
-  check: (census, { ledger }) => wrongs(census, ledger).lost,
+  check: (census, { ledger }) => wrongs(census, ledger).lost ?? lostObjects(census),
 };

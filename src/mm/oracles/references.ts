@@ -1,11 +1,11 @@
 /**
  * Who has a page, or an anon_vma: the references that there should be (docs/mm.md, Oracles).
  *
- *   page       an entry that maps it each, a place in a cache each, a batch on its way to the LRU, being a page table, and what the asker holds
+ *   page       an entry that maps it each, a place in a cache each, a batch on its way to the LRU, being a page table, being a driver's, and what the asker holds
  *   anon_vma   1 while a vma is on its list, 1 for each child below it, and what the asker holds
  *   anonmm     its address space, and each of the family that it is the head of
  */
-import { AnonMm, AnonVma, PG } from '../structs.ts';
+import { AnonMm, AnonVma, MAPPING_FLAGS, MAPPING_MOVABLE, PG } from '../structs.ts';
 import { type Census, counts, type Frame } from './census.ts';
 import type { Asked } from './oracle.ts';
 import { times } from './oracle.ts';
@@ -34,10 +34,19 @@ const owed = (parts: Parts): Owed => ({ refs: sum(parts), made: () => words(part
 const mappingsOf = (frame: Frame): number => (counts(frame) ? frame.entries.length : 0);
 const tablesIn = ({ flags, walked }: Frame): number => ((flags & PG.table.mask) !== 0 || walked ? 1 : 0);
 
+/** Whether a driver has it: one that it has given up has the type alone. */
+export const driversPage = ({ mapping, flags }: Frame): boolean =>
+  (mapping & MAPPING_FLAGS) === MAPPING_MOVABLE &&
+  mapping !== MAPPING_MOVABLE &&
+  (flags & PG.tail.mask) === 0;
+const driversIn = (frame: Frame): number => (driversPage(frame) ? 1 : 0);
+
 /** The references that a page should have. */
 export function refsOwed(frame: Frame, { held }: Pick<Asked, 'held'>): number {
   const holders = held.size === 0 ? 0 : (held.get(frame.at) ?? 0);
-  return mappingsOf(frame) + frame.caches.length + frame.batched + tablesIn(frame) + holders;
+  return (
+    mappingsOf(frame) + frame.caches.length + frame.batched + tablesIn(frame) + driversIn(frame) + holders
+  );
 }
 
 /** Who has them. */
@@ -47,6 +56,7 @@ export const madeOf = (frame: Frame, { held }: Pick<Asked, 'held'>): string =>
     [frame.caches.length, 'cache'],
     [frame.batched, 'batch'],
     [tablesIn(frame), 'table'],
+    [driversIn(frame), 'driver'],
     [held.get(frame.at) ?? 0, 'holder'],
   ]);
 

@@ -8,7 +8,7 @@ import { VM_FAULT_MINOR, VM_FAULT_RETRY, VM_FAULT_SIGSEGV } from '../fault.ts';
 import type { Kernel } from '../kernel.ts';
 import { tableWalk } from '../page-table.ts';
 import { mmCpuOf } from '../per-cpu.ts';
-import { PAGE_MASK, PAGE_SHIFT, ptePresent, pteWrite } from '../pte.ts';
+import { PAGE_MASK, PAGE_SHIFT, ptePresent, pteSwap, pteWrite } from '../pte.ts';
 import { MmCpu, VM, Vma } from '../structs.ts';
 import { anonFaults } from './anon.ts';
 import type { SpfAbort, SpfCounting } from './counters.ts';
@@ -99,7 +99,8 @@ export function speculation(k: Kernel, rules: SpfRules, vmas: SpfVmas, counting:
     const { origPte, write } = vmf;
     if (origPte === 0) return doAnonymousPage(vmf);
     if (!ptePresent(origPte)) {
-      if (swaps) return doSwapPage(vmf);
+      // Whose page is being migrated waits for it, which the classic path does.
+      if (swaps && pteSwap(origPte)) return doSwapPage(vmf);
       ptes.unmap();
       return abort('notsup');
     }

@@ -6,6 +6,11 @@ import * as anonVmaFree from './anon-vma-free.ts';
 import * as anonVmaIdentity from './anon-vma-identity.ts';
 import * as anonVmaSleep from './anon-vma-sleep.ts';
 import type { Control } from './control.ts';
+import * as driversBalloon from './drivers-balloon.ts';
+import * as driversZs from './drivers-zs.ts';
+import * as migrateIsolate from './migrate-isolate.ts';
+import * as migrateRelease from './migrate-release.ts';
+import * as migrateResult from './migrate-result.ts';
 import { mlockClassics } from './mlock.ts';
 import * as objrmapControls from './objrmap-controls.ts';
 import * as objrmapFaults from './objrmap-faults.ts';
@@ -38,6 +43,11 @@ const all: readonly (Classic | Control)[] = [
   spfTables,
   spfSwap,
   spfVmas,
+  migrateIsolate,
+  migrateRelease,
+  migrateResult,
+  driversZs,
+  driversBalloon,
 ].flatMap((module): (Classic | Control)[] => Object.values(module));
 
 /** Every race with its fixed twin. */
