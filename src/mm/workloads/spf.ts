@@ -19,13 +19,12 @@ const RW = VM.READ | VM.WRITE;
 /** Pages of a table, at most. */
 const TABLE = 16;
 
-/** What is everybody's: from where it begins in the party to the end of a table that it has to itself. */
-function arena({ common: { first, pages } }: Party): Area {
-  const end = (first + pages + TABLE - 1) & -TABLE;
-  return { first, pages: end - first };
+/** What is everybody's: a table that it has to itself, behind everything of the party. */
+function arena({ all }: Party): Area {
+  return { first: (all.first + all.pages + TABLE - 1) & -TABLE, pages: TABLE };
 }
 
-/** That and all blocks. */
+/** That and the party's. */
 const everything = (party: Party): Area => {
   const { first, pages } = arena(party);
   return { first: party.all.first, pages: first + pages - party.all.first };
