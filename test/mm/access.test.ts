@@ -2,7 +2,7 @@
  * The oracles of the access throw for what they are about, named by its id, and are silent while a kernel that is right does everything it can, with all its modules observed, in every regime.
  */
 import * as assert from 'uvu/assert';
-import { createMachine } from '../../src/memory/index.ts';
+import { CpuArea, cpuArea, createMachine } from '../../src/memory/index.ts';
 import { constructAnonVma } from '../../src/mm/anon-vma.ts';
 import { createKernel, type KernelEnv } from '../../src/mm/create.ts';
 import type { Kernel } from '../../src/mm/kernel.ts';
@@ -18,8 +18,10 @@ import {
   observeUser,
   quiescent,
 } from '../../src/mm/oracles/index.ts';
-import { mkPte } from '../../src/mm/pte.ts';
+import { pteHistory } from '../../src/mm/oracles/pte-history.ts';
+import { mkPte, swpPte } from '../../src/mm/pte.ts';
 import { REGIMES, regimeByName } from '../../src/mm/regime.ts';
+import { VM_FAULT_PTNOTSAME } from '../../src/mm/spf/swap.ts';
 import { AnonVma, Page, PG, VM, Vma } from '../../src/mm/structs.ts';
 import { CROWDED, churn, type Made, oneCpu, sharedAt } from '../fixtures/mm/workload.ts';
 import { seed } from '../seed.ts';
@@ -29,6 +31,8 @@ const test = suite('oracles of the access');
 const PAGE = 4096;
 const RW = VM.READ | VM.WRITE;
 const PLACES = 256;
+/** A word that nobody else uses: of the CPU itself. */
+const NOTE = cpuArea(0) + CpuArea.local;
 
 /** That it throws a violation of this oracle. */
 function violates(oracle: string, what: () => unknown, sentence: RegExp): void {
@@ -55,6 +59,23 @@ function small(modules: Parameters<typeof createKernel>[0]['modules'] = {}, regi
   const pageAt = (address: number): number => k.pages.pageAt(k.pgtable.read(entry(address)) >>> 8);
   return { k, mm, check: accesses(k), entry, pageAt, vma: k.vmaTree.findVma(mm, 0x4000) };
 }
+
+test('O-RC: a speculative fault that returns what its callers do not know; O-PTEHIST: a slot that no entry ever had', () => {
+  const { k, mm } = small({
+    spf: (kernel, original) =>
+      observed.spf(kernel, (inner) => ({
+        ...original(inner),
+        handleSpeculativeFault: () => VM_FAULT_PTNOTSAME,
+      })),
+    ...pteHistory(NOTE),
+  });
+  violates('O-RC', () => k.spf.handleSpeculativeFault(mm, 0x4000, true), /returns 0x4000/);
+  k.isa.write(NOTE, 0);
+  violates('O-PTEHIST', () => k.swap.lookupSwapCache(3), /swap entry 3 is looked up/);
+  k.pgtable.set(k.pgtable.lookup(mm, 0x6000), swpPte(3));
+  assert.is(k.swap.lookupSwapCache(3), 0);
+  violates('O-PTEHIST', () => k.swap.lookupSwapCache(99), /swap entry 99/);
+});
 
 test('O-UAF: an object that is free, one that is another by now, one that never was', () => {
   const { k, check, mm, vma } = small();
