@@ -180,7 +180,13 @@ export async function loadScenario(name: string): Promise<ScenarioDefinition | u
 }
 
 /** Names of the workloads that ship. */
-export const workloadNames: readonly string[] = ['mm/objrmap', 'mm/anon-vma', 'mm/truncate', 'mm/all'];
+export const workloadNames: readonly string[] = [
+  'mm/objrmap',
+  'mm/anon-vma',
+  'mm/truncate',
+  'mm/spf',
+  'mm/all',
+];
 
 /** Loads a workload that ships by its name; undefined when there is none of that name. */
 export async function loadWorkload(name: string): Promise<WorkloadDefinition | undefined> {

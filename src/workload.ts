@@ -77,6 +77,8 @@ export interface WorkloadSpec<Tools = unknown> {
   operations: Readonly<Record<string, WorkloadOperation<Tools>>>;
   /** Judges the state, on one CPU, while all others wait between two operations. */
   rest: (context: RestContext<Tools>) => void;
+  /** Asked on one CPU when the run has ended without an exception. @returns sentences that are worth knowing of it, and no violations */
+  notes?: (context: WorkloadContext<Tools>) => readonly string[];
   /** Names the words of the state; see `ScenarioSpec.names`. */
   names?: (addr: Addr, state: Addr, cpus: number, settings: WorkloadSettings) => string | undefined;
 }
@@ -100,6 +102,8 @@ export interface WorkloadDefinition<Tools = unknown> {
   readonly operations: Readonly<Record<string, WorkloadOperation<Tools>>>;
   /** Judges the state. */
   readonly rest: (context: RestContext<Tools>) => void;
+  /** What is worth knowing of a run, and no violation. */
+  readonly notes: WorkloadSpec<Tools>['notes'];
   /** Names the words of the state. */
   readonly names: WorkloadSpec<Tools>['names'];
 }
@@ -140,7 +144,7 @@ export function workloadName(spec: { readonly name: unknown }, by: string): stri
  */
 export function defineWorkload<Tools = undefined>(spec: WorkloadSpec<Tools>): WorkloadDefinition<Tools> {
   const name = workloadName(spec, 'defineWorkload');
-  const { cpus = 2, state, regimes = [], sizes = {}, operations, rest, names } = spec;
+  const { cpus = 2, state, regimes = [], sizes = {}, operations, rest, notes, names } = spec;
   const fail = (what: string): never => {
     throw new WorkloadDefinitionError(`workload '${name}' ${what}`);
   };
@@ -156,7 +160,7 @@ export function defineWorkload<Tools = undefined>(spec: WorkloadSpec<Tools>): Wo
     fail('has something else than a list of names for regimes');
   if (all.every(([, { weight }]) => weight === 0)) fail('draws nothing: all weights are 0');
   if (typeof rest !== 'function') fail('judges nothing: it needs rest');
-  for (const [part, one] of Object.entries({ create: spec.create, init: spec.init, rest, names }))
+  for (const [part, one] of Object.entries({ create: spec.create, init: spec.init, rest, notes, names }))
     if (isAsync(one)) fail(`has an async function for ${part}: a CPU waits for no promise`);
   for (const [operation, { run }] of all)
     if (isAsync(run))
@@ -186,6 +190,7 @@ export function defineWorkload<Tools = undefined>(spec: WorkloadSpec<Tools>): Wo
     init: spec.init,
     operations: Object.freeze({ ...operations }),
     rest,
+    notes,
     names,
   });
 }

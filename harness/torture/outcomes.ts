@@ -23,12 +23,18 @@ export interface ScenarioOutcomes {
   readonly undecided: number;
 }
 
+/** What the CPUs have handed over. */
+export interface Collected {
+  readonly outcomes: ScenarioOutcomes;
+  readonly notes: readonly string[];
+}
+
 /** Collects from all CPUs. */
 export async function collectScenario(
   subject: ScenarioDefinition | WorkloadDefinition,
   pool: CpuPool,
   cpus: number,
-): Promise<ScenarioOutcomes> {
+): Promise<Collected> {
   const grades = subject.definition === 'scenario' ? subject.grades : undefined;
   const all = (await Promise.all(
     Array.from({ length: cpus }, (_, cpu) => pool.collect(cpu)),
@@ -48,11 +54,12 @@ export async function collectScenario(
           : stated[0];
     return { key, count, grade, description: typeof stated === 'object' ? stated[1] : '' };
   });
-  return {
+  const outcomes = {
     rows: rows.sort((a, b) => b.count - a.count),
     failures: [...new Set(all.flatMap(({ failures }) => failures))],
     undecided: all.reduce((sum, { undecided }) => sum + undecided, 0),
   };
+  return { outcomes, notes: all.flatMap(({ notes = [] }) => notes) };
 }
 
 /** The histogram as text, after jcstress. */

@@ -19,7 +19,7 @@ import { Control, GO_STOP } from './area.ts';
 import { acquisitions, allCounts, roundsBegun } from './counts.ts';
 import { CpuThrew, Hotplug } from './hotplug.ts';
 import { forgotten, notesOn } from './notes.ts';
-import { collectScenario } from './outcomes.ts';
+import { type Collected, collectScenario } from './outcomes.ts';
 import { type TortureParams, withDefaults } from './params.ts';
 import type { RaceWatch } from './races.ts';
 import {
@@ -304,11 +304,11 @@ export async function torture(
   }
   const seconds = elapsed() / 1000;
   let stallReport: StallReport | undefined;
-  let outcomes: TortureResult['outcomes'];
+  let collected: Collected | undefined;
   try {
     const ended = !stall && !death && !threw;
     if (ended && definition.definition !== 'lock')
-      outcomes = await collectScenario(definition, pool, machine.cpus);
+      collected = await collectScenario(definition, pool, machine.cpus);
     if (stall?.kind === 'stall') await lookAt(stall.cpus);
     if (stall) stallReport = reportStall(stall, setup, machine, definition, stacks);
   } finally {
@@ -360,13 +360,13 @@ export async function torture(
     cpus: counts,
     detectedMs: violations[0]?.afterMs ?? detectedMs,
     firstAcquisition: Atomics.load(machine.words, (control + Control.firstAcquisition) >>> 2),
-    outcomes,
+    outcomes: collected?.outcomes,
     operations:
       definition.definition === 'workload' && setup.counters
         ? operationCounts(machine, definition, setup.counters, params.weights)
         : undefined,
     trace: failed ? traces?.report(machine, setup, definition) : undefined,
     races: raced,
-    notes: [...notesOn(params, counts), ...(races?.notes() ?? [])],
+    notes: [...notesOn(params, counts), ...(collected?.notes ?? []), ...(races?.notes() ?? [])],
   };
 }

@@ -30,7 +30,7 @@ import { REGIMES, regimeByName } from './regime.ts';
 import { type MmSpec, mmSpec } from './spec.ts';
 import { MASK_BITS } from './tlb.ts';
 import type { Member, WeighedOperation } from './workloads/operations.ts';
-import { judgedPages, party, partyBytes, partyName } from './workloads/party.ts';
+import { judgedPages, party, partyBytes, partyName, SPACES } from './workloads/party.ts';
 import { users } from './workloads/users.ts';
 
 /** What the operations of such a workload get. */
@@ -38,14 +38,21 @@ export interface MmMember extends Member {
   readonly book: Ledger;
 }
 
+/** What distinguishes one design of a kernel from another. */
+export type MmDesign = Pick<KernelEnv, 'mlock' | 'spf' | 'modules'>;
+
 /** What a workload over the model states. */
 export interface MmWorkloadSpec {
   readonly name: string;
   readonly cpus?: number;
+  /** Address spaces that CPUs are in, 4 at most, which is what they are unless given: the fewer, the more threads each has. */
+  readonly spaces?: number;
   /** By name, with their weights; an operation returns false when it came to nothing. */
   readonly operations: Readonly<Record<string, WeighedOperation>>;
   /** Regimes that a run may choose, the first unless it does; all of them unless given. */
   readonly regimes?: readonly string[];
+  /** Designs of the kernel, by name: a run chooses one of them in place of a regime, and has the first of `regimes`. */
+  readonly designs?: Readonly<Record<string, MmDesign>>;
   /** Sizes that differ from those of all workloads. */
   readonly spec?: Partial<MmSpec>;
   /** The design for mlocked pages, by its name. */
@@ -61,6 +68,8 @@ export interface MmWorkloadSpec {
   readonly also?: readonly string[];
   /** Asked at each rest, before the oracles. @returns what is wrong */
   readonly check?: (member: MmMember) => string | undefined;
+  /** Asked when the run is over. @returns sentences that are worth knowing of it */
+  readonly notes?: (member: MmMember) => readonly string[];
 }
 
 /** Sizes in which a few CPUs collide all the time, and run out of everything now and then. */
@@ -141,7 +150,7 @@ function planOf({ sizes }: WorkloadSettings, cpus: number): Plan {
 
 /** What a workload states that the model does not have; undefined: nothing. */
 function wrongly(
-  { operations, except = [], also = [] }: MmWorkloadSpec,
+  { operations, designs, spaces = SPACES, except = [], also = [] }: MmWorkloadSpec,
   regimes: readonly string[],
 ): string | undefined {
   if (Object.keys(operations ?? {}).length === 0)
@@ -150,6 +159,10 @@ function wrongly(
   const unknown = regimes.find((name) => regimeByName(name) === undefined);
   if (unknown !== undefined)
     return `names the regime '${unknown}': there are ${REGIMES.map(({ name }) => name).join(', ')}`;
+  if (designs !== undefined && Object.keys(designs).length === 0)
+    return 'has no designs to choose from: leave them out, or name some';
+  if (!Number.isInteger(spaces) || spaces < 1 || spaces > SPACES)
+    return `has ${String(spaces)} address spaces: a whole number from 1 to ${SPACES} is expected`;
   const idle = Object.entries(operations ?? {}).find(([, each]) => typeof each?.run !== 'function');
   if (idle) return `has no run in the operation '${idle[0]}'`;
   chosen({ except, also });
@@ -161,8 +174,10 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
   const name = workloadName(given, 'defineMmWorkload');
   const {
     cpus,
+    spaces,
     operations,
     regimes = REGIMES.map((each) => each.name),
+    designs,
     mlock,
     spf,
     modules = {},
@@ -170,6 +185,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     except = [],
     also = [],
     check,
+    notes,
   } = given;
   const refused = wrongly(given, regimes);
   if (refused !== undefined) throw new WorkloadDefinitionError(`workload '${name}' ${refused}`);
@@ -177,19 +193,21 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
 
   function create(isa: Isa, cpu: Cpu, state: Addr, settings: WorkloadSettings): MmMember {
     const { spec, book, places, model } = planOf(settings, cpu.count);
+    const design: MmDesign = designs?.[settings.regime] ?? {};
     const k: Kernel = createKernel({
       isa,
       cpu,
       at: state + model,
       spec,
-      regime: regimeByName(settings.regime)!,
+      regime: regimeByName(designs ? regimes[0]! : settings.regime)!,
       ...(mlock ? { mlock } : {}),
       ...(spf ? { spf } : {}),
-      modules: asked(modules),
+      ...design,
+      modules: asked({ ...modules, ...design.modules }),
       ...(locks ? { locks: locks(isa, cpu) ?? {} } : {}),
     });
     const written = ledger(isa, state + book, places);
-    const shared = party(k, state, cpu.count);
+    const shared = party(k, state, cpu.count, spaces);
     return { k, party: shared, book: written, users: users(k, written, shared, cpu.count), cpus: cpu.count };
   }
 
@@ -197,7 +215,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     name,
     ...(cpus === undefined ? {} : { cpus }),
     mostCpus: MASK_BITS,
-    regimes,
+    regimes: designs ? Object.keys(designs) : regimes,
     sizes,
     state: (count, settings) => planOf(settings, count).bytes,
     create,
@@ -216,6 +234,7 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
       if (own !== undefined) fail(own);
       for (const sentence of quiescent(tools.k, { ledger: tools.book, except, also })) fail(sentence);
     },
+    ...(notes ? { notes: ({ tools }: { tools: MmMember }) => notes(tools) } : {}),
     names(addr, state, count, settings) {
       const { spec, model } = planOf(settings, count);
       return addr < state + model ? partyName(state, addr, count) : mmNames(spec)(addr, state + model, count);

@@ -16,7 +16,14 @@ import { settled } from '../../harness/torture/workload.ts';
 import { loadWorkload, workloadNames } from '../../src/catalog.ts';
 import { defineMmWorkload } from '../../src/mm/index.ts';
 import { defineWorkload } from '../../src/workload.ts';
-import { forgetsFlush, forgetsReference, forgetsRss, lawful, regathersNot } from '../fixtures/mm/mixes.ts';
+import {
+  forgetsFlush,
+  forgetsReference,
+  forgetsRss,
+  lawful,
+  regathersNot,
+  unmapsNot,
+} from '../fixtures/mm/mixes.ts';
 import { seed } from '../seed.ts';
 import { suite } from '../suite.ts';
 
@@ -28,12 +35,21 @@ const ran = (workload: unknown, params: Partial<TortureParams>, url?: string): P
   torture(workload as Tortured, { seed, ...params }, url === undefined ? {} : { url });
 
 // Of those without an unsafe cell in the table of regimes; without stacks A4 has none.
+const formsOf = (name: string): readonly string[] =>
+  name === 'mm/anon-vma'
+    ? ['A4']
+    : name === 'mm/spf'
+      ? ['v11', 'v10', 'v5', 'rcu', 'per-vma-lock', 'off']
+      : ['L', 'AM'];
+
 for (const name of workloadNames)
-  for (const regime of name === 'mm/anon-vma' ? ['A4'] : ['L', 'AM']) {
+  for (const regime of formsOf(name)) {
     test(`${name}: every law holds under ${regime} (seed ${seed})`, async () => {
-      const result = await ran(await loadWorkload(name), { rounds: 3, regime });
+      // As many as it takes to come to every operation.
+      const rounds = name === 'mm/spf' ? 5 : 3;
+      const result = await ran(await loadWorkload(name), { rounds, regime });
       assert.is(result.verdict, 'success', said(result));
-      assert.is(result.rounds, 3);
+      assert.is(result.rounds, rounds);
       const done = result.operations!.reduce((sum, each) => sum + each.done, 0);
       assert.is(done, result.acquisitions);
       for (const { name: operation, done: times, vain } of result.operations!)
@@ -41,11 +57,26 @@ for (const name of workloadNames)
     });
   }
 
+test(`mm/spf: most faults succeed without mmap_sem, entries of two words or not, and the end of a run says how many (seed ${seed})`, async () => {
+  for (const pteWords of [1, 2]) {
+    const result = await ran(await loadWorkload('mm/spf'), { rounds: 3, regime: 'v10', sizes: { pteWords } });
+    assert.is(result.verdict, 'success', said(result));
+    const [note = ''] = result.notes;
+    const [, attempts, successes] =
+      /^(\d+) faults were tried without mmap_sem, (\d+) served so/.exec(note) ?? [];
+    assert.ok(Number(successes) > 0 && Number(successes) <= Number(attempts), note);
+    assert.ok(said(result).includes(`Note:  ${note}`), said(result));
+  }
+  const { notes } = await ran(await loadWorkload('mm/spf'), { rounds: 1, regime: 'off' });
+  assert.equal(notes, []);
+});
+
 for (const [workload, oracle] of [
   [forgetsRss, 'O-RSS'],
   [forgetsReference, 'O-REF'],
   [forgetsFlush, 'O-TLB'],
   [regathersNot, 'O-RSS'],
+  [unmapsNot, 'O-KMAP'],
 ] as const)
   test(`${workload.name} is found out by ${oracle}, and the run ends there (seed ${seed})`, async () => {
     const result = await ran(workload, { rounds: 20 }, FIXTURES);

@@ -124,6 +124,9 @@ test('a workload that names what the model does not have is refused where it is 
   const wrong: [object, RegExp][] = [
     [{ regimes: ['X'] }, /names the regime 'X': there are V24, L/],
     [{ regimes: [] }, /no regimes/],
+    [{ designs: {} }, /no designs to choose from/],
+    [{ spaces: 0 }, /has 0 address spaces: a whole number from 1 to 4/],
+    [{ spaces: 5 }, /has 5 address spaces/],
     [{ operations: { idle: { weight: 1 } } }, /no run in the operation 'idle'/],
     [{ except: ['O-NOPE'] }, /no oracle 'O-NOPE'/],
   ];

@@ -22,6 +22,8 @@ export interface ScenarioCounts {
   readonly failures: readonly string[];
   /** Episodes whose recorded operations were too much to be judged. */
   readonly undecided: number;
+  /** What is worth knowing of the run, and no failure. */
+  readonly notes?: readonly string[];
 }
 
 const TEXTS = 8;

@@ -68,6 +68,12 @@ export function workloadClient(
     rest() {
       workload.rest(context);
     },
-    collect: () => ({ outcomes: {}, failures, undecided: 0 }),
+    collect: () => ({
+      outcomes: {},
+      failures,
+      undecided: 0,
+      // All CPUs have stopped: one speaks for all.
+      notes: cpu.id === 0 ? (workload.notes?.(context) ?? []) : [],
+    }),
   };
 }

@@ -19,8 +19,10 @@ import { PAGE_SHIFT, PAGE_SIZE } from '../pte.ts';
 import type { MmSpec } from '../spec.ts';
 import { Mm, VM } from '../structs.ts';
 
-/** Address spaces in the table. */
-export const MMS = 4;
+/** Address spaces in the table, unless given. */
+export const SPACES = 4;
+/** As many as it has room for. */
+const MMS = 4;
 /** Pages of a CPU's block. */
 const BLOCK = 6;
 const COMMON = 16;
@@ -95,8 +97,8 @@ export function partyName(at: Addr, addr: Addr, cpus: number): string | undefine
   return `member[${cpu}].${wordOf(Member, (addr - members(at)) % stride) ?? 'pad'}`;
 }
 
-/** The party of one CPU. @param at where it lies @param cpus CPUs that take part */
-export function party(k: Kernel, at: Addr, cpus: number): Party {
+/** The party of one CPU. @param at where it lies @param cpus CPUs that take part @param spaces address spaces in the table, 4 at most */
+export function party(k: Kernel, at: Addr, cpus: number, spaces = SPACES): Party {
   const { isa, cpu, spec, slabs, locks } = k;
   const memberOf = (id: number): Addr => members(at) + id * roundUp(sizeOf(Member), LINE);
   const mine = memberOf(cpu.id);
@@ -112,7 +114,7 @@ export function party(k: Kernel, at: Addr, cpus: number): Party {
 
   /** An address space out of the table, counted for this CPU. */
   function draw(): Addr {
-    const from = slot(cpu.below(MMS));
+    const from = slot(cpu.below(spaces));
     locks.spin.acquire(at + Table.table_lock);
     const mm = isa.read(from);
     const got = mm !== 0 && k.mms.getUser(mm);
@@ -145,7 +147,7 @@ export function party(k: Kernel, at: Addr, cpus: number): Party {
       return mm;
     },
     adopt(mm) {
-      const into = slot(cpu.below(MMS));
+      const into = slot(cpu.below(spaces));
       locks.spin.acquire(at + Table.table_lock);
       const last = isa.read(into);
       isa.write(into, mm);
@@ -169,10 +171,10 @@ export function party(k: Kernel, at: Addr, cpus: number): Party {
     remaps: (id) => isa.load(memberOf(id) + Member.remaps),
     init() {
       for (let index = 0; index < spec.files; index += 1) k.pageCache.create(spec.filePages);
-      for (let index = 0; index < MMS; index += 1) {
+      for (let index = 0; index < spaces; index += 1) {
         const mm = k.mms.create();
         if (mm === 0)
-          throw new RangeError(`${MMS} address spaces do not fit: ${spec.mms} mms, ${spec.frames} frames`);
+          throw new RangeError(`${spaces} address spaces do not fit: ${spec.mms} mms, ${spec.frames} frames`);
         isa.write(mm + Mm.start_brk, HEAP_PAGE << PAGE_SHIFT);
         isa.write(mm + Mm.brk, HEAP_PAGE << PAGE_SHIFT);
         isa.write(slot(index), mm);
