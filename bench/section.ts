@@ -47,6 +47,14 @@ export interface Budget {
     readonly shares: readonly number[];
     /** Vmas of a file that is truncated, and its pages; how often. */
     readonly truncated: { readonly vmas: number; readonly pages: number; readonly times: number };
+    /** Threads of one address space that fault and map; microseconds for which mappers keep mmap_sem. */
+    readonly speculation: {
+      readonly cpus: readonly number[];
+      readonly holds: readonly number[];
+      readonly rounds: number;
+      readonly warmup: number;
+      readonly window: number;
+    };
   };
   /** Whether the self-test also runs with every oracle off. */
   readonly selftest: { readonly control: boolean };

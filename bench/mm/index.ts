@@ -7,21 +7,22 @@
  *   rmap                 time of fork and exit that is reverse mapping's: what is left of it without what a kernel takes whose reverse mapping records nothing
  *   mlock                what it takes to reclaim a page while others are mlocked, by design
  *   truncate             how long i_mmap_lock is held while a file becomes empty that many vmas map, by design
+ *   speculation          faults without mmap_sem beside faults with it, while others map: see speculated.ts
  *   regimes              operations of a mix a second, by who takes what and how many CPUs
  */
 import { MLOCK_DESIGNS, type MlockName } from '../../src/mm/mlock/index.ts';
 import { TRUNCATE_DESIGNS, type TruncateName } from '../../src/mm/truncate/rules.ts';
 import { ANON_VMA_FORMS, type AnonVmaFormName } from '../../src/mm/variants/page-lock-anon-vma/forms.ts';
 import type { Printed } from '../extras.ts';
-import type { Row, Surroundings } from '../section.ts';
+import type { Surroundings } from '../section.ts';
 import { exactly, type Figure, figureOf, ratioOf } from '../stats.ts';
 import { columns, rate } from '../table.ts';
+import { type Figures, fixed, row } from './rows.ts';
+import { SPECULATION_ROWS, speculation } from './speculated.ts';
 import { RMAP_DESIGNS, type RmapName, type TaskOf } from './tasks.ts';
 import { firstOfTurn, ratesOfTurn, takeTogether } from './together.ts';
 import { type Holds, truncateHolds } from './truncation.ts';
 import { type Taken, takeTasks } from './turns.ts';
-
-type Figures = Record<string, Figure>;
 
 /** Regimes whose throughput is compared: sound ones, one of each way to lock. */
 export const BENCHED_REGIMES = ['L', 'N03', 'A4', 'HU', 'AM', 'vma-ptl'] as const;
@@ -39,27 +40,15 @@ export const MM_ROWS: readonly string[] = [
   ...Object.keys(RMAP_DESIGNS).map((design) => `rmap: ${design}`),
   ...Object.keys(MLOCK_DESIGNS).map((design) => `mlock: ${design}`),
   ...DESIGNS.map((design) => `truncate: ${design}`),
+  ...SPECULATION_ROWS,
   ...BENCHED_REGIMES.map((regime) => `regime: ${regime}`),
 ];
-
-function row(name: string, figures: Figures, problem?: string): Row {
-  return {
-    name,
-    judged: true,
-    fifo: false,
-    parties: {},
-    figures: problem === undefined ? figures : {},
-    ...(problem === undefined ? {} : { problem }),
-  };
-}
 
 const counted = (taken: Taken, each: string): Figures =>
   Object.fromEntries(
     Object.entries(taken.counted[each] ?? {}).map(([name, value]) => [name, exactly(value)]),
   );
 const over = (samples: readonly number[], by: number): number[] => samples.map((each) => each / by);
-const fixed = (figure: Figure | undefined, digits = 0): string =>
-  figure === undefined ? '-' : figure.value.toFixed(digits);
 
 async function tasks(around: Surroundings, what: string, of: readonly TaskOf[]): Promise<Taken[]> {
   around.progress(`mm: ${what}`);
@@ -334,7 +323,7 @@ async function regimes(around: Surroundings): Promise<Printed> {
 /** The section of the benchmark. */
 export async function mm(around: Surroundings): Promise<Printed> {
   const parts: Printed[] = [];
-  for (const part of [fault, two, pageLock, rmap, mlock, truncation, regimes]) {
+  for (const part of [fault, two, pageLock, rmap, mlock, truncation, speculation, regimes]) {
     around.signal?.throwIfAborted();
     parts.push(await part(around));
   }

@@ -54,7 +54,7 @@ const addressOf = (page: number): number => BASE + (page << PAGE_SHIFT);
 type Work = () => { pieces: number; ns: number };
 
 /** A meeting of all CPUs: who comes last lets the others go. */
-function meeting(isa: Isa, at: Addr, cpus: number): () => void {
+export function meeting(isa: Isa, at: Addr, cpus: number): () => void {
   let phase = 0;
   return () => {
     phase += 1;
