@@ -348,8 +348,16 @@ export const bars: readonly Bar[] = [
   ...[2, 8].flatMap((cpus): Bar[] => [
     {
       ...mm,
-      text: `threads that fault beside mappers, ${cpus} CPUs, mmap_sem held for 10 us, by classic`,
+      text: `faults a second beside mappers that hold mmap_sem for 10 us, ${cpus} CPUs, by classic`,
       figure: `${cpus} CPUs, 10 us, by classic`,
+      rows: ['speculation: rcu'],
+      least: 1.58,
+      unit: '×',
+    },
+    {
+      ...mm,
+      text: `faults beside mappers that hold mmap_sem for 10 us, ${cpus} CPUs, served how much sooner than classic`,
+      figure: `${cpus} CPUs, 10 us, served`,
       rows: ['speculation: rcu'],
       least: 1.58,
       unit: '×',

@@ -23,7 +23,7 @@ import { meeting } from './together-cpu.ts';
 
 /** What CPUs do in a window. */
 export interface SpeculationCase {
-  /** CPUs that take part. */
+  /** CPUs of the machine; all take part. */
   readonly cpus: number;
   /** Microseconds for which a writer keeps mmap_sem; left out: nobody writes. */
   readonly hold?: number;
@@ -36,7 +36,7 @@ export interface SpeculationOrders {
   readonly design: SpfName;
   readonly spec: MmSpec;
   readonly model: Addr;
-  /** Two lines for meetings, then a word for the address space, and one for the loops of a microsecond. */
+  /** Two lines for meetings, then a word for the address space, one for the loops of a microsecond, and on another line one that ends a window. */
   readonly board: Addr;
   readonly cases: readonly SpeculationCase[];
   readonly rounds: number;
@@ -67,20 +67,38 @@ type Window = Omit<SpeculationSample, 'attempts' | 'successes'>;
 /** By case and round. */
 export type SpeculationSamples = readonly (readonly SpeculationSample[])[];
 
+/** Each thread's mapping has a page_table_lock of its own, as page tables have since Linux 2.6.15: threads are in each other's way by what faults take of the address space. */
+const SPECULATION_REGIME = 'vma-ptl';
 /** Of so many operations so many are writers. */
 const OF = 20;
 const WRITERS = 3;
-/** Pages that a CPU faults in before it drops them. */
-const FAULTS = 64;
-/** Pages from one CPU's mapping to the next; writers map behind the first of them. */
-const STRIDE = 128;
-const ELSEWHERE = 96;
+/** Operations between two looks at the clock. */
+const LOOK = 4;
+/** Pages that all CPUs fault in before they drop them, and one of them at most: the fewer drops the better, for each interrupts all others. */
+const PAGES = 2048;
+const MOST = 512;
+/** Pages behind them that its writers map in, and that keep its mapping and the next one's apart. */
+const GAP = 16;
+const AFTER = 4;
 const PART = 4;
 const BASE = 0x400000;
 const RW = VM.READ | VM.WRITE;
-const LENGTH = FAULTS * PAGE_SIZE;
 
-const addressOf = (id: number, page = 0): number => BASE + ((id * STRIDE + page) << PAGE_SHIFT);
+/** What a CPU has of the address space. */
+interface Place {
+  /** Where its mapping begins. */
+  readonly first: number;
+  readonly pages: number;
+  readonly length: number;
+  /** Where it maps. */
+  readonly elsewhere: number;
+}
+
+function placeOf(id: number, cpus: number): Place {
+  const pages = Math.min(MOST, PAGES / cpus);
+  const first = BASE + ((id * (pages + GAP)) << PAGE_SHIFT);
+  return { first, pages, length: pages * PAGE_SIZE, elsewhere: first + ((pages + AFTER) << PAGE_SHIFT) };
+}
 
 /** Time that is spent without a memory access. @returns something that depends on every loop */
 function spin(loops: number): number {
@@ -110,11 +128,11 @@ function checked(result: number): void {
   if (result < 0) throw new Error(`a system call failed: ${result}`);
 }
 
-/** What a CPU does in a window: its operations, by turns of {@link OF}. */
-function working(k: Kernel, mm: Addr, id: number, loops: number) {
-  const { cpu, maps, sections, spf, tlb } = k;
+/** What a CPU does in windows, which the first one ends for all. */
+function working(k: Kernel, mm: Addr, place: Place, loops: number, stop: Addr) {
+  const { isa, cpu, maps, sections, spf } = k;
   const { handleUserFault } = spf;
-  const [first, elsewhere] = [addressOf(id), addressOf(id, ELSEWHERE)];
+  const { first, pages, length, elsewhere } = place;
   let next = 0;
   let mapped = false;
   let sink = 0;
@@ -129,50 +147,37 @@ function working(k: Kernel, mm: Addr, id: number, loops: number) {
   }
 
   function drop(): void {
-    checked(maps.madviseDontneed(mm, first, LENGTH));
+    checked(maps.madviseDontneed(mm, first, length));
     next = 0;
   }
 
-  function some({ hold, reads }: SpeculationCase): { faults: number; ns: number; faultNs: number } {
+  /** How long something takes. */
+  function timed(run: () => void): number {
     const began = performance.now();
-    let [done, writing, dropping] = [0, 0, 0];
-    for (let left = OF; left > 0; left -= 1) {
-      if (hold !== undefined && cpu.below(OF) < WRITERS) {
-        const before = performance.now();
-        write(hold);
-        writing += performance.now() - before;
-        continue;
-      }
-      if (next === FAULTS) {
-        const before = performance.now();
-        drop();
-        dropping += performance.now() - before;
-      }
-      served(handleUserFault(mm, first + (next << PAGE_SHIFT), reads !== true));
-      next += 1;
-      done += 1;
-    }
-    const all = performance.now() - began - dropping;
-    return { faults: done, ns: all * 1e6, faultNs: (all - writing) * 1e6 };
+    run();
+    return performance.now() - began;
   }
 
-  /** A window. What is left of it is dropped, for the next one may be of reads. */
-  return (what: SpeculationCase, window: number): Window => {
-    const sum = { faults: 0, ns: 0, faultNs: 0 };
-    tlb.load(mm);
+  return ({ hold, reads }: SpeculationCase, window: number): Window => {
+    let [faults, writing, dropping] = [0, 0, 0];
     const began = performance.now();
-    do {
-      const { faults: done, ns, faultNs } = some(what);
-      sum.faults += done;
-      sum.ns += ns;
-      sum.faultNs += faultNs;
-    } while (performance.now() - began < window);
+    while (isa.readOnce(stop) === 0) {
+      // Between two looks at the clock, and at the word of the first CPU.
+      for (let left = LOOK; left > 0; left -= 1)
+        if (hold !== undefined && cpu.below(OF) < WRITERS) writing += timed(() => write(hold));
+        else {
+          if (next === pages) dropping += timed(drop);
+          served(handleUserFault(mm, first + (next << PAGE_SHIFT), reads !== true));
+          next += 1;
+          faults += 1;
+        }
+      if (cpu.id === 0 && performance.now() - began > window) isa.store(stop, 1);
+    }
+    const ns = (performance.now() - began - dropping) * 1e6;
+    // The next window may be of reads.
     drop();
-    // No thread of it any more: it is not interrupted while others are at work.
-    tlb.load(0);
     // So that the loops are not for nothing.
-    if (sink === 1) sum.ns += 1;
-    return sum;
+    return { faults, ns: sink === 1 ? ns + 1 : ns, faultNs: ns - writing * 1e6 };
   };
 }
 
@@ -184,10 +189,11 @@ function setUp(k: Kernel, cpus: number): Addr {
   for (let id = 0; id < cpus; id += 1) {
     // A thread more.
     if (id > 0) k.mms.getUser(mm);
-    checked(k.maps.mmap(mm, { address: addressOf(id), length: LENGTH, flags: RW }));
-    for (let page = 0; page < FAULTS; page += 1)
-      served(k.faults.handleMmFault(mm, addressOf(id, page), true));
-    checked(k.maps.madviseDontneed(mm, addressOf(id), LENGTH));
+    const { first, pages, length } = placeOf(id, cpus);
+    checked(k.maps.mmap(mm, { address: first, length, flags: RW }));
+    for (let page = 0; page < pages; page += 1)
+      served(k.faults.handleMmFault(mm, first + (page << PAGE_SHIFT), true));
+    checked(k.maps.madviseDontneed(mm, first, length));
   }
   return mm;
 }
@@ -198,9 +204,17 @@ export function speculationCpu({ id, cpus, machine, args }: Member<SpeculationOr
   const { word, place, of } = turn;
   const cpu = attachHardware(machine, id, { seed: 1 });
   const { isa } = cpu;
-  const k = createKernel({ isa, cpu, at: model, spec, cpus, regime: regimeByName('AM')!, spf: design });
+  const k = createKernel({
+    isa,
+    cpu,
+    at: model,
+    spec,
+    cpus,
+    regime: regimeByName(SPECULATION_REGIME)!,
+    spf: design,
+  });
   const meet = meeting(isa, board, cpus);
-  const [space, loops] = [board + 128, board + 132];
+  const [space, loops, stop] = [board + 128, board + 132, board + 192];
   let step = place;
 
   /** Runs something of all CPUs of this machine when it is its turn, then something of the first when they are done, and gives the turn away. */
@@ -221,14 +235,15 @@ export function speculationCpu({ id, cpus, machine, args }: Member<SpeculationOr
     isa.store(space, setUp(k, cpus));
     isa.store(loops, loopsOfMicrosecond());
   });
-  const work = working(k, isa.load(space), id, isa.load(loops));
+  const mm = isa.load(space);
+  k.tlb.load(mm);
+  const work = working(k, mm, placeOf(id, cpus), isa.load(loops), stop);
   const samples = cases.map((): SpeculationSample[] => []);
   let before = { attempts: 0, successes: 0 };
   for (let round = -warmup; round < rounds; round += 1)
     for (const [at, what] of cases.entries())
       inTurn(
         () => {
-          if (id >= what.cpus) return;
           const sample = { ...work(what, window), attempts: 0, successes: 0 };
           if (round >= 0) samples[at]!.push(sample);
         },
@@ -240,6 +255,7 @@ export function speculationCpu({ id, cpus, machine, args }: Member<SpeculationOr
               successes: successes - before.successes,
             });
           before = { attempts, successes };
+          isa.store(stop, 0);
         },
       );
   return samples;

@@ -23,7 +23,7 @@ const job = {
 };
 
 const SPEC: MmSpec = mmSpec({
-  frames: 2048,
+  frames: 4096,
   mms: 2,
   vmas: 256,
   anonVmas: 64,
@@ -49,16 +49,27 @@ export interface SpeculationOptions<Name extends string> {
 /** Of a design: by case, then by round, what each CPU that took part has done. */
 export type Speculated = readonly (readonly (readonly SpeculationSample[])[])[];
 
-/** Measures designs beside each other. */
-export async function takeSpeculation<Name extends string>({
-  designs,
-  cases,
-  rounds,
-  warmup,
-  window,
-  signal,
-}: SpeculationOptions<Name>): Promise<Map<Name, Speculated>> {
-  const cpus = Math.max(...cases.map((each) => each.cpus));
+/** Measures designs beside each other, for each number of CPUs on machines of as many: how a CPU waits depends on whether there are more of them than cores. */
+export async function takeSpeculation<Name extends string>(
+  options: SpeculationOptions<Name>,
+): Promise<Map<Name, Speculated>> {
+  const { designs, cases, signal } = options;
+  const taken = new Map<SpeculationCase, Map<Name, Speculated[number]>>();
+  for (const cpus of new Set(cases.map((each) => each.cpus))) {
+    signal?.throwIfAborted();
+    const mine = cases.filter((each) => each.cpus === cpus);
+    const samples = await withCpus(cpus, { ...options, cases: mine });
+    for (const [at, what] of mine.entries())
+      taken.set(what, new Map(designs.map(([name], design) => [name, byRound(samples[design]!, at)])));
+  }
+  return new Map(designs.map(([name]) => [name, cases.map((what) => taken.get(what)!.get(name)!)]));
+}
+
+/** By design and CPU. */
+async function withCpus(
+  cpus: number,
+  { designs, cases, rounds, warmup, window, signal }: SpeculationOptions<string>,
+): Promise<SpeculationSamples[][]> {
   const model = roundUp(modelBytes(SPEC, cpus), 64);
   const word = new Int32Array(new SharedArrayBuffer(4));
   const crews = designs.map(([, design], place) => {
@@ -84,18 +95,14 @@ export async function takeSpeculation<Name extends string>({
     });
   });
   try {
-    const taken = await Promise.all(crews.map(({ results }) => results));
-    return new Map(designs.map(([name], at) => [name, byRound(taken[at]!, cases)]));
+    return await Promise.all(crews.map(({ results }) => results));
   } finally {
     await Promise.all(crews.map((crew) => crew.stop()));
   }
 }
 
-function byRound(samples: readonly SpeculationSamples[], cases: readonly SpeculationCase[]): Speculated {
-  return cases.map(({ cpus }, at) =>
-    samples[0]![at]!.map((_, round) => samples.slice(0, cpus).map((mine) => mine[at]![round]!)),
-  );
-}
+const byRound = (samples: readonly SpeculationSamples[], at: number): Speculated[number] =>
+  samples[0]![at]!.map((_, round) => samples.map((mine) => mine[at]![round]!));
 
 /** Faults a second of all CPUs, by round. */
 export const faultRates = (rounds: Speculated[number]): number[] =>
