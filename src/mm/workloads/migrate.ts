@@ -11,13 +11,17 @@ import { type Zram, type ZramSize, zram, zramBytes } from '../drivers/zram.ts';
 import { zsmalloc } from '../drivers/zs.ts';
 import { EAGAIN, EBUSY } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
+import { compound } from '../movable/compound.ts';
 import { type DriverType, driverBytes, type MovableDriver } from '../movable/driver.ts';
+import { pages as unobserved } from '../pages.ts';
 import { type Operation, operations, pick } from './operations.ts';
 
 /** Of the disks. */
-const SIZE: ZramSize = { disks: 2, slots: 24 };
+const SIZE: ZramSize = { disks: 6, slots: 8 };
 /** Frames that a scanner takes at a time. */
-const PAGEBLOCK = 16;
+const PAGEBLOCK = 32;
+/** Entries that map a compound page: with the third its tail looks like a driver's page. */
+const HUGE_ENTRIES = 3;
 /** Pages that the balloon has, at most. */
 const BALLOONED = 32;
 
@@ -94,8 +98,7 @@ const compact: Operation = ({ k }) => {
   let found = 0;
   if (dice === 0) found = compaction.compactZone(pick(cpu, ['async', 'sync']), PAGEBLOCK).isolated;
   else {
-    // Rather one from the bottom of memory: there the pages are that were allocated first.
-    const first = 1 + PAGEBLOCK * cpu.below(1 + cpu.below(Math.ceil(spec.frames / PAGEBLOCK)));
+    const first = 1 + PAGEBLOCK * cpu.below(Math.ceil(spec.frames / PAGEBLOCK));
     const end = Math.min(first + PAGEBLOCK, spec.frames + 1);
     k.lru.drain();
     lists.init(compaction.list);
@@ -114,8 +117,31 @@ const balloon: Operation = ({ k }) => {
   const device = balloonOf(k);
   const dice = cpu.below(8);
   if (dice === 0) return driver.release(device, pages.pageAt(1 + cpu.below(spec.frames)));
-  if (dice < 4 || driver.pagesOf(device) >= BALLOONED) return driver.deflate(device);
+  if (dice < 3 || driver.pagesOf(device) >= BALLOONED) return driver.deflate(device);
   return driver.inflate(device);
+};
+
+/** Two frames that happen to lie together become a compound page, are mapped as one, and split again. */
+const thp: Operation = ({ k }) => {
+  const { isa, lru, pageAlloc, pages } = k;
+  const two = [pageAlloc.allocPage(), pageAlloc.allocPage()]
+    .filter((page) => page !== 0)
+    .sort((a, b) => a - b);
+  const [head = 0, tail = 0] = two;
+  const together = head !== 0 && pages.pfnOf(tail) === pages.pfnOf(head) + 1;
+  if (together) {
+    // A tail has no references, and gets one when it is split off: O-REF>= would take that for somebody who has none.
+    const { make, map, split } = compound({ ...k, pages: unobserved(k) });
+    make(head);
+    for (let entry = 0; entry < HUGE_ENTRIES; entry += 1) {
+      map(head, 1);
+      isa.pause();
+    }
+    for (let entry = 0; entry < HUGE_ENTRIES; entry += 1) map(head, -1);
+    split(head);
+  }
+  for (const page of two) if (pages.putTestzero(page)) lru.release(page);
+  return together;
 };
 
 /** A disk is reset, with its pool. */
@@ -126,6 +152,7 @@ export const T4 = operations({
   object: { weight: 35, run: object },
   access: { weight: 25, run: access },
   compact: { weight: 25, run: compact },
+  thp: { weight: 5, run: thp },
   balloon: { weight: 8, run: balloon },
   destroy: { weight: 2, run: destroy },
 });
