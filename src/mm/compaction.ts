@@ -2,7 +2,8 @@
  * Compaction: pages from the bottom of memory go to free frames at its top, so that free ones lie together (mm/compaction.c, Linux 4.8).
  *
  *   migrate scanner   struct pages from the bottom on, in blocks: what is on the LRU, and what a driver lets go, is isolated onto this CPU's `migratepages`
- *   free scanner      a free page for each, the one with the highest number; when none lies above the page that is to go they have met
+ *   free scanner      a free page for each, the one with the highest number
+ *   they meet         where a page went already, or when no free one lies above the one that is to go
  *
  * The scanner comes upon any page, in any state, and looks at it without a lock: flags and type are hints, and what isolates looks again. lru_lock is held from one page of the LRU to the next, and given away before a
  * driver is called: its locks are outside of lru_lock, and it may sleep (R4.13).
@@ -114,19 +115,20 @@ export function compaction(k: Kernel, rules: CompactionRules = COMPACTION_DESIGN
       const sum = { looked: 0, isolated: 0, passedOver: 0, migrated: 0, failed: 0, again: 0 };
       lru.drain();
       lists.init(list);
-      for (let first = 1; first <= spec.frames; first += block) {
-        const end = Math.min(first + block, spec.frames + 1);
+      // Where the free scanner has come to.
+      let top = spec.frames + 1;
+      for (let first = 1; first < top; first += block) {
+        const end = Math.min(first + block, top);
         const scanned = isolateMigratepagesBlock(first, end, list, mode);
         sum.looked += scanned.looked;
         sum.isolated += scanned.isolated;
         sum.passedOver += scanned.passedOver;
         if (scanned.isolated === 0) continue;
-        let met = false;
         const { done, failed, again } = migrate.migratePages(
           list,
           (old) => {
             const page = pageAlloc.allocAbove(pages.pfnOf(old));
-            met ||= page === 0;
+            top = page === 0 ? 0 : Math.min(top, pages.pfnOf(page));
             return page;
           },
           mode,
@@ -135,7 +137,6 @@ export function compaction(k: Kernel, rules: CompactionRules = COMPACTION_DESIGN
         sum.migrated += done;
         sum.failed += failed;
         sum.again += again;
-        if (met) break;
       }
       return sum;
     },

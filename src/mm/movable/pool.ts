@@ -93,6 +93,8 @@ export const pool: DriverType<Pool> = {
       alloc(mapping) {
         const page = k.reclaim.allocPage();
         if (page === 0) return 0;
+        const content = pages.contentOf(page);
+        for (let word = 0; word < FRAME_BYTES; word += 4) isa.write(content + word, 0);
         // Nobody else knows it.
         if (!locks.page.tryAcquire(page))
           throw new MmViolation('O-LOCKBAL', `page ${pages.pfnOf(page)} is new, and somebody has locked it`);

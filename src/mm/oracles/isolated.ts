@@ -12,7 +12,7 @@ import { pteMigration } from '../pte.ts';
 import { AddressSpace, MAPPING_FLAGS, MAPPING_MOVABLE, PG } from '../structs.ts';
 import type { Census, Frame } from './census.ts';
 import { freeListOf } from './census.ts';
-import { first, type Oracle } from './oracle.ts';
+import { first, type Oracle, times } from './oracle.ts';
 import { driversPage } from './references.ts';
 
 const hex = (word: number): string => `0x${(word >>> 0).toString(16)}`;
@@ -25,7 +25,7 @@ export const isolated: Oracle = {
       (flags & PG.isolated.mask) === 0 ? undefined : `${name} has PG_isolated`,
     ) ??
     first(pageLists.isolated, (chain) =>
-      chain.entries.length === 0 ? undefined : `${chain.name()} has ${chain.entries.length} pages`,
+      chain.entries.length === 0 ? undefined : `${chain.name()} has ${times(chain.entries.length, 'page')}`,
     ) ??
     first(entries, (entry) => (pteMigration(entry.pte) ? `${entry.name()} is a migration entry` : undefined)),
 };

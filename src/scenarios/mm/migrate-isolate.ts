@@ -96,7 +96,7 @@ export const isolatesTwice = mmRace({
 });
 
 const freeAndAlloc: Act = ({ k }) => {
-  for (let times = 0; times < 3; times += 1) {
+  for (let times = 0; times < 5; times += 1) {
     poolOf(k).free(1);
     poolOf(k).alloc(mappingOf(k));
   }
@@ -109,7 +109,7 @@ export const locksAnyPage = mmRace({
   wrong:
     'isolation locks a page before it asks what it is: who has just allocated it expects nobody else to have it locked',
   source: `${NON_LRU}: isolate_movable_page; mm.md R4.7`,
-  actors: [isolateUpTo(1), freeAndAlloc],
+  actors: [inOrder(...Array.from({ length: 5 }, () => isolateUpTo(1))), freeAndAlloc],
   says: 'is new, and somebody has locked it',
   broken: { modules: moving({ peeks: 'never' }) },
 });
