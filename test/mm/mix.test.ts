@@ -16,7 +16,14 @@ import { settled } from '../../harness/torture/workload.ts';
 import { loadWorkload, workloadNames } from '../../src/catalog.ts';
 import { defineMmWorkload } from '../../src/mm/index.ts';
 import { defineWorkload } from '../../src/workload.ts';
-import { forgetsFlush, forgetsReference, forgetsRss, lawful, regathersNot } from '../fixtures/mm/mixes.ts';
+import {
+  deletesIsolated,
+  forgetsFlush,
+  forgetsReference,
+  forgetsRss,
+  lawful,
+  regathersNot,
+} from '../fixtures/mm/mixes.ts';
 import { seed } from '../seed.ts';
 import { suite } from '../suite.ts';
 
@@ -46,6 +53,8 @@ for (const [workload, oracle] of [
   [forgetsReference, 'O-REF'],
   [forgetsFlush, 'O-TLB'],
   [regathersNot, 'O-RSS'],
+  // What a list says that is damaged.
+  [deletesIsolated, 'on no list'],
 ] as const)
   test(`${workload.name} is found out by ${oracle}, and the run ends there (seed ${seed})`, async () => {
     const result = await ran(workload, { rounds: 20 }, FIXTURES);

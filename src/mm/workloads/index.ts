@@ -3,7 +3,7 @@ import type { WorkloadDefinition } from '../../workload.ts';
 import { REGIMES } from '../regime.ts';
 import { defineMmWorkload } from '../workload.ts';
 import { T2 } from './files.ts';
-import { DRIVERS_OF_T4, SIZES_OF_T4, setUpDrivers, T4 } from './migrate.ts';
+import { MIGRATION, T4 } from './migrate.ts';
 import { MORE, T0, T1 } from './operations.ts';
 
 const names = (first: string, of = REGIMES): string[] => {
@@ -43,21 +43,16 @@ export const all = defineMmWorkload({
 /** T4: the thread "mm: migrate: support non-lru movable page migration"; pages of drivers, and none of address spaces. */
 export const migrate = defineMmWorkload({
   name: 'mm/migrate',
-  operations: T4,
+  ...MIGRATION,
   regimes: names('AM'),
-  drivers: DRIVERS_OF_T4,
-  spec: SIZES_OF_T4,
-  init: ({ k }) => setUpDrivers(k),
 });
 
 /** T0 and T4 on the frames of one machine: pages of address spaces are moved, too. */
 export const cross = defineMmWorkload({
   name: 'mm/cross',
+  ...MIGRATION,
   operations: { ...T0, ...T4 },
   regimes: names('AM'),
-  drivers: DRIVERS_OF_T4,
-  spec: SIZES_OF_T4,
-  init: ({ k }) => setUpDrivers(k),
 });
 
 export const mmWorkloads: readonly WorkloadDefinition[] = [
