@@ -85,6 +85,7 @@ const STEPS: Steps = {
   ],
   'retries-errors': [/^O-ISO: page 1 is migrated/, end(0)],
   'released-while-isolated': [/^nothing$/, ...isolates(0), end(1), end(0), end(2)],
+  'lru-against-unmapping': [/^nothing$/, end(0), end(1), end(2)],
   'lru-against-faults': [/^nothing$/, end(2), end(0), end(1)],
 };
 

@@ -156,7 +156,7 @@ test('a migration entry is no page and no swap entry: fork copies it, read-only;
     assert.is(pteWrite(pteOf(mm)), shared);
     k.maps.munmap(other, BASE, PAGE_SIZE);
     assert.is(k.pages.count(page), shared ? 2 : 1);
-    if (shared) k.truncate.unmapMappingRange(file, 0, 1, true);
+    if (shared) k.truncate.unmapMappingRange(file, 0, 1, false);
     entries.restore(page, page, family);
     entries.putAnonVma(family);
     k.locks.page.release(page);

@@ -20,13 +20,19 @@
  *
  * lru-against-faults
  *   CPU 0 migrates pages of the LRU, anonymous and a file's, while CPU 1 writes to them and CPU 2 forks: entries that stand for a page on its way are met, copied and brought back, and nothing that was written is lost.
+ *
+ * lru-against-unmapping
+ *   the same while CPU 1 makes the file shorter, and CPU 2 moves the anonymous memory elsewhere: entries that are gone do not come back, and those that were moved are met where they are.
  */
 import type { KernelEnv } from '../../mm/create.ts';
 import { EBUSY } from '../../mm/errno.ts';
+import { MREMAP_MAYMOVE } from '../../mm/mremap.ts';
+import { PAGE_SIZE } from '../../mm/pte.ts';
 import type { MmContext } from '../../mm/scenario.ts';
 import { VM } from '../../mm/structs.ts';
 import { compact, migrating, NON_LRU, REGIME, SMALL_POOL, use, withPages } from './migrate-scene.ts';
 import { A, type Act, B, map, mmAt, mmControl, mmRace, RW, touch } from './objrmap-scene.ts';
+import { fileAt } from './truncate-scene.ts';
 
 const SHARED = {
   spec: SMALL_POOL,
@@ -130,6 +136,16 @@ function wrote({ k, mm }: MmContext, address: number): string | undefined {
     : `O-LOST: 0x${address.toString(16)} has ${owner}, ${version} after a fault of ${fault}, and ${OWNER}, 2 was written`;
 }
 
+/** `init`: both have a page. */
+const mapped = ({ k }: MmContext): number => {
+  k.mms.create();
+  map(k, A);
+  map(k, B, RW | VM.SHARED, k.pageCache.create(1));
+  for (const address of [A, B]) touch(address)({ k, note: 0, mm: 0 });
+  k.lru.drain();
+  return mmAt(k);
+};
+
 /** Of the LRU. */
 export const lruAgainstFaults = mmControl({
   name: 'mm/migrate/lru-against-faults',
@@ -137,14 +153,30 @@ export const lruAgainstFaults = mmControl({
   source: 'mm/migrate.c of Linux 2.6.16 to 4.8; mm.md C.4, Migration',
   spec: MAPPED,
   regime: REGIME,
-  init({ k }) {
-    k.mms.create();
-    map(k, A);
-    map(k, B, RW | VM.SHARED, k.pageCache.create(1));
-    for (const address of [A, B]) touch(address)({ k, note: 0, mm: 0 });
-    k.lru.drain();
-    return mmAt(k);
-  },
+  init: mapped,
   actors: [compact, writes, ({ k }) => void k.mms.fork(mmAt(k))],
   check: (context) => wrote(context, A) ?? wrote(context, B),
+});
+
+/** Where it is moved to. */
+const ELSEWHERE = 0x18000;
+
+/** Of the LRU, too. */
+export const lruAgainstUnmapping = mmControl({
+  name: 'mm/migrate/lru-against-unmapping',
+  why: 'who zaps a migration entry zaps it for good, and mremap waits for the page: whoever brings entries back finds those that there still are',
+  source: 'mm/migrate.c of Linux 2.6.16 to 4.8; mm.md C.4, Migration',
+  spec: MAPPED,
+  regime: REGIME,
+  init: mapped,
+  actors: [
+    compact,
+    ({ k }) => void k.truncate.vmtruncate(fileAt(k), 0),
+    ({ k }) => void k.mremap.mremap(mmAt(k), A, PAGE_SIZE, PAGE_SIZE, MREMAP_MAYMOVE, ELSEWHERE),
+  ],
+  check(context) {
+    const { k, mm } = context;
+    if (k.user.userRead(mm, B).fault === 0) return 'O-TRUNC: the file is empty, and its page can be read';
+    return k.user.userRead(mm, ELSEWHERE).fault === 0 ? undefined : 'O-LOST: what was moved cannot be read';
+  },
 });

@@ -74,8 +74,8 @@ export const free =
 
 /** Somebody uses a page of the pool, and has it locked meanwhile. */
 export const use: Act = ({ k }) => {
-  k.locks.page.acquire(P(k));
-  k.locks.page.release(P(k));
+  const page = poolOf(k).lock(1);
+  k.locks.page.release(page);
 };
 
 /** Drops a reference. */
