@@ -122,6 +122,7 @@ export const NOTES: Readonly<Record<string, readonly string[]>> = {
     '`lru` is on a free list under `zone_lock`, on an LRU list under `lru_lock`; of an isolated page it is the isolator’s, and of one in a pageset its CPU’s.',
     '`mapping` and `index` are set before the page can be found: of an anonymous page under the page_table_lock of its first entry, of a file’s under the page lock and `tree_lock`.',
     '`_mapcount` changes with an entry, under the page_table_lock of that.',
+    '`private` and `index` of a page that a driver has are the driver’s (src/mm/drivers/structs.ts).',
     '`chain` is protected by PG_maplock, a bit of `flags`, inside page_table_lock.',
   ],
   vm_area_struct: [

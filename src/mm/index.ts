@@ -31,6 +31,19 @@ export {
   MmSpfError,
   type Replacement,
 } from './create.ts';
+export { type Balloon, virtioBalloon } from './drivers/balloon.ts';
+export {
+  BALLOON_DESIGNS,
+  type BalloonName,
+  type BalloonRules,
+  ZS_DESIGNS,
+  type ZsName,
+  type ZsRules,
+} from './drivers/rules.ts';
+export type { DriverSlabName } from './drivers/slabs.ts';
+export { type SizeClassShape, ZS_CLASSES } from './drivers/structs.ts';
+export { type Zram, type ZramSize, zram, zramBytes } from './drivers/zram.ts';
+export { type Zs, type ZsMapped, type ZsRead, zsmalloc } from './drivers/zs.ts';
 export { ERRNO, type ErrnoName, errnoName } from './errno.ts';
 export {
   type Faults,
@@ -144,6 +157,7 @@ export type { VmaSpec, Vmas } from './vma.ts';
 export type { VmaPlace, VmaTree } from './vma-tree.ts';
 export { defineMmWorkload, type MmDesign, type MmMember, type MmWorkloadSpec } from './workload.ts';
 export { T2 } from './workloads/files.ts';
+export { type MigrationMix, type MigrationRules, migrationMix, T4 } from './workloads/migrate.ts';
 export { type Member, MORE, type Operation, T0, T1, type WeighedOperation } from './workloads/operations.ts';
 export type { Area, Party } from './workloads/party.ts';
 export { T3 } from './workloads/spf.ts';

@@ -16,7 +16,12 @@ const P = 'page[1].flags';
 const STEPS: Steps = {
   'copy-unpinned': [/^O-LOST: .*zs_handle#0/, by(1, 'readOnce', 'page[1].private'), end(0), end(1)],
   'migrate-waits-for-pin': [/^deadlock/, by(1, 'fetchOr', HANDLE), by(0, 'fetchOr', HANDLE), end(1)],
-  'copy-beside-user': [/^O-LOST: .*zs_handle#3/, by(1, 'fetchAdd', 'zspage#0.lock'), end(0), end(1)],
+  'copy-beside-user': [
+    /^O-LOST: word 1 .*zs_handle#3/,
+    by(1, 'write', 'page_table[2].entry[0]'),
+    end(0),
+    end(1),
+  ],
   'free-waits-for-page': [/^deadlock/, by(0, 'fetchOr', P), end(1)],
   'destroy-forgets-isolated': [
     /^O-ZS: zspage#0 is live, and its pool or its class is not/,

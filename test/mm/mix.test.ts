@@ -17,6 +17,7 @@ import { loadWorkload, workloadNames } from '../../src/catalog.ts';
 import { defineMmWorkload } from '../../src/mm/index.ts';
 import { defineWorkload } from '../../src/workload.ts';
 import {
+  deletesIsolated,
   forgetsFlush,
   forgetsReference,
   forgetsRss,
@@ -77,6 +78,8 @@ for (const [workload, oracle] of [
   [forgetsFlush, 'O-TLB'],
   [regathersNot, 'O-RSS'],
   [unmapsNot, 'O-KMAP'],
+  // What a list says that is damaged.
+  [deletesIsolated, 'on no list'],
 ] as const)
   test(`${workload.name} is found out by ${oracle}, and the run ends there (seed ${seed})`, async () => {
     const result = await ran(workload, { rounds: 20 }, FIXTURES);

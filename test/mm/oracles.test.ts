@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { chosen, ORACLES, observer, quiescent, UnknownOracle } from '../../src/mm/oracles/index.ts';
 import { Mm, Page } from '../../src/mm/structs.ts';
 import { idsOf, said } from '../fixtures/mm/damage.ts';
+import { DRIVERS } from '../fixtures/mm/damage-drivers.ts';
 import { PAGES } from '../fixtures/mm/damage-pages.ts';
 import { SPACES } from '../fixtures/mm/damage-spaces.ts';
 import { FRAMES, sound } from '../fixtures/mm/sound.ts';
@@ -45,7 +46,7 @@ test('each oracle has a name of its own and a line that says what it is about, a
   for (const { name, says } of ORACLES) {
     assert.match(says, /^\S.{20,110}$/);
     assert.ok(
-      DAMAGE.some(([oracle]) => oracle === name),
+      [...DAMAGE, ...DRIVERS].some(([oracle]) => oracle === name),
       name,
     );
   }

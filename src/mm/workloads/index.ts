@@ -3,7 +3,7 @@ import type { WorkloadDefinition } from '../../workload.ts';
 import { REGIMES } from '../regime.ts';
 import { defineMmWorkload } from '../workload.ts';
 import { T2 } from './files.ts';
-import { DRIVERS_OF_T4, SIZES_OF_T4, setUpDrivers, T4 } from './migrate.ts';
+import { MIGRATION, T4 } from './migrate.ts';
 import { MORE, T0, T1 } from './operations.ts';
 import { speculationNotes, T3 } from './spf.ts';
 
@@ -62,22 +62,17 @@ export const all = defineMmWorkload({
 /** T4: the thread "mm: migrate: support non-lru movable page migration"; pages of drivers, and none of address spaces. */
 export const migrate = defineMmWorkload({
   name: 'mm/migrate',
-  operations: T4,
+  ...MIGRATION,
   regimes: names('AM'),
-  drivers: DRIVERS_OF_T4,
-  spec: SIZES_OF_T4,
-  init: ({ k }) => setUpDrivers(k),
 });
 
 /** T0, T3 and T4 on the frames of one machine: faults speculate while pages of address spaces and of drivers are moved. */
 export const cross = defineMmWorkload({
   name: 'mm/cross',
+  ...MIGRATION,
   operations: { ...T3, ...T0, ...T4 },
   regimes: ['AM'],
   designs: { v11: { spf: 'v11' }, 'per-vma-lock': { spf: 'per-vma-lock' }, off: {} },
-  drivers: DRIVERS_OF_T4,
-  spec: SIZES_OF_T4,
-  init: ({ k }) => setUpDrivers(k),
   notes: ({ k }) => speculationNotes(k.spf.counters()),
 });
 
