@@ -40,7 +40,18 @@ const EITHER: readonly string[] = [
   'mm/truncate/nopage-looks-once',
   'mm/truncate/nopage-counts-late',
   'mm/truncate/nopage-no-rmb',
+  'mm/spf/second-install',
+  'mm/drivers/list-del-isolated',
 ];
+
+/** Who may tell of a race. */
+export function tellers({
+  of,
+  caughtBy,
+}: Pick<NonNullable<ScenarioDefinition['mutant']>, 'of' | 'caughtBy'>): readonly OracleName[] {
+  if (caughtBy === 'progress') return ASLEEP;
+  return EITHER.includes(of) ? ['check', 'exception'] : [caughtBy];
+}
 
 /** Bounds of what O-LIVE watches, by the names of races. */
 const BOUNDS: Readonly<Record<string, string>> = {
@@ -75,7 +86,7 @@ function raceRow({ name, broken, fixed }: Classic): RaceRow {
     says: wrong,
     scenario: broken,
     fixed,
-    oracles: stuck ? ASLEEP : EITHER.includes(name) ? ['check', 'exception'] : [caughtBy],
+    oracles: tellers(broken.mutant!),
     ...scriptOf(name),
   };
 }

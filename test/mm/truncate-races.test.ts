@@ -11,10 +11,6 @@ import { raceTests } from '../fixtures/mm/told.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('races of truncation');
-raceTests(test, [walk, stamps, faults], TRUNCATE, { steps: 6, hunts: 8, controls: 2 }, [
-  'nopage-looks-once',
-  'nopage-counts-late',
-  'nopage-no-rmb',
-]);
+raceTests(test, [walk, stamps, faults], TRUNCATE, { steps: 6, hunts: 8, controls: 2 });
 
 test.run();

@@ -1,8 +1,11 @@
 /** The scripts of all races and controls of the model. */
 import type { Script, Steps } from '../told.ts';
 import { ANON_VMA } from './anon-vma.ts';
+import { DRIVERS } from './drivers.ts';
+import { MIGRATE } from './migrate.ts';
 import { MLOCK } from './mlock.ts';
 import { OBJRMAP } from './objrmap.ts';
+import { SPF } from './spf.ts';
 import { TRUNCATE } from './truncate.ts';
 
 /** By what the names of scenarios begin with. */
@@ -11,6 +14,9 @@ const STORIES: readonly (readonly [group: string, steps: Steps])[] = [
   ['mm/objrmap/', MLOCK],
   ['mm/anon-vma/', ANON_VMA],
   ['mm/truncate/', TRUNCATE],
+  ['mm/spf/', SPF],
+  ['mm/migrate/', MIGRATE],
+  ['mm/drivers/', DRIVERS],
 ];
 
 /** By the names of races and controls. */
