@@ -17,7 +17,7 @@ export const DRIVERS: Steps = {
   ],
   'free-waits-for-page': [/^deadlock/, by(0, 'fetchOr', P), end(1)],
   'destroy-forgets-isolated': [
-    /^O-ZS: zspage#0 is live, and its pool or its class is not/,
+    /CPU 0 accesses address_space#0\.a_ops, which CPU 1 has freed/,
     by(0, 'fetchOr', P, { times: 2 }),
     end(1),
     end(0),

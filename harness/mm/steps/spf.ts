@@ -39,7 +39,7 @@ export const SPF: Steps = {
     end(0),
   ],
   'spins-with-interrupts-off': [
-    /^livelock$/,
+    /^livelock/,
     by(0, 'readOnce', PTE),
     by(1, 'compareExchange', PTL),
     by(0, 'casFailed', PTL),
@@ -56,7 +56,7 @@ export const SPF: Steps = {
   'table-made-for-nobody': [/^O-LEAK: there are 2 tables/, by(0, 'loadAcquire'), end(1), end(0)],
   'torn-entry': [/^O-PTEHIST: swap entry \d+ is looked up/, by(0, 'readOnce', WIDE_LOW), end(1), end(0)],
   'entry-stays-mapped': [/^O-KMAP: CPU 0 has mapped 1/, succeeds],
-  'status-inverted': [/^bound$/, by(0, 'readOnce', 'mm_cpu[0].spf_success', { times: 3 })],
+  'status-inverted': [/^livelock/, by(0, 'readOnce', 'mm_cpu[0].spf_success', { times: 3 })],
   'status-escapes': [/^O-RC: a speculative fault returns 0x4000/, ...readsBoth, end(1), end(0)],
   'page-not-put': [/^O-REF: page\[\d+\]\._refcount is 4, and 3/, ...readsBoth, end(1), end(0)],
   'second-install': [/^O-SWAPCNT: swap_map\[0\] is 0, and 1 is right/, reads, end(1), end(0)],
