@@ -142,6 +142,9 @@ export function maps(k: Kernel): Maps {
     }
     const { prev } = vmaTree.findVmaPrev(mm, start);
     const from = prev === 0 ? isa.read(mm + Mm.mmap) : isa.read(prev + vm_next);
+    if (k.spf.on)
+      for (let vma = from; vma !== 0 && startOf(vma) < end; vma = isa.read(vma + vm_next))
+        k.spf.writers.detaching(vma);
     sections.enter('detach', { mm, vma: from });
     const cut = vmaTree.detachVmas(mm, from, end);
     const next = prev === 0 ? isa.read(mm + Mm.mmap) : isa.read(prev + vm_next);

@@ -74,7 +74,7 @@ export function spf(k: Kernel, rules: SpfRules = SPF_DESIGNS.off): Spf {
     writers,
     vmas,
     locks: rules.lookup === 'vma lock' ? endingWrites(k.locks, k.isa) : k.locks,
-    around: on ? spfAround(k, rules, writers) : {},
+    around: on ? spfAround(k, rules) : {},
     marked: on ? markedIsa(k.isa, rules) : undefined,
   };
 }

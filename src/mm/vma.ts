@@ -136,21 +136,21 @@ export function vmas(k: Kernel): Vmas {
     const all = atPrev && atNext && rmap.mergeable(prev, next);
     if (all && !rmap.merging(prev, next)) return 0;
     const vma = atPrev ? prev : next;
-    sections.enter('vmaMerge', { mm, vma, mapping: file, anon: rmap.lockOf(vma) });
     begin(vma, 'adjust');
+    if (all) begin(next, 'adjust');
+    sections.enter('vmaMerge', { mm, vma, mapping: file, anon: rmap.lockOf(vma) });
     if (all) {
-      begin(next, 'adjust');
       const to = isa.read(next + vm_end);
       dropFile(next);
       k.truncate.stamps.merged(prev, next);
       rebound(prev, isa.read(prev + vm_start), to, isa.read(prev + vm_pgoff));
       vmaTree.vmaUnlink(mm, next);
-      over(next, 'adjust');
     } else if (atPrev) rebound(prev, isa.read(prev + vm_start), end, isa.read(prev + vm_pgoff));
     else rebound(next, start, isa.read(next + vm_end), pgoff);
-    over(vma, 'adjust');
     sections.leave();
+    over(vma, 'adjust');
     if (all) {
+      over(next, 'adjust');
       rmap.unlinked(next);
       free(next);
     }
@@ -175,15 +175,15 @@ export function vmas(k: Kernel): Vmas {
       return -ENOMEM;
     }
     k.truncate.stamps.splitting(vma, part);
-    sections.enter('splitVma', { mm, vma, mapping: file, anon: rmap.lockOf(vma) });
     begin(vma, 'adjust');
+    sections.enter('splitVma', { mm, vma, mapping: file, anon: rmap.lockOf(vma) });
     if (newBelow) rebound(vma, address, end, at);
     else rebound(vma, start, address, pgoff);
     k.truncate.stamps.split(vma, part);
     vmaTree.vmaLink(mm, part);
     linkFile(part);
-    over(vma, 'adjust');
     sections.leave();
+    over(vma, 'adjust');
     return 0;
   }
 

@@ -66,7 +66,7 @@ export const SPF: Steps = {
   'vma-not-kept': [/CPU 0 accesses vm_area_struct#0\.[\w.]+, which CPU 1 has freed/, finds, end(1), end(0)],
   'kept-by-srcu': [/^nothing$/, finds, kills, givesUp],
   'kept-by-rcu': [/^nothing$/, finds, kills, givesUp],
-  'kept-by-its-lock': [/^nothing$/, finds, kills, givesUp],
+  'kept-by-its-lock': [/^nothing$/, finds, by(1, 'writeOnce', `${V}.vm_lock_seq`), givesUp],
   'anon-vma-from-neighbour': [
     /CPU 0 accesses vm_area_struct#0\.vm_flags, which CPU 1 has freed/,
     by(0, 'readOnce', `${N}.vm_prev`),

@@ -8,7 +8,7 @@
  * even behind them (C3.a); by loads and stores one of the four counts can be lost, and the number stays odd, so that the next writer makes it even for as long as he writes.
  *
  * With per-VMA locks `begin` waits for the readers of the vma and leaves it locked: until the writer gives mmap_sem up, which makes `mm_lock_seq` another number. Zaps do not lock: that a fault comes between is what may
- * happen under mmap_sem for reading, too.
+ * happen under mmap_sem for reading, too. It sleeps, so no spinlock is held.
  *
  * While speculation is on, vmas and the nodes of trees are written by marked stores (WRITE_ONCE), or by releases where nothing else orders a new vma before the link to it.
  */
@@ -26,6 +26,8 @@ export interface SpfHooks {
   begin(vma: Addr, by: SpfWriter): void;
   /** It has (vm_write_end). */
   end(vma: Addr, by: SpfWriter): void;
+  /** A vma is about to be taken out of the tree, which no sequence has to say: it is marked. */
+  detaching(vma: Addr): void;
 }
 
 /** Makes of a module what others are to have for it. */
@@ -39,23 +41,22 @@ export const isDead = (isa: Isa, vma: Addr): boolean => isa.readOnce(vma + PAREN
 
 const nothing = (): void => {};
 /** Where speculation is off. */
-export const NO_HOOKS: SpfHooks = { begin: nothing, end: nothing };
+export const NO_HOOKS: SpfHooks = { begin: nothing, end: nothing, detaching: nothing };
 
 export function spfHooks({ isa, locks }: Kernel, { lookup, writers }: SpfRules): SpfHooks {
   const { vm_mm, vm_sequence, vm_lock, vm_lock_seq } = Vma;
   if (lookup === 'off') return NO_HOOKS;
-  if (lookup === 'vma lock')
-    return {
-      begin(vma, by) {
-        if (by === 'zap' || !writers[by]) return;
-        const now = isa.readOnce(isa.read(vma + vm_mm) + Mm.mm_lock_seq);
-        if (isa.readOnce(vma + vm_lock_seq) === now) return;
-        locks.rwsem.acquireWrite(vma + vm_lock);
-        isa.writeOnce(vma + vm_lock_seq, now);
-        locks.rwsem.releaseWrite(vma + vm_lock);
-      },
-      end: nothing,
+  if (lookup === 'vma lock') {
+    const begin = (vma: Addr, by: SpfWriter): void => {
+      if (by === 'zap' || !writers[by]) return;
+      const now = isa.readOnce(isa.read(vma + vm_mm) + Mm.mm_lock_seq);
+      if (isa.readOnce(vma + vm_lock_seq) === now) return;
+      locks.rwsem.acquireWrite(vma + vm_lock);
+      isa.writeOnce(vma + vm_lock_seq, now);
+      locks.rwsem.releaseWrite(vma + vm_lock);
     };
+    return { begin, end: nothing, detaching: (vma) => begin(vma, 'adjust') };
+  }
   const count = writers.atomic
     ? (vma: Addr): void => void isa.fetchAdd(vma + vm_sequence, 1)
     : (vma: Addr): void => isa.writeOnce(vma + vm_sequence, isa.readOnce(vma + vm_sequence) + 1);
@@ -70,6 +71,7 @@ export function spfHooks({ isa, locks }: Kernel, { lookup, writers }: SpfRules):
       isa.wmb();
       count(vma);
     },
+    detaching: nothing,
   };
 }
 
@@ -97,10 +99,8 @@ export function endingWrites(locks: MmLocks, isa: Isa): MmLocks {
 }
 
 /** The modules that change vmas, with what speculators need around them. */
-export function spfAround(k: Kernel, rules: SpfRules, hooks: SpfHooks): Around {
-  const { isa, locks } = k;
+export function spfAround({ isa, locks }: Kernel, rules: SpfRules): Around {
   const byRwlock = rules.lookup === 'rwlock';
-  const byVmaLock = rules.lookup === 'vma lock';
 
   function changing<T>(mm: Addr, run: () => T): T {
     if (!byRwlock) return run();
@@ -116,24 +116,15 @@ export function spfAround(k: Kernel, rules: SpfRules, hooks: SpfHooks): Around {
     vmaTree: (made) => ({
       ...made,
       vmaLink(mm, vma, place) {
-        if (byVmaLock) hooks.begin(vma, 'adjust');
         changing(mm, () => made.vmaLink(mm, vma, place));
       },
       vmaUnlink(mm, vma) {
-        if (byVmaLock) hooks.begin(vma, 'adjust');
         changing(mm, () => {
           made.vmaUnlink(mm, vma);
           kill(vma);
         });
       },
       detachVmas(mm, first, end) {
-        if (byVmaLock)
-          for (
-            let vma = first;
-            vma !== 0 && isa.read(vma + Vma.vm_start) < end;
-            vma = isa.read(vma + Vma.vm_next)
-          )
-            hooks.begin(vma, 'adjust');
         return changing(mm, () => {
           const cut = made.detachVmas(mm, first, end);
           for (let vma = cut; vma !== 0; vma = isa.read(vma + Vma.vm_next)) kill(vma);

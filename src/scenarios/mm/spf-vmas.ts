@@ -45,7 +45,19 @@
 
 import { VM_FAULT_ERROR } from '../../mm/fault.ts';
 import { PAGE_SIZE } from '../../mm/pte.ts';
-import { type Act, HOLE, map, mmAt, mmControl, mmRace, populate, RW, unmapAt } from './objrmap-scene.ts';
+import {
+  type Act,
+  HOLE,
+  inOrder,
+  map,
+  mapAt,
+  mmAt,
+  mmControl,
+  mmRace,
+  populate,
+  RW,
+  unmapAt,
+} from './objrmap-scene.ts';
 import {
   ANON,
   AWAY,
@@ -104,6 +116,8 @@ export const keptByItsLock = mmControl({
   why: 'a vma is used with its lock held for reading, and looked at again with it: who unmaps it takes it for writing',
   source: '"Per-VMA locks", Suren Baghdasaryan, Linux 6.4',
   spf: 'per-vma-lock',
+  // Merged with what is around it, and split: its lock sleeps, so it comes before those of files and anon_vmas.
+  actors: [fault(V), inOrder(mapAt(HOLE), unmapAt(V))],
 });
 
 /** R3.12. */
