@@ -13,6 +13,7 @@ export type {
   PageLock,
   Retiring,
 } from './anon-vma-form.ts';
+export type { Collapse } from './collapse.ts';
 export {
   createKernel,
   type Factory,
@@ -89,6 +90,7 @@ export { defineMmScenario, type MmContext, type MmScenarioSpec } from './scenari
 export type { SectionOf, Sections } from './sections.ts';
 export { DEFAULT_SPEC, type MmSpec, MmSpecError, mmSpec } from './spec.ts';
 export { SPF_ABORTS, type SpfAbort, type SpfCounters } from './spf/counters.ts';
+export type { SpfVmas } from './spf/lookup.ts';
 export {
   SPF_DESIGNS,
   type SpfLookup,
@@ -98,7 +100,7 @@ export {
   type UnmapSame,
 } from './spf/rules.ts';
 export { VM_FAULT_PTNOTSAME } from './spf/swap.ts';
-export type { SpfHooks, SpfWriter } from './spf/writers.ts';
+export type { Around, SpfHooks, SpfWriter } from './spf/writers.ts';
 export { type Spf, spf } from './spf.ts';
 export type { Stack } from './stack.ts';
 export * from './structs.ts';
