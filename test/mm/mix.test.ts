@@ -58,7 +58,7 @@ for (const name of workloadNames)
     });
   }
 
-test(`mm/spf: most faults succeed without mmap_sem, entries of two words or not, and the end of a run says how many (seed ${seed})`, async () => {
+test(`mm/spf: faults are served without mmap_sem, by entries of one word and of two, and the end of a run says how many (seed ${seed})`, async () => {
   for (const pteWords of [1, 2]) {
     const result = await ran(await loadWorkload('mm/spf'), { rounds: 3, regime: 'v10', sizes: { pteWords } });
     assert.is(result.verdict, 'success', said(result));
