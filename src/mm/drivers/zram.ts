@@ -42,12 +42,17 @@ export const zramBytes = (size: ZramSize): number => size.disks * diskBytes(size
 export interface Zram {
   /** Gives each disk its pool; once, before any CPU uses them. */
   init(): void;
+  /** Gives a slot another object, filled. */
   write(disk: number, slot: number): boolean;
+  /** Fills the object that a slot has once more. */
   rewrite(disk: number, slot: number): boolean;
-  /** @throws MmViolation O-LOST */
+  /** Reads the object of a slot, and holds it against what was written. @throws MmViolation O-LOST */
   read(disk: number, slot: number): boolean;
+  /** Frees the object of a slot. */
   discard(disk: number, slot: number): boolean;
+  /** Empties all slots, and gives the disk another pool. */
   reset(disk: number): boolean;
+  /** Frees what the disk's pool was left empty. */
   work(disk: number): boolean;
 }
 

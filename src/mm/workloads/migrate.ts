@@ -56,6 +56,7 @@ export interface MigrationMix {
   >;
   readonly drivers: readonly DriverType[];
   readonly spec: Partial<MmSpec>;
+  /** Sets up what the drivers have; once, before any CPU runs. */
   readonly init: (member: Pick<Member, 'k'>) => void;
 }
 
