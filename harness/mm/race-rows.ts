@@ -53,15 +53,6 @@ export function tellers({
   return EITHER.includes(of) ? ['check', 'exception'] : [caughtBy];
 }
 
-/** Who may tell of a race. */
-export function tellers({
-  of,
-  caughtBy,
-}: Pick<NonNullable<ScenarioDefinition['mutant']>, 'of' | 'caughtBy'>): readonly OracleName[] {
-  if (caughtBy === 'progress') return ASLEEP;
-  return EITHER.includes(of) ? ['check', 'exception'] : [caughtBy];
-}
-
 /** Bounds of what O-LIVE watches, by the names of races. */
 const BOUNDS: Readonly<Record<string, string>> = {
   'mm/truncate/holds-i-mmap-lock': 'a second block of pages goes while somebody waits for i_mmap_lock',
