@@ -51,12 +51,14 @@ export interface SpeculationOrders {
   };
 }
 
-/** What one CPU did in a window. Times in nanoseconds; without what is not timed. */
+/** What one CPU did in a window. Times in nanoseconds, from a beginning that all CPUs have in common. */
 export interface SpeculationSample {
   readonly faults: number;
-  readonly ns: number;
-  /** Of it in faults. */
+  readonly from: number;
+  readonly to: number;
+  /** Of it in faults; and in drops, which are not counted. */
   readonly faultNs: number;
+  readonly dropNs: number;
   /** Faults of all CPUs that were tried without mmap_sem, and those of them that were served so; told by the first. */
   readonly attempts: number;
   readonly successes: number;
@@ -173,11 +175,18 @@ function working(k: Kernel, mm: Addr, place: Place, loops: number, stop: Addr) {
         }
       if (cpu.id === 0 && performance.now() - began > window) isa.store(stop, 1);
     }
-    const ns = (performance.now() - began - dropping) * 1e6;
+    const to = performance.now();
+    const ns = (to - began - dropping - writing) * 1e6;
     // The next window may be of reads.
     drop();
     // So that the loops are not for nothing.
-    return { faults, ns: sink === 1 ? ns + 1 : ns, faultNs: ns - writing * 1e6 };
+    return {
+      faults,
+      from: began * 1e6,
+      to: to * 1e6,
+      faultNs: sink === 1 ? ns + 1 : ns,
+      dropNs: dropping * 1e6,
+    };
   };
 }
 

@@ -104,9 +104,18 @@ async function withCpus(
 const byRound = (samples: readonly SpeculationSamples[], at: number): Speculated[number] =>
   samples[0]![at]!.map((_, round) => samples.map((mine) => mine[at]![round]!));
 
-/** Faults a second of all CPUs, by round. */
+/** Faults a second of all CPUs, by round: from when the first of them began to when the last one ended, without what they spent on drops on average. A CPU that had no core in the window is not waited for. */
 export const faultRates = (rounds: Speculated[number]): number[] =>
-  rounds.map((cpus) => cpus.reduce((sum, { faults, ns }) => sum + (faults * 1e9) / ns, 0));
+  rounds.map((cpus) => {
+    const active = cpus.filter(({ faults }) => faults > 0);
+    const first = Math.min(...active.map(({ from }) => from));
+    const last = Math.max(...active.map(({ to }) => to));
+    const [faults, drops] = [sum(active, 'faults'), sum(active, 'dropNs')];
+    return (faults * 1e9) / (last - first - drops / active.length);
+  });
+
+const sum = (cpus: readonly SpeculationSample[], what: keyof SpeculationSample): number =>
+  cpus.reduce((total, each) => total + each[what], 0);
 
 /** The share of speculations that have served their fault, by round; NaN where there was none. */
 export const successes = (rounds: Speculated[number]): number[] =>
