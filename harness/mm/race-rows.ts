@@ -3,6 +3,8 @@
  *
  *   safety     something is wrong at the end, or in between: one of the oracles says so
  *   liveness   somebody does not come on: the bound says from when on that is so
+ *   metric     nothing is wrong, and a number says how good it is; the control fails where that is not what it may be
+ *   coverage   nothing is wrong, and something is not done: it is counted
  */
 import type { OracleName } from '../../src/locking/define.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
@@ -17,8 +19,8 @@ export interface RaceRow {
   readonly id: string;
   /** Of its scenario, without `busted/`. */
   readonly name: string;
-  readonly type: 'safety' | 'liveness';
-  /** From when on somebody does not come on. */
+  readonly type: 'safety' | 'liveness' | 'metric' | 'coverage';
+  /** From when on somebody does not come on; what a metric may be, or what is counted. */
   readonly bound?: string;
   /** A race is found, and its fixed twin silent; a control is silent. */
   readonly expected: 'found' | 'silent';
@@ -69,6 +71,22 @@ const STUCK = 'nobody can go on, or nobody has within the steps of an execution'
 const NO_NUMBER = '-';
 const idOf = (source: string): string => /\b[RC]\d+\.(?:\d+[a-z]?|[a-z])\b/.exec(source)?.[0] ?? NO_NUMBER;
 
+/** What is no race, and has a number. */
+const COUNTED: Readonly<Record<string, Pick<RaceRow, 'type' | 'bound'>>> = {
+  'mm/spf/check-compiled-out': {
+    type: 'metric',
+    bound: 'pages read in for nobody; no more than one a fault',
+  },
+  'mm/spf/pte-lock-tries': {
+    type: 'metric',
+    bound: 'tries of a held pte lock besides the first; two a fault by this rule',
+  },
+  'mm/migrate/compound-passed-over': {
+    type: 'coverage',
+    bound: 'compound pages of drivers that a scan has passed over',
+  },
+};
+
 const scriptOf = (name: string): Pick<RaceRow, 'script'> => {
   const script = SCRIPTS.get(name);
   return script === undefined ? {} : { script };
@@ -95,6 +113,7 @@ const controlRow = ({ name, scenario, why, source }: Control): RaceRow => ({
   id: idOf(source),
   name,
   type: 'safety',
+  ...COUNTED[name],
   expected: 'silent',
   says: why,
   scenario,

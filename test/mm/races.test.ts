@@ -28,6 +28,19 @@ const threads: Threads = (cpus) => {
 };
 test.after(async () => void (await Promise.all(kept.map((each) => each.destroy()))));
 
+/** Races and controls that no thread has. */
+const BESIDE: readonly string[] = [
+  'mm/objrmap/swapin-youngest-anon-vma',
+  'mm/spf/fork-unmarked',
+  'mm/spf/kept-by-its-lock',
+  'mm/migrate/lru-against-faults',
+  'mm/migrate/lru-against-unmapping',
+  'mm/drivers/destroy-forgets-isolated',
+  'mm/drivers/free-waits-for-page',
+  'mm/drivers/dequeue-waits-for-page',
+  'mm/drivers/dequeue-walks-unlocked',
+];
+
 const numbers = (story: number, last: number): string[] =>
   Array.from({ length: last }, (_, at) => `R${story}.${at + 1}`);
 
@@ -40,10 +53,8 @@ test('every race and every control has its row', () => {
     ['C0.a', 'C0.b', 'C1.a', 'C1.b', 'C2.a', 'C2.b'],
   ];
   for (const id of wanted.flat()) assert.ok(rows.has(id), id);
-  assert.equal(
-    RACE_ROWS.filter(({ id }) => id === '-').map(({ name }) => name),
-    ['mm/objrmap/swapin-youngest-anon-vma'],
-  );
+  // Found beside them.
+  for (const { id, name } of RACE_ROWS) assert.ok(id !== '-' || BESIDE.includes(name), name);
 });
 
 test('every race has its steps, and what O-LIVE watches has its bound', () => {
@@ -52,7 +63,7 @@ test('every race has its steps, and what O-LIVE watches has its bound', () => {
     const { caughtBy, says } = scenario.mutant ?? {};
     const live = caughtBy === 'progress' || says?.startsWith('O-LIVE') === true;
     assert.is(type === 'liveness', live, name);
-    assert.is(bound !== undefined, live, name);
+    assert.is(bound !== undefined, type !== 'safety', name);
   }
 });
 

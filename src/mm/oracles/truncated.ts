@@ -19,20 +19,21 @@ function judge({ read, files }: Census, entry: Entry): string | undefined {
   const mapping = vma ? read(vma.at + Vma.vm_file) : 0;
   if (!vma || mapping === 0) return undefined;
   const file = files.at(mapping);
+  if (!file) return `${entry.name()} lies in a vma of 0x${mapping.toString(16)}, which is no file`;
   const size = read(mapping + AddressSpace.i_size);
   if (page && !isAnon(page)) {
     if (!counts(page)) return undefined;
     if (page.mapping !== mapping)
-      return `${entry.name()} maps ${page.name}, which ${file?.name} does not have any more`;
+      return `${entry.name()} maps ${page.name}, which ${file.name} does not have any more`;
     return page.index < size
       ? undefined
-      : `${entry.name()} maps page ${page.index} of ${file?.name}, which ends at ${size}`;
+      : `${entry.name()} maps page ${page.index} of ${file.name}, which ends at ${size}`;
   }
   if (!page && swap === 0) return undefined;
   const index = read(vma.at + Vma.vm_pgoff) + ((address - read(vma.at + Vma.vm_start)) >>> PAGE_SHIFT);
   return index < size
     ? undefined
-    : `${entry.name()} has a private copy of page ${index} of ${file?.name}, which ends at ${size}`;
+    : `${entry.name()} has a private copy of page ${index} of ${file.name}, which ends at ${size}`;
 }
 
 export const truncated: Oracle = {
@@ -45,11 +46,11 @@ export const stamped: Oracle = {
   name: 'O-STAMP',
   says: 'a vma is stamped with a truncation that there has been, or with an address in it: of designs that count',
   optional: true,
-  check: ({ vmas, read }) =>
+  check: ({ vmas, files, read }) =>
     first(vmas.live, ({ at, name }) => {
       const mapping = read(at + Vma.vm_file);
       const stamp = read(at + Vma.vm_truncate_count);
-      if (mapping === 0 || stamp === 0) return undefined;
+      if (stamp === 0 || !files.at(mapping)) return undefined;
       if (isRestart(stamp)) {
         const inside = stamp > read(at + Vma.vm_start) && stamp < read(at + Vma.vm_end);
         const anywhere = (read(at + Vma.vm_flags) & VM.NONLINEAR) !== 0;

@@ -17,6 +17,7 @@ import * as objrmapFaults from './objrmap-faults.ts';
 import * as objrmapLocks from './objrmap-locks.ts';
 import * as objrmapReserved from './objrmap-reserved.ts';
 import * as objrmapVmas from './objrmap-vmas.ts';
+import * as policies from './policies.ts';
 import * as spfSwap from './spf-swap.ts';
 import * as spfTables from './spf-tables.ts';
 import * as spfVmas from './spf-vmas.ts';
@@ -48,6 +49,7 @@ const all: readonly (Classic | Control)[] = [
   migrateResult,
   driversZs,
   driversBalloon,
+  policies,
 ].flatMap((module): (Classic | Control)[] => Object.values(module));
 
 /** Every race with its fixed twin. */
