@@ -69,10 +69,11 @@ function written(flags: number, shared: boolean) {
   return { ...made, mm, file, frameAt, versions };
 }
 
-for (const [what, flags, shared] of [
+const KINDS = [
   ['anonymous memory', RW, false],
   ['a file', RW | VM.SHARED, true],
-] as const)
+] as const;
+for (const [what, flags, shared] of KINDS)
   test(`pages of ${what} go to the top of memory, with all who map them, and stay what they were`, () => {
     const { k, mm, frameAt, versions } = written(flags, shared);
     const child = k.mms.fork(mm);
@@ -119,24 +120,25 @@ test('a page of the swap cache takes its entry along; one that is written back c
   assert.equal(quiescent(k), []);
 });
 
-test('a page that somebody holds, that is mlocked, or that has nowhere to go stays where it is', () => {
-  const { k, mm, frameAt, versions } = written(RW, false);
-  k.lru.drain();
-  const held = k.pages.pageAt(frameAt(0));
-  k.pages.get(held);
-  k.maps.mlock(mm, BASE + PAGE_SIZE, PAGE_SIZE);
-  const locked = frameAt(1);
-  const { migrated, failed, again } = k.compaction.compactZone('sync');
-  assert.equal([migrated, failed, again], [2, 1, 9], 'ten passes');
-  assert.equal([k.pages.pageAt(frameAt(0)), frameAt(1)], [held, locked]);
-  k.pages.putTestzero(held);
-  const others: number[] = [];
-  for (let page = k.pageAlloc.allocPage(); page !== 0; page = k.pageAlloc.allocPage()) others.push(page);
-  assert.is(k.compaction.compactZone('sync').migrated, 0);
-  for (const page of others) if (k.pages.putTestzero(page)) k.lru.release(page);
-  assert.equal(versions(), [1, 2, 3, 4]);
-  assert.equal(quiescent(k), []);
-});
+for (const [what, flags, shared] of KINDS)
+  test(`a page of ${what} that somebody holds, that is mlocked, or that has nowhere to go stays where it is`, () => {
+    const { k, mm, frameAt, versions } = written(flags, shared);
+    k.lru.drain();
+    const held = k.pages.pageAt(frameAt(0));
+    k.pages.get(held);
+    k.maps.mlock(mm, BASE + PAGE_SIZE, PAGE_SIZE);
+    const locked = frameAt(1);
+    const { migrated, failed, again } = k.compaction.compactZone('sync');
+    assert.equal([migrated, failed, again], [2, 1, 9], 'ten passes');
+    assert.equal([k.pages.pageAt(frameAt(0)), frameAt(1)], [held, locked]);
+    k.pages.putTestzero(held);
+    const others: number[] = [];
+    for (let page = k.pageAlloc.allocPage(); page !== 0; page = k.pageAlloc.allocPage()) others.push(page);
+    assert.is(k.compaction.compactZone('sync').migrated, 0);
+    for (const page of others) if (k.pages.putTestzero(page)) k.lru.release(page);
+    assert.equal(versions(), [1, 2, 3, 4]);
+    assert.equal(quiescent(k), []);
+  });
 
 test('a migration entry is no page and no swap entry: fork copies it, read-only; munmap, truncation forget it; the rest comes back', () => {
   for (const shared of [false, true]) {
