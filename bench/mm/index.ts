@@ -15,17 +15,16 @@ import { MLOCK_DESIGNS, type MlockName } from '../../src/mm/mlock/index.ts';
 import { TRUNCATE_DESIGNS, type TruncateName } from '../../src/mm/truncate/rules.ts';
 import { ANON_VMA_FORMS, type AnonVmaFormName } from '../../src/mm/variants/page-lock-anon-vma/forms.ts';
 import type { Printed } from '../extras.ts';
-import type { Row, Surroundings } from '../section.ts';
+import type { Surroundings } from '../section.ts';
 import { exactly, type Figure, figureOf, ratioOf } from '../stats.ts';
 import { columns, rate } from '../table.ts';
-import { HIGH_ORDER, highOrder } from './compaction.ts';
+import { HIGH_ORDER } from './compaction.ts';
+import { highOrders, isolation, SCANNERS } from './moving.ts';
+import { type Figures, fixed, row } from './rows.ts';
 import { RMAP_DESIGNS, type RmapName, type TaskOf } from './tasks.ts';
-import { firstOfTurn, ratesOfTurn, takeTogether, twiceOfTurn } from './together.ts';
-import type { ScanName } from './together-cpu.ts';
+import { firstOfTurn, ratesOfTurn, takeTogether } from './together.ts';
 import { type Holds, truncateHolds } from './truncation.ts';
 import { type Taken, takeTasks } from './turns.ts';
-
-type Figures = Record<string, Figure>;
 
 /** Regimes whose throughput is compared: sound ones, one of each way to lock. */
 export const BENCHED_REGIMES = ['L', 'N03', 'A4', 'HU', 'AM', 'vma-ptl'] as const;
@@ -33,13 +32,6 @@ export const BENCHED_REGIMES = ['L', 'N03', 'A4', 'HU', 'AM', 'vma-ptl'] as cons
 const DESIGNS = Object.keys(TRUNCATE_DESIGNS) as TruncateName[];
 /** The same loops by system calls of the machine, two cores of a Xeon at 2.5 GHz: printed beside, and not measured here. */
 const NATIVE = { scale: '2.07 ×', alone: '2,176 ns', mapper: '4,118 ns' } as const;
-
-/** How scanners scan, and what that is called. */
-const SCANNERS: Readonly<Record<string, ScanName>> = {
-  'blocks and balloons of their own': 'scan apart',
-  'one balloon': 'scan one balloon',
-  'the same blocks': 'scan everywhere',
-};
 
 /** The names of all rows. */
 export const MM_ROWS: readonly string[] = [
@@ -55,25 +47,11 @@ export const MM_ROWS: readonly string[] = [
   ...BENCHED_REGIMES.map((regime) => `regime: ${regime}`),
 ];
 
-function row(name: string, figures: Figures, problem?: string): Row {
-  return {
-    name,
-    judged: true,
-    fifo: false,
-    parties: {},
-    figures: problem === undefined ? figures : {},
-    ...(problem === undefined ? {} : { problem }),
-  };
-}
-
 const counted = (taken: Taken, each: string): Figures =>
   Object.fromEntries(
     Object.entries(taken.counted[each] ?? {}).map(([name, value]) => [name, exactly(value)]),
   );
 const over = (samples: readonly number[], by: number): number[] => samples.map((each) => each / by);
-const fixed = (figure: Figure | undefined, digits = 0): string =>
-  figure === undefined ? '-' : figure.value.toFixed(digits);
-
 async function tasks(around: Surroundings, what: string, of: readonly TaskOf[]): Promise<Taken[]> {
   around.progress(`mm: ${what}`);
   const { rounds, warmup } = around.budget.mm;
@@ -302,57 +280,6 @@ async function truncation(around: Surroundings): Promise<Printed> {
     rows,
     text: `${head}\n${columns(['design', 'longest', 'p99', 'holds', 'walked', 'trunc3 ×'], lines)}`,
   };
-}
-
-async function isolation(around: Surroundings): Promise<Printed> {
-  const { rounds, warmup, window } = around.budget.mm;
-  const rows: Row[] = [];
-  for (const [name, what] of Object.entries(SCANNERS)) {
-    around.signal?.throwIfAborted();
-    around.progress(`mm: isolation, ${name}`);
-    const how = { what, regime: 'AM', turns: [1, 2], rounds, warmup, window, signal: around.signal } as const;
-    const taken = await takeTogether(how);
-    const [one, two] = taken.map(ratesOfTurn);
-    rows.push(
-      row(`isolation: ${name}`, {
-        '1 scanner, pages/s': figureOf(one!),
-        '2 scanners, pages/s': figureOf(two!),
-        scale: ratioOf(two!, one!),
-        'isolated twice': exactly(taken.reduce((sum, samples) => sum + twiceOfTurn(samples), 0)),
-      }),
-    );
-  }
-  const lines = rows.map(({ name, figures }) => [
-    name.slice('isolation: '.length),
-    rate(figures['1 scanner, pages/s']!.value),
-    rate(figures['2 scanners, pages/s']!.value),
-    `${fixed(figures.scale, 2)} ×`,
-    fixed(figures['isolated twice']),
-  ]);
-  const head =
-    'Pages of balloons that scanners isolate a second, a pageblock at a time; putting them back is not timed. A page that two have at a time counts as isolated twice.';
-  return {
-    rows,
-    text: `${head}\n${columns(['scanners have', '1 scanner', '2 scanners', 'ratio', 'twice'], lines)}`,
-  };
-}
-
-async function highOrders(around: Surroundings): Promise<Printed> {
-  const { times, ...memory } = around.budget.mm.compacted;
-  const titles = memory.orders.map((order) => `order ${order}, %`);
-  const rows = HIGH_ORDER.map((name) => {
-    around.progress(`mm: high order, ${name}`);
-    around.signal?.throwIfAborted();
-    const taken = Array.from({ length: times }, (_, at) => highOrder(name, memory, at + 1));
-    const figures = titles.map((title, at) => [title, figureOf(taken.map((each) => each[at]!))] as const);
-    return row(`high order: ${name}`, Object.fromEntries(figures));
-  });
-  const lines = rows.map(({ name, figures }) => [
-    name.slice('high order: '.length),
-    ...titles.map((title) => fixed(figures[title])),
-  ]);
-  const head = `${memory.frames} frames full of pages of files, of a balloon and of small objects, of which drivers have given up a third. Of the allocations of 2^order frames that what is free would suffice for, those that succeed, in %, by what compaction moves.`;
-  return { rows, text: `${head}\n${columns(['compaction', ...titles], lines)}` };
 }
 
 async function regimes(around: Surroundings): Promise<Printed> {
