@@ -17,7 +17,7 @@ export const MM_REGIMES = `  Every reader path is run against every writer path 
   executions by the policies of a hunt, with all detectors that a hunt has on; a sample of traces says whether reader and writer met.
 
   readers  swapout-anon, swapout-file, unuse, fault, stack
-  writers  vma_link, vma_merge, split_vma, unmap_region, expand_stack, vm_flags, populate; there is no truncate, since the model does not truncate files`;
+  writers  vma_link, vma_merge, split_vma, unmap_region, expand_stack, vm_flags, populate; truncation has races of its own (mm races R2)`;
 
 /** The same of `mm races`. */
 export const MM_RACES = `  Every race of the model and every control: the numbered steps of the race, forced on the broken variant and on the fixed one; a hunt that knows nothing of them, with the token of what it finds

@@ -186,7 +186,20 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   ],
   bench: ['against', 'quick', 'json', 'strict', 'verbose', 'help'],
   list: ['json', 'verbose', 'help'],
-  mm: ['reader', 'writer', 'executions', 'budget', 'seed', 'json', 'verbose', 'help'],
+  mm: [
+    'reader',
+    'writer',
+    'executions',
+    'silent',
+    'replays',
+    'free',
+    'page',
+    'budget',
+    'seed',
+    'json',
+    'verbose',
+    'help',
+  ],
   new: ['force', 'verbose', 'help'],
 };
 

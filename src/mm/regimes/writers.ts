@@ -9,7 +9,7 @@
  *   vm_flags       mlock                                                   row 14
  *   populate       a fault in the neighbour, below the same tables         row 15
  *
- * Rows are those of docs/regimes.md. Row 13, truncate, is missing: the model does not truncate files.
+ * Rows are those of docs/regimes.md. Row 13, truncate, is missing: truncation looks at no vma of an address space, and has races of its own (mm/truncate).
  */
 import { VM_FAULT_ERROR } from '../fault.ts';
 import { ptePresent } from '../pte.ts';
