@@ -257,10 +257,15 @@ test('docs/mm.md has the races and controls as their definitions say them', () =
     .filter((line) => line.startsWith('| `mm/anon-vma/'))
     .map((line) => line.replace(/ +/g, ' '));
   const group = ({ name }: { name: string }): boolean => name.startsWith('mm/anon-vma/');
-  assert.equal(rows, [
+  const defined = [
     ...tableOf(mmRaces.filter(group)).slice(2),
     ...mmControls.filter(group).map(({ name, why, source }) => `| \`${name}\` | ${why} | ${source} |`),
-  ]);
+  ];
+  // The numbers have a table of their own there.
+  assert.equal(
+    rows,
+    defined.map((row) => row.replace(/; mm\.md [RC][\w.]+/, '')),
+  );
 });
 
 test('docs/mm.md has the forms, with their locked instructions', () => {

@@ -41,13 +41,15 @@ const formsOf = (name: string): readonly string[] =>
     ? ['A4']
     : name === 'mm/spf'
       ? ['v11', 'v10', 'v5', 'rcu', 'per-vma-lock', 'off']
-      : ['L', 'AM'];
+      : name === 'mm/cross'
+        ? ['v11', 'per-vma-lock', 'off']
+        : ['L', 'AM'];
 
 for (const name of workloadNames)
   for (const regime of formsOf(name)) {
     test(`${name}: every law holds under ${regime} (seed ${seed})`, async () => {
       // As many as it takes to come to every operation.
-      const rounds = name === 'mm/spf' ? 5 : 3;
+      const rounds = name === 'mm/spf' || name === 'mm/cross' ? 5 : 3;
       const result = await ran(await loadWorkload(name), { rounds, regime });
       assert.is(result.verdict, 'success', said(result));
       assert.is(result.rounds, rounds);
@@ -73,20 +75,21 @@ test(`mm/spf: faults are served without mmap_sem, by entries of one word and of 
 });
 
 for (const [workload, oracle] of [
-  [forgetsRss, 'O-RSS'],
-  [forgetsReference, 'O-REF'],
-  [forgetsFlush, 'O-TLB'],
-  [regathersNot, 'O-RSS'],
-  [unmapsNot, 'O-KMAP'],
+  [forgetsRss, /O-RSS/],
+  [forgetsReference, /O-REF/],
+  // A translation that outlives its entry; or what has been written through one.
+  [forgetsFlush, /O-TLB|O-LOST/],
+  [regathersNot, /O-RSS/],
+  [unmapsNot, /O-KMAP/],
   // What a list says that is damaged.
-  [deletesIsolated, 'on no list'],
+  [deletesIsolated, /on no list/],
 ] as const)
-  test(`${workload.name} is found out by ${oracle}, and the run ends there (seed ${seed})`, async () => {
+  test(`${workload.name} is found out by ${oracle.source}, and the run ends there (seed ${seed})`, async () => {
     const result = await ran(workload, { rounds: 20 }, FIXTURES);
     assert.is(result.verdict, 'failure', said(result));
     const sentences = [...(result.outcomes?.failures ?? []), result.exception?.message ?? ''];
     assert.ok(
-      sentences.some((sentence) => sentence.includes(oracle)),
+      sentences.some((sentence) => oracle.test(sentence)),
       said(result),
     );
     assert.ok(result.rounds < 20, said(result));
