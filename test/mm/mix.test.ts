@@ -77,22 +77,22 @@ test(`mm/spf: faults are served without mmap_sem, by entries of one word and of 
 for (const [workload, oracle] of [
   [forgetsRss, /O-RSS/],
   [forgetsReference, /O-REF/],
-  // A translation that outlives its entry; or what has been written through one.
-  [forgetsFlush, /O-TLB|O-LOST/],
+  [forgetsFlush, /O-TLB/],
   [regathersNot, /O-RSS/],
   [unmapsNot, /O-KMAP/],
   // What a list says that is damaged.
   [deletesIsolated, /on no list/],
 ] as const)
   test(`${workload.name} is found out by ${oracle.source}, and the run ends there (seed ${seed})`, async () => {
-    const result = await ran(workload, { rounds: 20 }, FIXTURES);
-    assert.is(result.verdict, 'failure', said(result));
-    const sentences = [...(result.outcomes?.failures ?? []), result.exception?.message ?? ''];
-    assert.ok(
-      sentences.some((sentence) => oracle.test(sentence)),
-      said(result),
-    );
-    assert.ok(result.rounds < 20, said(result));
+    // The first to tell may be who has come upon the damage: each run fails, and one of a few by that oracle.
+    for (let run = 0; run < 5; run += 1) {
+      const result = await ran(workload, { rounds: 20, seed: seed + run }, FIXTURES);
+      assert.is(result.verdict, 'failure', said(result));
+      assert.ok(result.rounds < 20, said(result));
+      const sentences = [...(result.outcomes?.failures ?? []), result.exception?.message ?? ''];
+      if (sentences.some((sentence) => oracle.test(sentence))) return;
+    }
+    assert.unreachable(`5 runs have failed, and none by ${oracle.source}`);
   });
 
 test('one CPU and one seed draw the same, another seed something else', async () => {
