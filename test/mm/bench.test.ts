@@ -6,7 +6,7 @@ import { MM_ROWS, mm } from '../../bench/mm/index.ts';
 import { SPECULATION_ROWS, speculation } from '../../bench/mm/speculated.ts';
 import type { Budget, Row, Surroundings } from '../../bench/section.ts';
 import { TINY_MM } from '../fixtures/mm/tiny.ts';
-import { suite } from '../suite.ts';
+import { inTurn, suite } from '../suite.ts';
 
 const test = suite('mm bench');
 
@@ -72,24 +72,28 @@ test('every row has its figures, and the counts are those of the algorithms', as
   assert.ok(grows('refile') > 2 * grows('off-lru'), `${grows('refile')}, ${grows('off-lru')}`);
 });
 
-test('speculative faults: every design has its figures, and nearly all speculations succeed', async () => {
-  const tiny = { ...TINY_MM.speculation, cpus: [2, 8], holds: [10] };
-  const { rows, text } = await speculation(around({ ...TINY_MM, speculation: tiny }));
-  const byName = new Map<string, Row>(rows.map((row) => [row.name, row]));
-  assert.equal([...byName.keys()], SPECULATION_ROWS);
-  barred(byName, true);
-  for (const name of SPECULATION_ROWS) {
-    const { figures } = byName.get(name)!;
-    for (const cpus of [2, 8])
-      for (const held of ['nobody maps', '10 us']) {
-        const of = (what: string): number => figures[`${cpus} CPUs, ${held}, ${what}`]?.value ?? Number.NaN;
-        assert.ok(of('faults/s') > 0 && of('ns a fault') > 0, `${name}, ${cpus} CPUs, ${held}`);
-        // Classic tries none; of the others each fault is tried, and writers elsewhere are in nobody's way.
-        if (name === 'speculation: classic') assert.ok(Number.isNaN(of('success')) && of('by classic') === 1);
-        else assert.ok(of('success') > 0.5 && of('success') <= 1, `${name}: ${of('success')}`);
-      }
-  }
-  assert.match(text, /Gain of rcu: nobody maps [^;]*; 10 us .* with 8 CPUs\. Published: \+58 % and \+78 %/);
-});
+inTurn(test, 3)(
+  'speculative faults: every design has its figures, and nearly all speculations succeed',
+  async () => {
+    const tiny = { ...TINY_MM.speculation, cpus: [2, 8], holds: [10] };
+    const { rows, text } = await speculation(around({ ...TINY_MM, speculation: tiny }));
+    const byName = new Map<string, Row>(rows.map((row) => [row.name, row]));
+    assert.equal([...byName.keys()], SPECULATION_ROWS);
+    barred(byName, true);
+    for (const name of SPECULATION_ROWS) {
+      const { figures } = byName.get(name)!;
+      for (const cpus of [2, 8])
+        for (const held of ['nobody maps', '10 us']) {
+          const of = (what: string): number => figures[`${cpus} CPUs, ${held}, ${what}`]?.value ?? Number.NaN;
+          assert.ok(of('faults/s') > 0 && of('ns a fault') > 0, `${name}, ${cpus} CPUs, ${held}`);
+          // Classic tries none; of the others each fault is tried, and writers elsewhere are in nobody's way.
+          if (name === 'speculation: classic')
+            assert.ok(Number.isNaN(of('success')) && of('by classic') === 1);
+          else assert.ok(of('success') > 0.5 && of('success') <= 1, `${name}: ${of('success')}`);
+        }
+    }
+    assert.match(text, /Gain of rcu: nobody maps [^;]*; 10 us .* with 8 CPUs\. Published: \+58 % and \+78 %/);
+  },
+);
 
 test.run();

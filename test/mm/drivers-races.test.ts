@@ -9,6 +9,6 @@ import { raceTests } from '../fixtures/mm/told.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('races of drivers');
-raceTests(test, [zs, balloon], DRIVERS, { steps: 3, hunts: 3, controls: 1 });
+raceTests(test, [zs, balloon], DRIVERS, { steps: 5, hunts: 7, controls: 1 });
 
 test.run();

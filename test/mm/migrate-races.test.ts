@@ -11,6 +11,6 @@ import { raceTests } from '../fixtures/mm/told.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('races of migration');
-raceTests(test, [isolate, release, result], MIGRATE, { steps: 6, hunts: 6, controls: 1 });
+raceTests(test, [isolate, release, result], MIGRATE, { steps: 9, hunts: 12, controls: 3 });
 
 test.run();

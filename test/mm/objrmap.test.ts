@@ -14,6 +14,6 @@ import { suite } from '../suite.ts';
 
 const test = suite('races of 2004 over the whole kernel');
 
-raceTests(test, [vmas, reserved, locks, faults, controls], OBJRMAP, { steps: 4, hunts: 5, controls: 2 });
+raceTests(test, [vmas, reserved, locks, faults, controls], OBJRMAP, { steps: 7, hunts: 9, controls: 2 });
 
 test.run();

@@ -13,10 +13,11 @@ import { judgeRace } from '../../harness/mm/races.ts';
 import { lockrig, refused } from '../fixtures/torture/cli.ts';
 import { read } from '../project.ts';
 import { seed } from '../seed.ts';
-import { suite } from '../suite.ts';
+import { inTurn, suite } from '../suite.ts';
 
 const test = suite('mm races');
 const OPTIONS: RaceOptions = { executions: 4000, silent: 30, replays: 2, seed };
+const some = inTurn(test, 2);
 const DEADLINE = { deadline: 120_000 };
 const rowOf = (name: string): RaceRow => RACE_ROWS.find((row) => row.name === name)!;
 
@@ -78,7 +79,7 @@ test('the page in docs has a row for each, in their order', () => {
   );
 });
 
-test(
+some(
   `a race is found, and its steps stop in the fixed variant (seed ${seed})`,
   async () => {
     const row = rowOf('mm/objrmap/detach-hides-vma');
@@ -92,7 +93,7 @@ test(
   DEADLINE,
 );
 
-test(
+some(
   `a broken variant for a repair is against what is expected, and a repair for a broken one (seed ${seed})`,
   async () => {
     const row = rowOf('mm/truncate/small-vmas-hold');
@@ -110,7 +111,7 @@ test(
   DEADLINE,
 );
 
-test(
+some(
   `a control that fails is told of (seed ${seed})`,
   async () => {
     const { fixed, script, ...rest } = rowOf('mm/objrmap/unuse-passes-over');
@@ -121,7 +122,7 @@ test(
   DEADLINE,
 );
 
-test(
+some(
   `free CPUs come upon a race that is wide open (seed ${seed})`,
   async () => {
     const { seen, oracle } = await runFree(rowOf('mm/truncate/count-wraps'), 60_000, seed);

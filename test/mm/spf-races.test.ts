@@ -11,6 +11,6 @@ import { raceTests } from '../fixtures/mm/told.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('races of speculative page faults');
-raceTests(test, [tables, swap, vmas], SPF, { steps: 6, hunts: 8, controls: 2 });
+raceTests(test, [tables, swap, vmas], SPF, { steps: 9, hunts: 12, controls: 4 });
 
 test.run();

@@ -11,6 +11,6 @@ import { raceTests } from '../fixtures/mm/told.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('races of truncation');
-raceTests(test, [walk, stamps, faults], TRUNCATE, { steps: 6, hunts: 8, controls: 2 });
+raceTests(test, [walk, stamps, faults], TRUNCATE, { steps: 9, hunts: 12, controls: 3 });
 
 test.run();
