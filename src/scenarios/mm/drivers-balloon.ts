@@ -106,8 +106,8 @@ export const dequeueWalksUnlocked = balloonRace({
   wrong:
     'a balloon walks its list without pages_lock, and takes that for the page it has found only: the page that it has come to may be isolated',
   source: 'Minchan Kim, "virtio_balloon: fix race between migration and ballooning", Linux 4.5',
+  // It goes on from where the list of an isolator leads: to what is on no list, or no address.
   caughtBy: 'exception',
-  says: 'on no list',
   broken: { walks: 'unlocked' },
   scene: scene(2, (balloon, device) => void balloon.deflate(device)),
 });
