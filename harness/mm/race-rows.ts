@@ -38,13 +38,14 @@ export interface RaceRow {
 /** What the hunt calls it when somebody waits for what nobody gives up. */
 const ASLEEP: readonly OracleName[] = ['progress', 'wakeup', 'lock-order'];
 /** Races of which the CPU that comes upon the damage may tell, or the check. */
-const EITHER: readonly string[] = [
-  'mm/truncate/nopage-looks-once',
-  'mm/truncate/nopage-counts-late',
-  'mm/truncate/nopage-no-rmb',
-  'mm/spf/second-install',
-  'mm/drivers/list-del-isolated',
-];
+const EITHER: Readonly<Record<string, readonly OracleName[]>> = {
+  'mm/truncate/nopage-looks-once': ['check', 'exception'],
+  'mm/truncate/nopage-counts-late': ['check', 'exception'],
+  'mm/truncate/nopage-no-rmb': ['check', 'exception'],
+  'mm/spf/second-install': ['check', 'exception'],
+  'mm/drivers/list-del-isolated': ['check', 'exception'],
+  'mm/drivers/destroy-forgets-isolated': ['check', 'lifetime'],
+};
 
 /** Who may tell of a race. */
 export function tellers({
@@ -52,7 +53,7 @@ export function tellers({
   caughtBy,
 }: Pick<NonNullable<ScenarioDefinition['mutant']>, 'of' | 'caughtBy'>): readonly OracleName[] {
   if (caughtBy === 'progress') return ASLEEP;
-  return EITHER.includes(of) ? ['check', 'exception'] : [caughtBy];
+  return EITHER[of] ?? [caughtBy];
 }
 
 /** Bounds of what O-LIVE watches, by the names of races. */
