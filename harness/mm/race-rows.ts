@@ -43,6 +43,7 @@ const EITHER: Readonly<Record<string, readonly OracleName[]>> = {
   'mm/truncate/nopage-counts-late': ['check', 'exception'],
   'mm/truncate/nopage-no-rmb': ['check', 'exception'],
   'mm/spf/second-install': ['check', 'exception'],
+  'mm/migrate/putback-blind': ['check', 'exception'],
   'mm/drivers/list-del-isolated': ['check', 'exception'],
   'mm/drivers/destroy-forgets-isolated': ['check', 'lifetime'],
 };

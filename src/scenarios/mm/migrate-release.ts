@@ -55,7 +55,7 @@ export const clearDropsType = mmRace({
   wrong:
     '__ClearPageMovable takes the type out of mapping, not the pointer: an isolated page is taken for one of the LRU',
   source: `${NON_LRU}: the proposal of the review; mm.md R4.1`,
-  says: 'PG_isolated',
+  says: 'page 1 is freed with',
   broken: { modules: moving({ clears: 'type' }) },
 });
 
@@ -65,7 +65,7 @@ export const clearDropsBoth = mmRace({
   name: 'mm/migrate/clear-drops-both',
   wrong: '__ClearPageMovable leaves nothing in mapping: an isolated page is taken for one of the LRU',
   source: `${NON_LRU}; mm.md R4.1`,
-  says: 'PG_isolated',
+  says: 'page 1 is freed with',
   broken: { modules: moving({ clears: 'both' }) },
 });
 
@@ -107,7 +107,6 @@ export const putbackBlind = mmRace({
   wrong:
     'a page that was not migrated is given back to its driver without a look whether it is still its own',
   source: `${NON_LRU}: putback_movable_pages; mm.md R4.10`,
-  says: 'O-TYPE: putbackPage is called',
   broken: { modules: moving({ putback: 'blind' }) },
 });
 
