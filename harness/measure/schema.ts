@@ -1,0 +1,175 @@
+/**
+ * Results of measurements, as they are written and read: by `lockrig stat`, `lockrig bench locks`, `lockrig report`, and by whoever else reads JSON.
+ *
+ * Plain data. A time is in nanoseconds unless its name says otherwise, a rate is by the second, a share lies between 0 and 1. A folder of results holds any of
+ *
+ *   locks.json      a {@link SweepDocument}: what locks cost, by CPUs, section, readers, waiting and number of locks
+ *   stat.json       a {@link LockStatDocument}: who waited for which lock, and for how long it was held
+ *   timeline.json   a {@link TimelineDocument}: who wanted, had and gave up which lock, and when
+ *   results.json    results of a torture; hunt.json and failures of a hunt; bench.json of the other benchmarks
+ *
+ * A reader refuses a `schemaVersion` that is greater than its own, and keeps what it does not know.
+ */
+import type { Environment } from '../torture/result.ts';
+
+/** The version that is written. */
+export const MEASURE_SCHEMA = 1;
+
+/** Times of one thing, of which one in `every` was taken. */
+export interface Times {
+  readonly samples: number;
+  readonly every: number;
+  /** Of the samples; all are 0 where there are none. */
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  /** Of all, by the mean of the samples. */
+  readonly total: number;
+  /** The histogram's buckets that are not empty, ascending: from, to (not included), how many. */
+  readonly buckets: readonly (readonly [from: number, to: number, count: number])[];
+}
+
+/** How a lock is taken: a mutex always to write. */
+export type LockMode = 'write' | 'read';
+
+/** A row of lock_stat: a class of locks, taken in one mode. */
+export interface LockClassStats {
+  readonly name: string;
+  readonly mode: LockMode;
+  /** Counted one by one: acquisitions, those that had to wait, and of both those where another CPU had it last. */
+  readonly acquisitions: number;
+  readonly contentions: number;
+  readonly acquisitionBounces: number;
+  readonly contentionBounces: number;
+  readonly wait: Times;
+  readonly hold: Times;
+  /** Contentions by who waited (row) and who had it (column); a last column for those whose owner was not seen. */
+  readonly matrix: readonly (readonly number[])[];
+  /** Where CPUs waited, and where who held it had taken it; most frequent first. One in `every` contentions was looked at. */
+  readonly points: {
+    readonly every: number;
+    readonly waiters: readonly ContentionPoint[];
+    readonly holders: readonly ContentionPoint[];
+  };
+}
+
+/** A place in the source. */
+export interface ContentionPoint {
+  /** The function that takes the lock, and where: `munmap (src/mm/munmap.ts:42)`. */
+  readonly place: string;
+  readonly count: number;
+}
+
+/** What every document begins with. */
+export interface DocumentHead {
+  readonly schemaVersion: number;
+  readonly command: string;
+  /** Whether the run came to its end. */
+  readonly complete: boolean;
+  readonly environment: Environment;
+}
+
+/** `stat.json`. */
+export interface LockStatDocument extends DocumentHead {
+  readonly subject: string;
+  readonly cpus: number;
+  readonly seconds: number;
+  readonly classes: readonly LockClassStats[];
+}
+
+/** A time in which a CPU waited for a lock, and had it; since the window began. */
+export interface Span {
+  readonly cpu: number;
+  /** The class, and which lock of it. */
+  readonly lock: string;
+  readonly mode: LockMode;
+  readonly wanted: number;
+  readonly had: number;
+  /** The end of the window, where it was not given up in it. */
+  readonly gave: number;
+}
+
+/** `timeline.json`: a window in which every acquisition was timed. */
+export interface TimelineDocument extends DocumentHead {
+  readonly subject: string;
+  readonly cpus: number;
+  readonly nanoseconds: number;
+  readonly spans: readonly Span[];
+  /** Spans that did not fit. */
+  readonly lost: number;
+}
+
+/** A figure of several forks, each in processes of its own. */
+export interface Measured {
+  readonly median: number;
+  /** 10th and 90th percentile of the samples. */
+  readonly low: number;
+  readonly high: number;
+  readonly samples: readonly number[];
+  /** Standard deviation by mean of the forks' medians. */
+  readonly variation: number;
+}
+
+/** What a lock that is not lockrig's or the user's is. */
+export interface Peer {
+  readonly kind: 'native' | 'npm' | 'v8' | 'node';
+  readonly version: string;
+}
+
+/** Where a sweep measured. */
+export interface Setting {
+  readonly cpus: number;
+  /** How long the section is, and how long a CPU stays away. */
+  readonly section: number;
+  readonly outside: number;
+  /** Share of sections that only read. */
+  readonly reads: number;
+  readonly waiting: 'spin' | 'spin-then-park' | 'park';
+  /** How many locks of the class the CPUs choose from. */
+  readonly locks: number;
+}
+
+/** One lock in one setting. */
+export interface SweepPoint extends Setting {
+  readonly lock: string;
+  readonly peer?: Peer;
+  /** Sections by the second, of all CPUs. */
+  readonly throughput?: Measured;
+  /** From wanting the lock to having it. */
+  readonly latency?: Times;
+  /** From giving it up to the next CPU having it, where that waited. */
+  readonly handoff?: Times;
+  /** Sections of each CPU, and how evenly they were distributed: greatest by least, and Jain's index. */
+  readonly fairness?: { readonly shares: readonly number[]; readonly ratio: number; readonly jain: number };
+  /** Who waited (row) for whom (column): hand-offs from CPU to CPU. */
+  readonly handoffs?: readonly (readonly number[])[];
+  /** Forks differ by more than a report may claim. */
+  readonly noisy?: string;
+  /** It did not come to an end here. */
+  readonly stalled?: string;
+  /** It was not measured, and why. */
+  readonly skipped?: string;
+}
+
+/** A sentence, and the figures that it rests on. */
+export interface Advice {
+  readonly text: string;
+  readonly evidence: readonly string[];
+}
+
+/** `locks.json`. */
+export interface SweepDocument extends DocumentHead {
+  /** As they were asked for; two runs may be compared where they are the same. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly locks: readonly string[];
+  readonly peers: readonly (Peer & { readonly name: string })[];
+  readonly absent: readonly string[];
+  readonly points: readonly SweepPoint[];
+  readonly advice: readonly Advice[];
+  /** How quiet the machine was. */
+  readonly noise: string;
+}
