@@ -68,6 +68,8 @@ export interface ScenarioMutant extends Pick<MutantNote, 'of' | 'wrong'> {
   readonly caughtBy: ScenarioOracle;
   /** How the failure must begin, where the catcher alone does not tell one defect from another: `O-MAP`. */
   readonly says?: string;
+  /** Other ways in which it may be told of: by who comes upon the damage, where that goes several ways. */
+  readonly or?: readonly Pick<ScenarioMutant, 'caughtBy' | 'says'>[];
   /** The strongest memory model under which it shows. */
   readonly model: MemoryModel;
 }

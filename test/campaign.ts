@@ -21,9 +21,9 @@ import { hunt } from '../harness/explore/hunt.ts';
 import type { HuntFailure } from '../harness/explore/hunt-types.ts';
 import { INLINING } from '../harness/explore/inlining.ts';
 import { replay } from '../harness/explore/replay.ts';
+import { isTold, tellers } from '../harness/explore/telling.ts';
 import { decode, lockrigHash } from '../harness/explore/token.ts';
 import type { Tortured } from '../harness/torture/setup.ts';
-import type { OracleName } from '../src/locking/define.ts';
 import { lockByName, locks } from '../src/locks.ts';
 import { classics, scenarioByName } from '../src/scenarios/index.ts';
 import { mmControls, mmRaces, mmScenarioByName } from '../src/scenarios/mm/index.ts';
@@ -73,8 +73,6 @@ const subjectOf = (name: string): Tortured | undefined =>
 const races = [...classics, ...mmRaces];
 const SEEDS = 20;
 const REPLAYS = 1000;
-/** What a hunt calls it when nobody can go on; locks that are taken in an order in which that is bound to happen are as good. */
-const ASLEEP: readonly string[] = ['progress', 'wakeup'];
 /** Seconds that half of the hunts may take. */
 const SOON = 10;
 
@@ -118,10 +116,8 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     together: true,
     async run(name, _models, { executions, seed }) {
       const { broken } = races.find((each) => each.broken.name === name)!;
-      const { caughtBy, model, says } = broken.mutant!;
-      const catchers = (
-        ASLEEP.includes(caughtBy) ? [...ASLEEP, 'lock-order'] : [caughtBy]
-      ) as readonly OracleName[];
+      const mutant = broken.mutant!;
+      const { caughtBy, model } = mutant;
       const found: HuntFailure[] = [];
       let total = 0;
       for (let from = seed; from < seed + SEEDS; from += 1) {
@@ -129,12 +125,12 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
           executions,
           seed: from,
           models: [model],
-          oracles: catchers,
+          oracles: tellers(mutant),
           ...(caughtBy === 'race' ? { detect: ['races'] } : {}),
         });
         total += result.executions;
         const [first] = result.failures;
-        if (first?.text.includes(says ?? '')) found.push(first);
+        if (first && isTold(mutant, first)) found.push(first);
       }
       const seconds = found.map(({ after }) => after.seconds).sort((one, other) => one - other);
       const median = seconds[seconds.length >> 1] ?? Number.POSITIVE_INFINITY;

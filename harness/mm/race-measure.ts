@@ -13,6 +13,7 @@ import { Exploration } from '../explore/exploration.ts';
 import { Hunt } from '../explore/hunt.ts';
 import type { HuntResult } from '../explore/hunt-types.ts';
 import { replay } from '../explore/replay.ts';
+import { isTold } from '../explore/telling.ts';
 import { decode } from '../explore/token.ts';
 import { torture } from '../torture/run.ts';
 import type { RaceRow } from './race-rows.ts';
@@ -97,8 +98,8 @@ async function found(
   threads: Threads,
   { executions, seed, replays }: RaceOptions,
 ): Promise<Found> {
-  const { model, says = '' } = row.scenario.mutant!;
-  const result = await hunting(row, threads, { executions, seed, models: [model] });
+  const mutant = row.scenario.mutant!;
+  const result = await hunting(row, threads, { executions, seed, models: [mutant.model] });
   const [failure] = result.failures;
   if (!failure) {
     const problem =
@@ -106,7 +107,7 @@ async function found(
     return { found: false, executions: result.executions, seconds: result.seconds, ...problem };
   }
   const { oracle, text, token, preemptions, after } = failure;
-  const expected = row.oracles.includes(oracle) && text.includes(says);
+  const expected = isTold(mutant, failure);
   const { same } = await replay(row.scenario, decode(token), { times: replays });
   const problem = !expected
     ? `found by ${oracle}: ${text}`

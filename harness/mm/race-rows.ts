@@ -6,7 +6,6 @@
  *   metric     nothing is wrong, and a number says how good it is; the control fails where that is not what it may be
  *   coverage   nothing is wrong, and something is not done: it is counted
  */
-import type { OracleName } from '../../src/locking/define.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
 import type { Classic } from '../../src/scenarios/classic.ts';
 import { type Control, mmControls, mmRaces } from '../../src/scenarios/mm/index.ts';
@@ -30,31 +29,7 @@ export interface RaceRow {
   readonly scenario: ScenarioDefinition;
   /** Of a race. */
   readonly fixed?: ScenarioDefinition;
-  /** Who may tell of it. */
-  readonly oracles: readonly OracleName[];
   readonly script?: Script;
-}
-
-/** What the hunt calls it when somebody waits for what nobody gives up. */
-const ASLEEP: readonly OracleName[] = ['progress', 'wakeup', 'lock-order'];
-/** Races of which the CPU that comes upon the damage may tell, or the check. */
-const EITHER: Readonly<Record<string, readonly OracleName[]>> = {
-  'mm/truncate/nopage-looks-once': ['check', 'exception'],
-  'mm/truncate/nopage-counts-late': ['check', 'exception'],
-  'mm/truncate/nopage-no-rmb': ['check', 'exception'],
-  'mm/spf/second-install': ['check', 'exception'],
-  'mm/migrate/putback-blind': ['check', 'exception'],
-  'mm/drivers/list-del-isolated': ['check', 'exception'],
-  'mm/drivers/destroy-forgets-isolated': ['check', 'lifetime'],
-};
-
-/** Who may tell of a race. */
-export function tellers({
-  of,
-  caughtBy,
-}: Pick<NonNullable<ScenarioDefinition['mutant']>, 'of' | 'caughtBy'>): readonly OracleName[] {
-  if (caughtBy === 'progress') return ASLEEP;
-  return EITHER[of] ?? [caughtBy];
 }
 
 /** Bounds of what O-LIVE watches, by the names of races. */
@@ -106,7 +81,6 @@ function raceRow({ name, broken, fixed }: Classic): RaceRow {
     says: wrong,
     scenario: broken,
     fixed,
-    oracles: tellers(broken.mutant!),
     ...scriptOf(name),
   };
 }
@@ -119,7 +93,6 @@ const controlRow = ({ name, scenario, why, source }: Control): RaceRow => ({
   expected: 'silent',
   says: why,
   scenario,
-  oracles: [],
   ...scriptOf(name),
 });
 

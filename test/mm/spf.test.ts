@@ -14,7 +14,7 @@ import {
   type SpfRules,
 } from '../../src/mm/index.ts';
 import { quiescent } from '../../src/mm/oracles/index.ts';
-import { PAGE_SIZE } from '../../src/mm/pte.ts';
+import { migrationPte, PAGE_SIZE, pteNumber } from '../../src/mm/pte.ts';
 import { REGIMES, regimeByName } from '../../src/mm/regime.ts';
 import { Mm, VM, Vma } from '../../src/mm/structs.ts';
 import { CROWDED, churn, oneCpu } from '../fixtures/mm/workload.ts';
@@ -188,6 +188,18 @@ test('what is not served is counted by its cause, and nothing has changed', () =
     assert.is(made.k.spf.counters().successes, 0);
     assert.equal(quiescent(made.k), [], cause);
   }
+});
+
+test('a migration entry is no swap entry: the classic path waits for the page', () => {
+  const { k, mm, speculate, aborts } = one('v11');
+  assert.is(speculate(SECOND), 0);
+  const at = k.pgtable.lookup(mm, SECOND);
+  const pte = k.pgtable.read(at);
+  k.pgtable.set(at, migrationPte(pteNumber(pte), pte));
+  assert.is(speculate(SECOND), VM_FAULT_RETRY);
+  assert.equal(aborts(), { notsup: 1 });
+  k.pgtable.set(at, pte);
+  assert.equal(quiescent(k), []);
 });
 
 test('a pte lock that is held is tried for as often as the rules say (R3.11)', () => {

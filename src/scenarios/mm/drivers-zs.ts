@@ -136,8 +136,10 @@ export const destroyForgetsIsolated = zsRace({
   wrong: 'a pool without objects is destroyed while the VM has a page of it: putback finds it gone',
   source:
     'Henry Burns, "mm/zsmalloc.c: fix race condition in zs_destroy_pool", commit 701d678599d0, Linux 5.3',
-  // Or its laws at the end, where nobody has come to what is gone (O-ZS).
+  // By its laws at the end where nobody has come to what is gone.
   caughtBy: 'lifetime',
+  says: 'freed',
+  or: [{ caughtBy: 'check', says: 'O-ZS' }],
   broken: { drains: false },
   scene: scene(EVEN, 1, [
     ({ context }) => isolateAll(context),

@@ -32,6 +32,7 @@ import {
   moving,
   NON_LRU,
   P,
+  POOLED,
   put,
   REGIME,
   SMALL_POOL,
@@ -40,11 +41,8 @@ import {
 import { mmControl, mmRace } from './objrmap-scene.ts';
 
 const SHARED = {
-  spec: SMALL_POOL,
-  regime: REGIME,
-  init: withPages(1),
+  ...POOLED,
   actors: [isolateAndPutBack, free()],
-  caughtBy: 'exception',
   fixed: { modules: moving({}) },
 } as const;
 
@@ -55,7 +53,8 @@ export const clearDropsType = mmRace({
   wrong:
     '__ClearPageMovable takes the type out of mapping, not the pointer: an isolated page is taken for one of the LRU',
   source: `${NON_LRU}: the proposal of the review; mm.md R4.1`,
-  says: 'page 1 is freed with',
+  says: 'PG_isolated',
+  or: [{ caughtBy: 'exception', says: 'page 1 is freed with the mapping' }],
   broken: { modules: moving({ clears: 'type' }) },
 });
 
@@ -65,7 +64,7 @@ export const clearDropsBoth = mmRace({
   name: 'mm/migrate/clear-drops-both',
   wrong: '__ClearPageMovable leaves nothing in mapping: an isolated page is taken for one of the LRU',
   source: `${NON_LRU}; mm.md R4.1`,
-  says: 'page 1 is freed with',
+  says: 'PG_isolated',
   broken: { modules: moving({ clears: 'both' }) },
 });
 
@@ -107,6 +106,8 @@ export const putbackBlind = mmRace({
   wrong:
     'a page that was not migrated is given back to its driver without a look whether it is still its own',
   source: `${NON_LRU}: putback_movable_pages; mm.md R4.10`,
+  says: 'O-TYPE: putbackPage is called',
+  or: [{ caughtBy: 'check', says: 'O-LIST' }],
   broken: { modules: moving({ putback: 'blind' }) },
 });
 

@@ -30,16 +30,13 @@ import { MREMAP_MAYMOVE } from '../../mm/mremap.ts';
 import { PAGE_SIZE } from '../../mm/pte.ts';
 import type { MmContext } from '../../mm/scenario.ts';
 import { VM } from '../../mm/structs.ts';
-import { compact, migrating, NON_LRU, REGIME, SMALL_POOL, use, withPages } from './migrate-scene.ts';
+import { compact, migrating, NON_LRU, POOLED, REGIME, use } from './migrate-scene.ts';
 import { A, type Act, B, map, mmAt, mmControl, mmRace, RW, touch } from './objrmap-scene.ts';
 import { fileAt } from './truncate-scene.ts';
 
 const SHARED = {
-  spec: SMALL_POOL,
-  regime: REGIME,
-  init: withPages(1),
+  ...POOLED,
   actors: [compact, use],
-  caughtBy: 'exception',
   fixed: { modules: migrating({}) },
 } as const;
 

@@ -51,6 +51,14 @@ export const withPages =
     for (let made = 0; made < count; made += 1) poolOf(k).alloc(mapping);
   };
 
+/** What most races of a pool have in common: one page. */
+export const POOLED = {
+  spec: SMALL_POOL,
+  regime: REGIME,
+  init: withPages(1),
+  caughtBy: 'exception',
+} as const;
+
 /** Migrates what can be, from end to end. */
 export const compact: Act = ({ k }) => void k.compaction.compactZone('sync');
 

@@ -39,6 +39,7 @@ export function mmRace({
   source,
   caughtBy,
   says,
+  or,
   model = 'sc',
   broken,
   fixed,
@@ -51,6 +52,7 @@ export function mmRace({
     caughtBy,
     model,
     ...(says === undefined ? {} : { says }),
+    ...(or === undefined ? {} : { or }),
   } as const;
   return Object.freeze({
     name,

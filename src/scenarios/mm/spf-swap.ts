@@ -32,6 +32,8 @@
  *   Who is told "same" of an entry that is old looks up a slot that may be another's by now, and reads a page in that nobody wants. It is compared again before it is replaced, and so is the vma. What the model
  *   cannot show of the draft with two return values is a caller that goes on unlocked: the next lock asks all of it again.
  */
+import type { Kernel } from '../../mm/kernel.ts';
+import { PG } from '../../mm/structs.ts';
 import { type Act, mmAt, mmControl, mmRace, unmapAt } from './objrmap-scene.ts';
 import { ANON, asked, fault, history, N, REGIME, rules, SPF, swapped, V, WIDE } from './spf-scene.ts';
 
@@ -129,6 +131,7 @@ export const secondInstall = mmRace({
   source: `${THREAD}; mm.md R3.5`,
   caughtBy: 'check',
   says: 'O-SWAPCNT',
+  or: [{ caughtBy: 'exception', says: 'O-SWAPCNT' }],
   broken: { spf: rules({ late: false }) },
 });
 
@@ -150,6 +153,16 @@ const stale = {
   actors: [fault(V, false), unmapAt(V)],
 };
 
+/** Pages of the swap cache that nothing maps. */
+function readForNobody({ pages, spec }: Kernel): number {
+  let wasted = 0;
+  for (let pfn = 1; pfn <= spec.frames; pfn += 1) {
+    const page = pages.pageAt(pfn);
+    if (pages.has(page, PG.swapcache.mask) && !pages.mapped(page)) wasted += 1;
+  }
+  return wasted;
+}
+
 /** R3.2. */
 export const checkCompiledOut = mmControl({
   ...stale,
@@ -159,6 +172,10 @@ export const checkCompiledOut = mmControl({
   source: `${THREAD}: v7; mm.md R3.2`,
   spf: 'v7',
   except: ['O-KMAP'],
+  check: ({ k }) => {
+    const wasted = readForNobody(k);
+    return wasted > 1 ? `${wasted} pages are read in for nobody, by one fault` : undefined;
+  },
 });
 
 /** R3.3. */

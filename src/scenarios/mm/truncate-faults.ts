@@ -39,6 +39,8 @@ const RACE = {
   regime: REGIME,
   caughtBy: 'check',
   says: 'O-TRUNC',
+  // By the CPU that comes upon it, or at the end.
+  or: [{ caughtBy: 'exception', says: 'O-TRUNC' }],
   init: untouched,
   actors: [cut(0), touch(V, false)],
   fixed: { modules: design('later') },
