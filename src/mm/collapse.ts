@@ -32,7 +32,17 @@ export interface Collapse {
 
 const NEVER = VM.SHARED | VM.RESERVED | VM.NONLINEAR | VM.GROWSDOWN;
 
-export function collapse(k: Kernel): Collapse {
+/** How it goes about it. */
+export interface CollapseRules {
+  /** Whether who goes by reverse mapping waits while the table is detached. */
+  readonly locksRmap: boolean;
+}
+
+/** The lock of the anon_vma is held. */
+export const COLLAPSE_RULES: CollapseRules = { locksRmap: true };
+
+/** Makes the module. @param rules what a race has wrong is put here */
+export function collapse(k: Kernel, rules: CollapseRules = COLLAPSE_RULES): Collapse {
   const { isa, pages, pgtable, sections, tlb, vmaTree, rmap, spf, anonVma } = k;
   const walk = tableWalk(k);
   const { vm_start, vm_end, vm_flags, vm_file } = Vma;
@@ -79,7 +89,7 @@ export function collapse(k: Kernel): Collapse {
     const fresh = pgtable.tableAlloc(mm, base);
     if (fresh === 0) return -ENOMEM;
     spf.writers.begin(vma, 'collapse');
-    const family = isa.read(vma + Vma.anon_vma);
+    const family = rules.locksRmap ? isa.read(vma + Vma.anon_vma) : 0;
     if (family !== 0) anonVma.lock(family);
     const old = locked(mm, vma, () => {
       const table = isa.readOnce(pmd);

@@ -7,10 +7,11 @@ import { MIGRATE } from '../../harness/mm/steps/migrate.ts';
 import * as isolate from '../../src/scenarios/mm/migrate-isolate.ts';
 import * as release from '../../src/scenarios/mm/migrate-release.ts';
 import * as result from '../../src/scenarios/mm/migrate-result.ts';
+import * as tables from '../../src/scenarios/mm/migrate-tables.ts';
 import { raceTests } from '../fixtures/mm/told.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('races of migration');
-raceTests(test, [isolate, release, result], MIGRATE, { steps: 9, hunts: 12, controls: 3 });
+raceTests(test, [isolate, release, result, tables], MIGRATE, { steps: 9, hunts: 12, controls: 3 });
 
 test.run();

@@ -46,7 +46,6 @@ export const MIGRATE: Steps = {
   ],
   'locks-any-page': [
     /page 1 is new, and somebody has locked it/,
-    ...peeks(0),
     by(1, 'writeOnce', REFS, { value: 1 }),
     by(0, 'fetchOr', FLAGS),
     end(1),
@@ -75,6 +74,14 @@ export const MIGRATE: Steps = {
     end(0),
   ],
   'retries-errors': [/^O-ISO: page 1 is migrated/, end(0)],
+  'collapse-passes-by': [
+    /^O-ISO: .* is a migration entry/,
+    by(0, 'storeWakeOne', 'mm_struct#0.page_table_lock'),
+    by(1, 'writeOnce', 'page_table[2].entry[1]', { value: 0 }),
+    by(1, 'storeWakeOne', 'mm_struct#0.page_table_lock'),
+    end(0),
+    end(1),
+  ],
   'released-while-isolated': [/^nothing$/, ...isolates(0), end(1), end(0), end(2)],
   'lru-against-unmapping': [/^nothing$/, end(0), end(1), end(2)],
   'lru-against-faults': [/^nothing$/, end(2), end(0), end(1)],

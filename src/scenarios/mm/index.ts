@@ -11,6 +11,7 @@ import * as driversZs from './drivers-zs.ts';
 import * as migrateIsolate from './migrate-isolate.ts';
 import * as migrateRelease from './migrate-release.ts';
 import * as migrateResult from './migrate-result.ts';
+import * as migrateTables from './migrate-tables.ts';
 import { mlockClassics } from './mlock.ts';
 import * as objrmapControls from './objrmap-controls.ts';
 import * as objrmapFaults from './objrmap-faults.ts';
@@ -47,6 +48,7 @@ const all: readonly (Classic | Control)[] = [
   migrateIsolate,
   migrateRelease,
   migrateResult,
+  migrateTables,
   driversZs,
   driversBalloon,
   policies,

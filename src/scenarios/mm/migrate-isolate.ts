@@ -17,10 +17,9 @@
  *   3. CPU 0 has the page lock, and isolates it, too
  *
  * locks-any-page (R4.7)
- *   1. CPU 0 sees that P is a driver's
- *   2. CPU 1 frees it, and the frame is allocated anew
- *   3. CPU 0 takes a reference to it and locks it, not asking once more what it is
- *   4. CPU 1 locks the page that nobody knows yet, and finds it locked
+ *   1. CPU 1 frees P, which CPU 0 has seen to be a driver's; the frame is allocated anew
+ *   2. CPU 0 takes a reference to it and locks it, not asking once more what it is
+ *   3. CPU 1 locks the page that nobody knows yet, and finds it locked
  *
  * peeks-at-tail (R4.3)
  *   1. CPU 0 sees that a page is not part of a compound one
@@ -39,24 +38,18 @@ import { AddressSpace } from '../../mm/structs.ts';
 import {
   free,
   isolateAndPutBack,
-  isolateUpTo,
   mappingOf,
   moving,
   NON_LRU,
   P,
+  POOLED,
   poolOf,
   put,
-  REGIME,
-  SMALL_POOL,
-  withPages,
 } from './migrate-scene.ts';
 import { type Act, inOrder, mmRace } from './objrmap-scene.ts';
 
 const SHARED = {
-  spec: SMALL_POOL,
-  regime: REGIME,
-  init: withPages(1),
-  caughtBy: 'exception',
+  ...POOLED,
   fixed: { modules: moving({}) },
 } as const;
 
@@ -102,6 +95,12 @@ const freeAndAlloc: Act = ({ k }) => {
   }
 };
 
+/** Who has looked at a page before, and found a driver's, isolates it, and puts it back. */
+const isolateKnown: Act = ({ k }) => {
+  const page = P(k);
+  if (k.movable.isolateMovablePage(page, 'sync')) k.movable.putbackMovablePage(page);
+};
+
 /** R4.7. */
 export const locksAnyPage = mmRace({
   ...SHARED,
@@ -109,7 +108,7 @@ export const locksAnyPage = mmRace({
   wrong:
     'isolation locks a page before it asks what it is: who has just allocated it expects nobody else to have it locked',
   source: `${NON_LRU}: isolate_movable_page; mm.md R4.7`,
-  actors: [inOrder(...Array.from({ length: 5 }, () => isolateUpTo(1))), freeAndAlloc],
+  actors: [inOrder(...Array.from({ length: 5 }, () => isolateKnown)), freeAndAlloc],
   says: 'is new, and somebody has locked it',
   broken: { modules: moving({ peeks: 'never' }) },
 });
