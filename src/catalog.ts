@@ -187,6 +187,7 @@ export const workloadNames: readonly string[] = [
   'mm/spf',
   'mm/all',
   'mm/migrate',
+  'mm/migrate-hooks',
   'mm/cross',
 ];
 

@@ -22,13 +22,15 @@ export interface CompactionRules {
   readonly dropsLruLock: boolean;
   /** Whether compound pages are passed over, and movable ones with them (v6), or tails and heads of the LRU's alone (R4.3, R4.9). */
   readonly compound: 'passed over' | 'looked at';
-  /** Whether drivers' pages are isolated; before the series only those of the LRU were. */
+  /** Whether pages are isolated that are none of the LRU's. */
   readonly drivers: boolean;
 }
 
 /** The designs, by name. */
 export const COMPACTION_DESIGNS = {
   merged: { dropsLruLock: true, compound: 'passed over', drivers: true },
+  /** Before the series, with the hooks of the balloon (movable/hooks.ts). */
+  hooks: { dropsLruLock: false, compound: 'passed over', drivers: true },
   'lru only': { dropsLruLock: true, compound: 'passed over', drivers: false },
 } as const satisfies Readonly<Record<string, CompactionRules>>;
 
@@ -74,6 +76,10 @@ export function compaction(k: Kernel, rules: CompactionRules = COMPACTION_DESIGN
   function isolateMigratepagesBlock(first: number, end: number, onto: Addr, mode: MigrateMode): Scanned {
     let [looked, isolated, passedOver] = [0, 0, 0];
     let locked = false;
+    const lock = (): void => {
+      if (!locked) lru.lock();
+      locked = true;
+    };
     const unlock = (): void => {
       if (locked) lru.unlock();
       locked = false;
@@ -84,10 +90,14 @@ export function compaction(k: Kernel, rules: CompactionRules = COMPACTION_DESIGN
       if ((flags & PG.lru.mask) === 0) {
         if (!rules.drivers || !movable.peek(page) || movable.isolated(page)) return false;
         if (rules.dropsLruLock) unlock();
-        return movable.isolateMovablePage(page, mode);
+        const taken = movable.isolateMovablePage(page, mode);
+        if (taken && movable.counted) {
+          lock();
+          lru.countIsolated();
+        }
+        return taken;
       }
-      if (!locked) lru.lock();
-      locked = true;
+      lock();
       return lru.isolateLocked(page);
     }
 

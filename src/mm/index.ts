@@ -13,7 +13,7 @@ export type {
   PageLock,
   Retiring,
 } from './anon-vma-form.ts';
-export type { Collapse } from './collapse.ts';
+export { COLLAPSE_RULES, type Collapse, type CollapseRules, collapse } from './collapse.ts';
 export {
   COMPACTION_DESIGNS,
   type Compacted,
@@ -82,6 +82,7 @@ export {
   type MovableDriver,
   type MovableOps,
 } from './movable/driver.ts';
+export { balloonHooks, HOOKS } from './movable/hooks.ts';
 export { type Pool, pool } from './movable/pool.ts';
 export { MOVABLE_DESIGNS, type MovableName, type MovableRules } from './movable/rules.ts';
 export { type Movable, movable } from './movable.ts';

@@ -50,6 +50,8 @@ export interface Lru {
   isolate(page: Addr): boolean;
   /** Under lru_lock: takes a page off the lists that is on one and not about to be freed, with a reference for the isolator. @returns whether it has */
   isolateLocked(page: Addr): boolean;
+  /** A page that is none of the LRU's is isolated, and counts as if it were; lru_lock is held. */
+  countIsolated(): void;
   /** Isolates pages from the end of a list. @param most how many are looked at */
   isolateTail(active: boolean, most: number): Addr[];
   /** Puts an isolated page back and drops the isolator's reference. */
@@ -295,6 +297,7 @@ export function lru(k: LruKernel): Lru {
     markPageAccessed,
     isolate,
     isolateLocked,
+    countIsolated: () => count(zone + Zone.nr_isolated, 1),
     isolateTail,
     putback,
     discard,

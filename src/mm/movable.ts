@@ -25,6 +25,8 @@ import { MAPPING_ANON, MAPPING_FLAGS, MAPPING_MOVABLE, Page, PG } from './struct
 
 /** Operations on drivers' pages. */
 export interface Movable {
+  /** Whether isolated pages of drivers count with those of the LRU. */
+  readonly counted: boolean;
   /** __PageMovable: whether the type says so. Without the page lock a hint. */
   peek(page: Addr): boolean;
   /** PageMovable: whether a driver has it. Page lock held. */
@@ -128,6 +130,7 @@ export function movable(k: Kernel, rules: MovableRules = MOVABLE_DESIGNS.merged)
   }
 
   return {
+    counted: false,
     peek,
     pageMovable,
     mappingOf,

@@ -40,6 +40,9 @@ export const Page = struct('page', {
     /** The first page of a compound one, and the others. */
     head: 1,
     tail: 1,
+    /** A balloon's, and on its list (movable/hooks.ts). */
+    balloon: 1,
+    private: 1,
   }),
   _refcount: i32,
   /** Entries of page tables that map it, less one. */

@@ -4,11 +4,13 @@
  */
 import * as assert from 'uvu/assert';
 import { virtioBalloon } from '../../src/mm/drivers/balloon.ts';
+import { BALLOON_DESIGNS } from '../../src/mm/drivers/rules.ts';
 import { SizeClass, ZS_CLASSES, ZsHandle, ZsPool, Zspage } from '../../src/mm/drivers/structs.ts';
 import { zsmalloc } from '../../src/mm/drivers/zs.ts';
 import { locationOf, objectsOf } from '../../src/mm/drivers/zspage.ts';
 import { EAGAIN, EBUSY } from '../../src/mm/errno.ts';
 import type { Kernel } from '../../src/mm/kernel.ts';
+import { HOOKS } from '../../src/mm/movable/hooks.ts';
 import { quiescent } from '../../src/mm/oracles/index.ts';
 import { MAPPING_MOVABLE, Page } from '../../src/mm/structs.ts';
 import { oneCpu } from '../fixtures/mm/workload.ts';
@@ -21,9 +23,16 @@ const ZS = zsmalloc();
 const BALLOON = virtioBalloon();
 const SIZES = { frames: 40, zsPools: 2, zspages: 12, zsHandles: 48, balloons: 2, files: 8, filePages: 4 };
 
+const HOOKED = virtioBalloon(BALLOON_DESIGNS['4.7']);
+
 const machine = (from = 1) => {
   const { k } = oneCpu(SIZES, () => ({ drivers: [ZS, BALLOON] }), from);
   return { k, zs: k.drivers.of(ZS), balloon: k.drivers.of(BALLOON) };
+};
+/** As it was before drivers' pages had a type. */
+const hooked = (from = 1) => {
+  const { k } = oneCpu(SIZES, () => ({ drivers: [ZS, HOOKED], modules: HOOKS }), from);
+  return { k, zs: k.drivers.of(ZS), balloon: k.drivers.of(HOOKED) };
 };
 const sound = (k: Kernel, when: string): void => assert.equal(quiescent(k), [], when);
 
@@ -36,8 +45,9 @@ const putback = (k: Kernel): void => k.migrate.putbackMovablePages(k.compaction.
 const pageOf = (k: Kernel, handle: number): number =>
   k.pages.pageAt(locationOf(k.isa.read(handle + ZsHandle.obj)).pfn);
 
-test(`every law holds after each operation, and each object has what was written last (seed ${seed})`, () => {
-  const { k, zs, balloon } = machine(seed);
+/** @param deferred whether pages of objects are isolated, so that work is left for later */
+const everyLaw = (make: typeof machine, deferred: boolean): void => {
+  const { k, zs, balloon } = make(seed);
   const draw = (below: number): number => k.cpu.below(below);
   const pools = [zs.createPool(), zs.createPool()];
   const devices = [balloon.create(), balloon.create()];
@@ -104,7 +114,44 @@ test(`every law holds after each operation, and each object has what was written
       assert.is(zs.read(handle).version, last, `${name}, operation ${done}`);
   }
   assert.ok(counts.moved > 10, `${counts.moved} pages moved`);
-  assert.ok(counts.freed > 0, 'deferred work has freed something');
+  assert.is(counts.freed > 0, deferred, 'deferred work has freed something');
+};
+
+test(`every law holds after each operation, and each object has what was written last (seed ${seed})`, () =>
+  everyLaw(machine, true));
+test(`the same where the VM has hooks for the balloon (seed ${seed})`, () => everyLaw(hooked, false));
+
+test('by hooks the pages of the balloon are moved, and those of no other driver', () => {
+  const { k, zs, balloon } = hooked();
+  const device = balloon.create();
+  const handle = zs.malloc(zs.createPool(), 0);
+  for (let made = 0; made < 3; made += 1) assert.ok(balloon.inflate(device));
+  const before = pageOf(k, handle);
+  assert.equal(
+    [k.compaction.compactZone('sync').isolated, k.pages.count(k.pages.pageAt(2)), pageOf(k, handle)],
+    [3, 0, before],
+  );
+  sound(k, 'moved');
+  assert.is(isolated(k), 3);
+  assert.match(quiescent(k, { only: ['O-ISO'] })[0]!, /has one of PG_balloon and PG_private/);
+  putback(k);
+  sound(k, 'put back');
+});
+
+test('what hooks isolate comes back, moved or not, and a page that is isolated is not given up', () => {
+  const { k, balloon } = hooked();
+  const device = balloon.create();
+  assert.ok(balloon.inflate(device));
+  const page = k.pages.pageAt(1);
+  assert.is(isolated(k), 1);
+  assert.not.ok(balloon.release(device, page), 'the VM has it');
+  putback(k);
+  sound(k, 'put back');
+  assert.is(k.compaction.compactZone('sync').migrated, 1);
+  sound(k, 'moved');
+  assert.is(k.pages.count(page), 0, 'its frame is free');
+  assert.ok(balloon.deflate(device));
+  sound(k, 'deflated');
 });
 
 test('objects keep their handles and their content when their pages move, also one that lies in two', () => {

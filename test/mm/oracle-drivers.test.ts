@@ -4,14 +4,24 @@ import { Balloon, SizeClass, ZsHandle, ZsPool, Zspage } from '../../src/mm/drive
 import { nameOfWord } from '../../src/mm/names.ts';
 import { quiescent } from '../../src/mm/oracles/index.ts';
 import { idsOf } from '../fixtures/mm/damage.ts';
-import { DRIVERS, driven } from '../fixtures/mm/damage-drivers.ts';
+import { DRIVERS, driven, HOOKED } from '../fixtures/mm/damage-drivers.ts';
 import { suite } from '../suite.ts';
 
 const test = suite('quiescent oracles: drivers of movable pages');
 
 test('nothing is wrong with what is as it should be', () => {
   assert.equal(quiescent(driven().k), []);
+  assert.equal(quiescent(driven(true).k), []);
 });
+
+for (const [oracle, what, damage, says] of HOOKED)
+  test(`${oracle}, with hooks: ${what}`, () => {
+    const state = driven(true);
+    damage(state);
+    const wrong = quiescent(state.k, { only: [oracle] });
+    assert.is(wrong.length, 1, wrong.join('\n'));
+    assert.match(wrong[0]!, says);
+  });
 
 for (const [oracle, what, damage, says] of DRIVERS)
   test(`${oracle}: ${what}`, () => {

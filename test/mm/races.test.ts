@@ -36,10 +36,12 @@ const BESIDE: readonly string[] = [
   'mm/spf/kept-by-its-lock',
   'mm/migrate/lru-against-faults',
   'mm/migrate/lru-against-unmapping',
+  'mm/migrate/collapse-passes-by',
   'mm/drivers/destroy-forgets-isolated',
   'mm/drivers/free-waits-for-page',
   'mm/drivers/dequeue-waits-for-page',
   'mm/drivers/dequeue-walks-unlocked',
+  'mm/drivers/hooks-given-up',
 ];
 
 const numbers = (story: number, last: number): string[] =>

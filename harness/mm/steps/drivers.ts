@@ -36,4 +36,11 @@ export const DRIVERS: Steps = {
     by(0, 'write', 'page[2].lru.next', { value: LIST_POISON_NEXT }),
     end(1),
   ],
+  'hooks-given-up': [
+    /^O-TYPE: putbackPage is called for page 1/,
+    by(0, 'fetchAnd', P, { times: 2 }),
+    by(0, 'readOnce', P),
+    end(1),
+    end(0),
+  ],
 };

@@ -3,7 +3,7 @@
  *
  *   inflate    a page is allocated, locked, made movable and put on the list
  *   deflate    the first page of the list that is not locked leaves it, and is freed
- *   release    a certain page, wherever it is: on the list, or isolated
+ *   release    a certain page, wherever it is: on the list, or isolated; in the design with hooks from the list only
  *   isolate    off the list, counted; putback: on the list again; migrate: the new page on the list, the old one given up
  *
  *   num_pages = length of the list + isolated_pages
@@ -20,7 +20,7 @@ import type { DriverType, MovableDriver } from '../movable/driver.ts';
 import { MmViolation } from '../oracles/violation.ts';
 import { Page } from '../structs.ts';
 import { BALLOON_DESIGNS, type BalloonRules } from './rules.ts';
-import { Balloon as Device } from './structs.ts';
+import { BALLOON_ID, Balloon as Device } from './structs.ts';
 
 /** Balloons. */
 export interface Balloon extends MovableDriver {
@@ -128,6 +128,7 @@ function balloon(k: Kernel, type: DriverType, rules: BalloonRules): Balloon {
   /** Whether the balloon had a page that the caller has locked; it has it no more. */
   function give(device: Addr, page: Addr): boolean {
     if (!movable.pageMovable(page) || isa.readOnce(page + Page.private) !== device) return false;
+    if (rules.gives === 'listed' && movable.isolated(page)) return false;
     listed(device, () => {
       if (movable.isolated(page)) count(device + isolated_pages, -1);
       remove(page);
@@ -213,9 +214,6 @@ function balloon(k: Kernel, type: DriverType, rules: BalloonRules): Balloon {
     pagesOf: (device) => alone(device, () => isa.read(device + num_pages)),
   };
 }
-
-/** Number of the driver, in `address_space.a_ops`. */
-const BALLOON_ID = 3;
 
 /** The driver. @param rules a design of BALLOON_DESIGNS, or another */
 export function virtioBalloon(rules: BalloonRules = BALLOON_DESIGNS['4.8']): DriverType<Balloon> {

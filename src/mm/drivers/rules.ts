@@ -7,6 +7,7 @@
  *
  * virtio-balloon
  *   4.4      the list is walked without its lock (before Linux 4.5)
+ *   4.7      the VM names the balloon (movable/hooks.ts): a page that it has isolated is not given up
  *   4.8      as its pages became movable pages like others
  */
 
@@ -32,6 +33,8 @@ export interface BalloonRules {
   readonly walks: 'locked' | 'unlocked';
   /** A page is allocated before pages_lock is taken; or under it. */
   readonly allocates: 'before' | 'under pages_lock';
+  /** A certain page is given up wherever it is; or if the VM does not have it. */
+  readonly gives: 'any' | 'listed';
 }
 
 const ZS_4_8: ZsRules = { pins: 'try', excludes: true, empties: 'tries', drains: false };
@@ -50,11 +53,14 @@ const BALLOON_4_8: BalloonRules = {
   locks: 'tries',
   walks: 'locked',
   allocates: 'before',
+  gives: 'any',
 };
+const BALLOON_4_7: BalloonRules = { ...BALLOON_4_8, gives: 'listed' };
 
 /** Designs of the balloon, by name. */
 export const BALLOON_DESIGNS = {
-  '4.4': { ...BALLOON_4_8, walks: 'unlocked' },
+  '4.4': { ...BALLOON_4_7, walks: 'unlocked' },
+  '4.7': BALLOON_4_7,
   '4.8': BALLOON_4_8,
 } as const satisfies Readonly<Record<string, BalloonRules>>;
 

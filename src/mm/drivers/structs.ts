@@ -80,6 +80,9 @@ export const ZsHandle = struct('zs_handle', {
   debug_version: u32,
 });
 
+/** Number of the balloon's driver, in `address_space.a_ops`. */
+export const BALLOON_ID = 3;
+
 /** A balloon: pages that a guest has given up (struct balloon_dev_info, with what virtio-balloon has around it). */
 export const Balloon = struct('balloon_dev_info', {
   mapping: ptr('address_space'),

@@ -8,10 +8,16 @@
 import type { Addr } from '../../arch/index.ts';
 import { Balloon } from '../drivers/structs.ts';
 import { MAPPING_MOVABLE, Page, PG } from '../structs.ts';
-import type { Census } from './census.ts';
+import type { Census, Frame } from './census.ts';
 import { walkChain } from './chains.ts';
 import { first, type Oracle } from './oracle.ts';
 import { readThings, type Thing } from './things.ts';
+
+/** By hooks (movable/hooks.ts) flags say both. */
+const hooked = ({ flags }: Frame): boolean => (flags & PG.balloon.mask) !== 0;
+/** Whether the VM has it. */
+const away = (frame: Frame): boolean =>
+  (frame.flags & PG.isolated.mask) !== 0 || (hooked(frame) && (frame.flags & PG.private.mask) === 0);
 
 function judge(census: Census, { at, name }: Thing): string | undefined {
   const { isa, read, frames, frameOf } = census;
@@ -25,15 +31,15 @@ function judge(census: Census, { at, name }: Thing): string | undefined {
   );
   if (chain.wrong !== undefined) return `${chain.name()}: ${chain.wrong}`;
   const mapping = read(at + Balloon.mapping) | MAPPING_MOVABLE;
-  const its = frames.filter((frame) => frame.mapping === mapping);
+  const its = frames.filter((frame) => frame.mapping === mapping || (hooked(frame) && frame.private === at));
   const stray = its.find((frame) => frame.private !== at);
   if (stray) return `${stray.name} belongs to ${name}, and does not say so`;
   for (const entry of chain.entries) {
     const page = pageOf(entry)!;
-    if (page.mapping !== mapping) return `${page.name} is on ${chain.name()}, and is not the balloon's`;
-    if ((page.flags & PG.isolated.mask) !== 0) return `${page.name} is on ${chain.name()}, and is isolated`;
+    if (!its.includes(page)) return `${page.name} is on ${chain.name()}, and is not the balloon's`;
+    if (away(page)) return `${page.name} is on ${chain.name()}, and is isolated`;
   }
-  const isolated = its.filter(({ flags }) => (flags & PG.isolated.mask) !== 0).length;
+  const isolated = its.filter(away).length;
   const counted = read(at + Balloon.isolated_pages);
   if (counted !== isolated) return `${name}.isolated_pages is ${counted}, and ${isolated} are`;
   const all = chain.entries.length + isolated;

@@ -34,11 +34,12 @@ const owed = (parts: Parts): Owed => ({ refs: sum(parts), made: () => words(part
 const mappingsOf = (frame: Frame): number => (counts(frame) ? frame.entries.length : 0);
 const tablesIn = ({ flags, walked }: Frame): number => ((flags & PG.table.mask) !== 0 || walked ? 1 : 0);
 
-/** Whether a driver has it: one that it has given up has the type alone. */
+/** Whether a driver has it: one that it has given up has the type alone. With hooks a flag says so. */
 export const driversPage = ({ mapping, flags }: Frame): boolean =>
-  (mapping & MAPPING_FLAGS) === MAPPING_MOVABLE &&
-  mapping !== MAPPING_MOVABLE &&
-  (flags & PG.tail.mask) === 0;
+  (flags & PG.balloon.mask) !== 0 ||
+  ((mapping & MAPPING_FLAGS) === MAPPING_MOVABLE &&
+    mapping !== MAPPING_MOVABLE &&
+    (flags & PG.tail.mask) === 0);
 const driversIn = (frame: Frame): number => (driversPage(frame) ? 1 : 0);
 
 /** The references that a page should have. */

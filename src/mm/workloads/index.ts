@@ -1,9 +1,11 @@
 /** The workloads of the model that ship: the mixes of docs/mm.md, and all operations at once. */
 import type { WorkloadDefinition } from '../../workload.ts';
+import { BALLOON_DESIGNS } from '../drivers/rules.ts';
+import { HOOKS } from '../movable/hooks.ts';
 import { REGIMES } from '../regime.ts';
 import { defineMmWorkload } from '../workload.ts';
 import { T2 } from './files.ts';
-import { MIGRATION, T4 } from './migrate.ts';
+import { MIGRATION, migrationMix, T4 } from './migrate.ts';
 import { MORE, T0, T1 } from './operations.ts';
 import { speculationNotes, T3 } from './spf.ts';
 
@@ -66,6 +68,14 @@ export const migrate = defineMmWorkload({
   regimes: names('AM'),
 });
 
+/** T4 before that series: hooks for the balloon, whose pages alone are moved. */
+export const migrateHooks = defineMmWorkload({
+  name: 'mm/migrate-hooks',
+  ...migrationMix({ balloon: BALLOON_DESIGNS['4.7'] }),
+  modules: HOOKS,
+  regimes: names('AM'),
+});
+
 /** T0, T3 and T4 on the frames of one machine: faults speculate while pages of address spaces and of drivers are moved. */
 export const cross = defineMmWorkload({
   name: 'mm/cross',
@@ -83,5 +93,6 @@ export const mmWorkloads: readonly WorkloadDefinition[] = [
   spf,
   all,
   migrate,
+  migrateHooks,
   cross,
 ] as unknown as WorkloadDefinition[];

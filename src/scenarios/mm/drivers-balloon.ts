@@ -21,8 +21,14 @@
  *   1. CPU 1 deflates the balloon: it has come to P, and P is locked
  *   2. CPU 0 isolates P
  *   3. CPU 1 goes on from P: that is on another list now
+ *
+ * hooks-given-up (before Linux 4.8)
+ *   1. CPU 0 has isolated P, and sees that it is the balloon's
+ *   2. CPU 1 gives P up: no flag is left
+ *   3. CPU 0 locks P to put it back, and nobody knows whose it is: it stays isolated
  */
 import { COMPACTION_DESIGNS, type CompactionRules, compaction } from '../../mm/compaction.ts';
+import { HOOKS } from '../../mm/movable/hooks.ts';
 import { balloonRace, DRIVER_SPEC, isolateAll, keep, kept, MOVABLE } from './drivers-scene.ts';
 import type { Act } from './objrmap-scene.ts';
 
@@ -54,6 +60,7 @@ export const listDelIsolated = balloonRace({
     'a driver that gives up a page which the VM has isolated takes it off a list: it is on one of the VM’s',
   source: `balloon_page_delete of mm/balloon_compaction.c; ${MOVABLE}; mm.md R4.8`,
   caughtBy: 'exception',
+  or: [{ caughtBy: 'check' }],
   broken: { deletes: 'always' },
   scene: scene(1, (balloon, device, page) => void balloon.release(device, page)),
 });
@@ -108,6 +115,21 @@ export const dequeueWalksUnlocked = balloonRace({
   source: 'Minchan Kim, "virtio_balloon: fix race between migration and ballooning", Linux 4.5',
   // It goes on from where the list of an isolator leads: to what is on no list, or no address.
   caughtBy: 'exception',
+  says: 'on no list',
+  or: [{ caughtBy: 'exception', says: 'outside the memory' }],
   broken: { walks: 'unlocked' },
   scene: scene(2, (balloon, device) => void balloon.deflate(device)),
+});
+
+/** Why the type stays, since Linux 4.8. */
+export const hooksGivenUp = balloonRace({
+  name: 'mm/drivers/hooks-given-up',
+  wrong:
+    'the VM knows pages of a balloon by flags that go with the balloon: of one that is given up while it is isolated nothing says how it goes back',
+  source: 'balloon_page_putback of mm/balloon_compaction.c, Linux 3.18 to 4.7',
+  caughtBy: 'exception',
+  says: 'O-TYPE: putbackPage is called',
+  broken: { gives: 'any', modules: HOOKS },
+  fixed: { gives: 'listed', modules: HOOKS },
+  scene: scene(1, (balloon, device, page) => void balloon.release(device, page)),
 });
