@@ -38,6 +38,7 @@ npm run campaign -- litmus [PROGRAM ...]
   --model NAMES    sc,tso,weak
   --cpus N         CPUs of locks (silent); 2 unless given
   --seed N         (silent), the first (found); 1 unless given
+  --replays N      of the first token of a piece (found); 1,000 unless given
   --results FILE   what is done, a line of JSON each; campaign-<name>.ndjson unless given`;
 
 /** What came out of a piece. */
@@ -52,6 +53,7 @@ interface How {
   readonly executions: number;
   readonly cpus: number | undefined;
   readonly seed: number;
+  readonly replays: number;
 }
 
 /** A kind of campaign. */
@@ -114,7 +116,7 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
     names: races.map(({ broken }) => broken.name),
     has: (name) => races.some(({ broken }) => broken.name === name),
     together: true,
-    async run(name, _models, { executions, seed }) {
+    async run(name, _models, { executions, seed, replays }) {
       const { broken } = races.find((each) => each.broken.name === name)!;
       const mutant = broken.mutant!;
       const { caughtBy, model } = mutant;
@@ -136,10 +138,10 @@ const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
       const median = seconds[seconds.length >> 1] ?? Number.POSITIVE_INFINITY;
       const [first] = found;
       const { same, times } = first
-        ? await replay(broken as Tortured, decode(first.token), { times: REPLAYS })
+        ? await replay(broken as Tortured, decode(first.token), { times: replays })
         : { same: 0, times: 0 };
       return {
-        holds: found.length === SEEDS && median <= SOON && same === REPLAYS,
+        holds: found.length === SEEDS && median <= SOON && same === replays,
         executions: total,
         text: `${found.length} of ${SEEDS} hunts, median ${median.toFixed(2)} s, longest ${seconds.at(-1)?.toFixed(2)} s, ${same} of ${times} replays`,
       };
@@ -198,7 +200,7 @@ function parsed() {
   try {
     return parseArgs({
       allowPositionals: true,
-      options: { executions: text, model: text, cpus: text, seed: text, results: text },
+      options: { executions: text, model: text, cpus: text, seed: text, replays: text, results: text },
     });
   } catch (error) {
     return usage((error as Error).message);
@@ -244,6 +246,7 @@ async function main(): Promise<number> {
     executions: whole('executions', values.executions, 1e9) ?? campaign.executions,
     cpus: whole('cpus', values.cpus, 16),
     seed: whole('seed', values.seed, 2 ** 32 - 1) ?? 1,
+    replays: whole('replays', values.replays, 1e6) ?? REPLAYS,
   };
   setFlagsFromString(INLINING);
   const file = values.results ?? `campaign-${kind}.ndjson`;

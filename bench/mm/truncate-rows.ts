@@ -82,6 +82,9 @@ export async function truncation(around: Surroundings): Promise<Printed> {
       ];
     }),
   );
+  const counted = new Map(
+    DESIGNS.map((design) => [design, truncateHolds(design, file, 'accesses').holds.at(-1)!] as const),
+  );
   const longest = (design: TruncateName): number[] => held.get(design)!.map(({ holds }) => holds.at(-1)!);
   const before = longest('trunc3');
   const rows = DESIGNS.map((design): Row => {
@@ -90,6 +93,8 @@ export async function truncation(around: Surroundings): Promise<Printed> {
     const beside = waited.get(design)!;
     return row(`truncate: ${design}`, {
       'longest hold, ns': figureOf(longest(design)),
+      'longest hold, accesses': exactly(counted.get(design)!),
+      'trunc3 by this, accesses': exactly(counted.get('trunc3')! / counted.get(design)!),
       'hold, p99, ns': figureOf(mine.map((one) => quantile(one.holds, 0.99))),
       holds: exactly(holds.length),
       'walked by zapped': exactly(walked / zapped),
@@ -110,16 +115,30 @@ export async function truncation(around: Surroundings): Promise<Printed> {
       fixed(figures.holds, 0),
       fixed(figures['walked by zapped'], 2),
       fixed(figures['trunc3 by this'], 0),
+      fixed(figures['longest hold, accesses'], 0),
+      fixed(figures['trunc3 by this, accesses'], 0),
       of('longest mmap beside it, ns'),
       of('mmap beside it, p99, ns'),
       of('truncation, ns'),
     ];
   });
-  const heads = ['design', 'longest', 'p99', 'holds', 'walked', 'trunc3 ×', 'mmap', 'p99', 'truncation'];
+  const heads = [
+    'design',
+    'longest',
+    'p99',
+    'holds',
+    'walked',
+    'trunc3 ×',
+    'accesses',
+    'trunc3 ×',
+    'mmap',
+    'p99',
+    'truncation',
+  ];
   return {
     rows,
     text: [
-      `A file becomes empty that ${file.vmas} vmas map, each of its ${file.pages} pages present in all of them, while i_mmap_lock is wanted. How long it is held, in us; pages gone over by pages that go.`,
+      `A file becomes empty that ${file.vmas} vmas map, each of its ${file.pages} pages present in all of them, while i_mmap_lock is wanted. How long it is held, in us; pages gone over by pages that go; the longest hold in accesses, of which nobody else takes a part.`,
       'Behind that, two CPUs: how long an mmap of the file takes beside it, at the longest and at p99, and how long the truncation takes.',
       columns(heads, lines),
       '',

@@ -7,7 +7,8 @@
  *
  * Under `7/6` and its descendants a hold ends behind a block of eight pages, or a vma; what is left in it is the way back to there, past the vmas that are done.
  */
-import type { Addr, Isa } from '../../src/arch/index.ts';
+import { Rings, traceMemory } from '../../harness/engines/traced/ring.ts';
+import type { Addr, Isa, WasmIsa } from '../../src/arch/index.ts';
 import { tas } from '../../src/locking/tas.ts';
 import { type Cpu, createMachine } from '../../src/memory/index.ts';
 import type { Kernel } from '../../src/mm/kernel.ts';
@@ -18,6 +19,7 @@ import { type MmSpec, mmSpec } from '../../src/mm/spec.ts';
 import { AddressSpace, VM } from '../../src/mm/structs.ts';
 import { TRUNCATE_DESIGNS, type TruncateName } from '../../src/mm/truncate/rules.ts';
 import { truncate } from '../../src/mm/truncate.ts';
+import { CountedIsa } from './counted.ts';
 
 /** What is truncated. */
 export interface Truncated {
@@ -26,9 +28,12 @@ export interface Truncated {
   readonly pages: number;
 }
 
+/** By what holds are measured: nanoseconds, which others on the machine take part of, or accesses, which are the same in every run. */
+export type HoldUnit = 'ns' | 'accesses';
+
 /** What it took. */
 export interface Holds {
-  /** Of i_mmap_lock, in nanoseconds, shortest first. */
+  /** Of i_mmap_lock, shortest first. */
   readonly holds: readonly number[];
   readonly walked: number;
   readonly zapped: number;
@@ -41,21 +46,21 @@ const BASE = 0x10000;
 const SPARE = 2 ** 20;
 
 /** A spinlock that says how long it was held. */
-function timed(isa: Isa, cpu: Cpu, holds: number[]): Kernel['locks']['iMmap'] {
+function timed(isa: Isa, cpu: Cpu, now: () => number, holds: number[]): Kernel['locks']['iMmap'] {
   const lock = tas.create(isa, cpu) as Kernel['locks']['iMmap'];
-  let since = 0n;
+  let since = 0;
   return {
     acquire(at) {
       lock.acquire(at);
-      since = process.hrtime.bigint();
+      since = now();
     },
     tryAcquire(at) {
       const got = lock.tryAcquire(at);
-      if (got) since = process.hrtime.bigint();
+      if (got) since = now();
       return got;
     },
     release(at) {
-      holds.push(Number(process.hrtime.bigint() - since));
+      holds.push(now() - since);
       lock.release(at);
     },
   };
@@ -96,17 +101,35 @@ export function mapWhole(k: Kernel, { vmas, pages }: Truncated): Addr {
   return file;
 }
 
-/** Truncates once. @throws Error when the model does not do what it is asked for */
-export function truncateHolds(design: TruncateName, { vmas, pages }: Truncated): Holds {
+/** Truncates once. @param unit by what holds are measured @throws Error when the model does not do what it is asked for */
+export function truncateHolds(
+  design: TruncateName,
+  { vmas, pages }: Truncated,
+  unit: HoldUnit = 'ns',
+): Holds {
   const spec = truncatedSpec({ vmas, pages });
   const machine = createMachine({ cpus: 1, bytes: modelBytes(spec, 1) + SPARE });
   const placed = placeModel(machine, spec);
   const cpu = machine.attach(0);
+  const counted =
+    unit === 'ns'
+      ? undefined
+      : new CountedIsa({
+          to: cpu.isa as WasmIsa,
+          words: machine.words,
+          rings: new Rings(traceMemory(1, false)),
+          cpu: 0,
+        });
+  const isa = counted ?? cpu.isa;
+  const now = counted
+    ? (): number => counted.counts().accesses
+    : (): number => Number(process.hrtime.bigint() - began);
+  const began = process.hrtime.bigint();
   const holds: number[] = [];
   let [walked, zapped] = [0, 0];
-  const k = useModel({ isa: cpu.isa, cpu }, placed, {
+  const k = useModel({ isa, cpu }, placed, {
     regime: regimeByName('AM')!,
-    locks: { iMmap: timed(cpu.isa, cpu, holds) },
+    locks: { iMmap: timed(isa, cpu, now, holds) },
     modules: {
       truncate: (kernel) => truncate(kernel, TRUNCATE_DESIGNS[design]),
       zap(kernel, original) {

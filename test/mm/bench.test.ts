@@ -53,6 +53,9 @@ test('every row has its figures, and the counts are those of the algorithms', as
   // One hold of all, or one behind each block of eight pages; nothing is gone over twice.
   assert.is(value('truncate: trunc3', 'holds'), 1);
   assert.is(value('truncate: 7/6', 'holds'), 12 * 3 + 1);
+  // Whoever breaks it off holds the lock for a block at a time, not for the file.
+  const held = (design: string): number => value(`truncate: ${design}`, 'longest hold, accesses');
+  assert.ok(held('7/6') * 12 < held('trunc3'), `${held('7/6')}, ${held('trunc3')}`);
   for (const design of ['trunc3', '4/6', '5/6', '7/6', 'later'])
     assert.is(value(`truncate: ${design}`, 'walked by zapped'), 1);
   // Without drivers' pages there is next to nothing to move; with them, free frames lie together.
