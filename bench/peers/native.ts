@@ -1,0 +1,169 @@
+/**
+ * The native peers of a sweep: locks in C (native/sweep.c), compiled here: ours, the C library's, those of Concurrency Kit and of liburcu where their headers are.
+ *
+ * One source, built once for each library that is there: whether it is, is found out by building.
+ */
+import type { Setting } from '../../harness/measure/schema.ts';
+import { buildNative, type NativeBuild, type NativeProgram, type NativeSource } from '../native-build.ts';
+import type { FoundPeers, PeerBudget, PeerSample, SweepPeer } from './peer.ts';
+import { letTwoIn, runPeerProgram } from './run.ts';
+import { type Recorded, timesOf } from './times.ts';
+import { libraryVersion } from './versions.ts';
+
+/** What `--list` answers. */
+type Listed = readonly { readonly name: string; readonly readers: boolean }[];
+
+/** What sweep.c prints. */
+interface Swept {
+  readonly loopNs: number;
+  readonly section: number;
+  readonly rates: readonly number[];
+  readonly perBlock: readonly (readonly number[])[];
+  readonly from: readonly (readonly number[])[];
+  readonly latency: Recorded;
+  readonly rounds: number;
+  readonly writes: number;
+  readonly first: number;
+  readonly second: number;
+  readonly torn: number;
+  readonly ok: boolean;
+}
+
+interface Library {
+  /** Of the peers' names. */
+  readonly prefix: string;
+  /** Of the names in C. */
+  readonly inC: RegExp;
+  readonly flags: readonly string[];
+  readonly libraries: readonly string[];
+  /** What it is called, its Debian package, and what pkg-config calls it; of the C library none. */
+  readonly from?: { readonly title: string; readonly debian: string; readonly pkgConfig: string };
+}
+
+const OWN: Library = { prefix: 'c', inC: /^(?!ck_|urcu_)/, flags: [], libraries: [] };
+const LIBRARIES: readonly Library[] = [
+  {
+    prefix: 'ck',
+    inC: /^ck_/,
+    flags: ['-DWITH_CK'],
+    libraries: [],
+    from: { title: 'Concurrency Kit', debian: 'libck-dev', pkgConfig: 'ck' },
+  },
+  {
+    prefix: 'urcu',
+    inC: /^urcu_/,
+    flags: ['-DWITH_URCU'],
+    libraries: ['-lurcu-memb', '-lurcu-qsbr', '-lurcu-common'],
+    from: { title: 'liburcu', debian: 'liburcu-dev', pkgConfig: 'liburcu-memb' },
+  },
+];
+
+const MOST_CPUS = 256;
+const MOST_LOCKS = 4096;
+const HEADERS = ['sweep-locks.h', 'locks.h', 'threads.h'];
+
+const sourceOf = ({ flags, libraries }: Library): NativeSource => ({
+  main: 'sweep.c',
+  headers: HEADERS,
+  flags,
+  libraries,
+});
+
+function argumentsOf(
+  lock: string,
+  setting: Setting,
+  { warmup, window, blocks, every, pin }: PeerBudget,
+): string[] {
+  const { cpus, section, outside, reads, locks } = setting;
+  const numbers = {
+    threads: cpus,
+    section,
+    outside,
+    reads: Math.round(reads * 1000),
+    locks,
+    ms: Math.ceil(window),
+    warmup: Math.ceil(warmup),
+    blocks,
+    every,
+  };
+  const args = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return ['--lock', lock, ...args, ...(pin.length > 0 ? ['--pin', pin.join()] : [])];
+}
+
+function sampleOf({ rates, perBlock, from, latency, rounds, section, loopNs }: Swept): PeerSample {
+  return {
+    throughput: rates,
+    shares: perBlock[0]!.map((_, cpu) => perBlock.reduce((sum, block) => sum + block[cpu]!, 0)),
+    ...(latency.samples > 0 ? { latency: timesOf(latency, rounds) } : {}),
+    handoffs: from,
+    section: section * loopNs,
+  };
+}
+
+function peerOf(
+  { prefix, inC }: Library,
+  { path }: NativeProgram<Listed>,
+  { name: lock, readers }: Listed[number],
+  version: string,
+): SweepPeer {
+  const name = `${prefix}/${lock.replace(prefix === 'c' ? /^/ : inC, '')}`;
+  return {
+    name,
+    kind: 'native',
+    version,
+    readers,
+    cannot({ cpus, locks, reads }) {
+      if (cpus > MOST_CPUS) return `the native peers have at most ${MOST_CPUS} threads`;
+      if (locks > MOST_LOCKS) return `the native peers have at most ${MOST_LOCKS} locks`;
+      if (prefix === 'urcu' && reads === 0) return 'RCU is for readers, and nobody reads here';
+      return undefined;
+    },
+    async measure(setting, budget) {
+      const { warmup, window, patience, signal } = budget;
+      const args = argumentsOf(lock, setting, budget);
+      const swept = await runPeerProgram<Swept>({
+        name,
+        program: path,
+        args,
+        ms: warmup + window,
+        patience,
+        signal,
+      });
+      if (!swept.ok) {
+        const wrong = swept.first === swept.writes >>> 0 ? swept.second : swept.first;
+        throw letTwoIn(name, swept.writes, wrong, swept.torn);
+      }
+      return sampleOf(swept);
+    },
+  };
+}
+
+function peersOf(library: Library, program: NativeProgram<Listed>): SweepPeer[] {
+  const { from, inC } = library;
+  const of = from === undefined ? '' : `${libraryVersion(from.debian, from.pkgConfig)}, `;
+  return program.listed
+    .filter(({ name }) => inC.test(name) && name !== 'none')
+    .map((lock) => peerOf(library, program, lock, `${of}${program.compiler}`));
+}
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Finds or builds them. Blocks while the compiler works, some seconds the first time. Never throws. */
+export function nativeSweepPeers(build: NativeBuild = {}): FoundPeers {
+  const peers: SweepPeer[] = [];
+  const absent: string[] = [];
+  try {
+    peers.push(...peersOf(OWN, buildNative<Listed>(sourceOf(OWN), build)));
+  } catch (error) {
+    const all = [OWN, ...LIBRARIES].map(({ prefix }) => `${prefix}/*`).join(', ');
+    return { peers, absent: [`${all}: ${reasonOf(error)}`] };
+  }
+  for (const library of LIBRARIES)
+    try {
+      peers.push(...peersOf(library, buildNative<Listed>(sourceOf(library), build)));
+    } catch (error) {
+      const { title, debian } = library.from!;
+      absent.push(`${library.prefix}/*: ${title} is not here: install ${debian} (${reasonOf(error)})`);
+    }
+  return { peers, absent };
+}

@@ -1,0 +1,270 @@
+/** Peers of a sweep: what is here is measured and verified, what is not is named with what would bring it, and a lock that lets two in has no figure. */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { packageSources } from '../bench/native-build.ts';
+import { jsPeers } from '../bench/peers/js.ts';
+import { nativeSweepPeers } from '../bench/peers/native.ts';
+import type { FoundPeers, PeerBudget, PeerFailure, PeerSample, SweepPeer } from '../bench/peers/peer.ts';
+import { Recorder, timesOf, together } from '../bench/peers/times.ts';
+import type { Setting } from '../harness/measure/schema.ts';
+import { suite } from './suite.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'lockrig-peers-test-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+
+const test = suite('peers');
+const hasCompiler = spawnSync(process.env.CC?.trim() || 'cc', ['--version']).status === 0;
+const posix = process.platform !== 'win32';
+/** A test that needs a C compiler, and a shell to stand in for one. */
+const native = (name: string, body: () => void | Promise<void>): void => {
+  if (hasCompiler && posix) test(name, body);
+  else test.skip(name, 'no C compiler here');
+};
+/** A test in which a script stands in for Node. */
+const scripted = (name: string, body: () => Promise<void>): void => {
+  if (posix) test(name, body);
+  else test.skip(name, 'no shell here');
+};
+
+const SETTING: Setting = {
+  cpus: 2,
+  section: 200,
+  outside: 100,
+  reads: 0,
+  waiting: 'spin-then-park',
+  locks: 1,
+};
+const BUDGET: PeerBudget = { warmup: 30, window: 60, blocks: 3, every: 16, pin: [] };
+
+const named = ({ peers }: FoundPeers, name: string): SweepPeer => {
+  const found = peers.find((peer) => peer.name === name);
+  assert.ok(found, `${name} among ${peers.map((peer) => peer.name).join(', ')}`);
+  return found!;
+};
+
+async function failureOf(peer: SweepPeer, setting = SETTING, budget = BUDGET): Promise<PeerFailure> {
+  try {
+    await peer.measure(setting, budget);
+  } catch (error) {
+    return error as PeerFailure;
+  }
+  throw new Error(`${peer.name} was measured`);
+}
+
+const total = (numbers: readonly number[]): number => numbers.reduce((sum, each) => sum + each, 0);
+
+/** What holds of every sample: all was counted. */
+function whole({ throughput, shares, handoffs, latency }: PeerSample, cpus: number, blocks: number): void {
+  assert.is(throughput.length, blocks);
+  assert.is(shares.length, cpus);
+  assert.is(handoffs.length, cpus);
+  assert.ok(total(shares) > 0 && handoffs.every((row) => row.length === cpus));
+  assert.ok(latency !== undefined && latency.samples > 0);
+  const { samples, min, p50, p99, max, buckets } = latency!;
+  assert.ok(min <= p50 && p50 <= p99 && p99 <= max, `${min} ${p50} ${p99} ${max}`);
+  assert.is(total(buckets.map(([, , count]) => count)), samples);
+}
+
+/** An executable file. */
+function script(name: string, text: string): string {
+  const file = join(scratch, name);
+  writeFileSync(file, `#!/bin/sh\n${text}\n`);
+  chmodSync(file, 0o755);
+  return file;
+}
+
+native(
+  'in C: locks of ours and of the C library go round, alone, in pairs, and many on several locks',
+  async () => {
+    const found = nativeSweepPeers({ cache: join(scratch, 'cache') });
+    for (const name of ['c/tas', 'c/mcs', 'c/pthread_mutex', 'c/pthread_rwlock'])
+      for (const [cpus, locks, reads] of [
+        [1, 1, 0],
+        [2, 1, 0],
+        [3, 4, 0.5],
+      ] as const) {
+        const peer = named(found, name);
+        assert.is(peer.kind, 'native');
+        whole(await peer.measure({ ...SETTING, cpus, locks, reads }, BUDGET), cpus, BUDGET.blocks);
+      }
+    assert.is(named(found, 'c/pthread_rwlock').readers, true);
+    assert.is(named(found, 'c/ticket').readers, false);
+    assert.match(named(found, 'c/tas').cannot({ ...SETTING, cpus: 257 }) ?? '', /at most 256 threads/);
+  },
+);
+
+native('in C: a lock that lets two in has no figure', async () => {
+  const sources = join(scratch, 'sources');
+  cpSync(packageSources(), sources, { recursive: true });
+  const text = readFileSync(join(sources, 'locks.h'), 'utf8');
+  const broken = text.replace('while (atomic_exchange(word(m, LOCK), 1) != 0) {', 'while (node == 0) {');
+  assert.is.not(broken, text);
+  writeFileSync(join(sources, 'locks.h'), broken);
+  const found = nativeSweepPeers({ sources, cache: join(scratch, 'broken') });
+  // A section longer than a time slice: somebody comes in, on however few cores.
+  const failure = await failureOf(
+    named(found, 'c/tas'),
+    { ...SETTING, section: 3_000_000 },
+    { ...BUDGET, window: 400 },
+  );
+  assert.is(failure.code, 'ECOUNTER');
+  assert.match(failure.message, /^'c\/tas' let two CPUs in: (\d+ times a section|its counter shows)/);
+});
+
+native('in C: a library whose headers are missing is absent, by the name of its package', () => {
+  const cc = process.env.CC?.trim() || 'cc';
+  const fake = script(
+    'cc-without',
+    `case "$*" in *-DWITH_CK*) echo "sweep-locks.h:24:10: fatal error: ck_pflock.h: No such file" >&2; exit 1;; *-DWITH_URCU*) echo "error: no urcu" >&2; exit 1;; esac\nexec ${cc} "$@"`,
+  );
+  const { peers, absent } = nativeSweepPeers({ compiler: fake, cache: join(scratch, 'without') });
+  assert.ok(peers.length > 0 && peers.every(({ name }) => name.startsWith('c/')));
+  assert.is(absent.length, 2);
+  assert.match(absent[0]!, /^ck\/\*: Concurrency Kit is not here: install libck-dev \(.*ck_pflock\.h/);
+  assert.match(absent[1]!, /^urcu\/\*: liburcu is not here: install liburcu-dev \(/);
+});
+
+native(
+  'liburcu and Concurrency Kit, where they are: the same rounds, and RCU not without readers',
+  async () => {
+    const found = nativeSweepPeers({ cache: join(scratch, 'cache') });
+    const theirs = found.peers.filter(({ name }) => /^(ck|urcu)\//.test(name));
+    for (const peer of theirs) {
+      const rcu = peer.name.startsWith('urcu/');
+      assert.is(peer.cannot(SETTING) !== undefined, rcu);
+      whole(await peer.measure({ ...SETTING, reads: 0.8, locks: 2 }, BUDGET), 2, BUDGET.blocks);
+      assert.match(peer.version, /\d/);
+    }
+  },
+);
+
+test('without a compiler all that is in C is absent, with one reason', () => {
+  const { peers, absent } = nativeSweepPeers({
+    compiler: 'lockrig-has-no-such-cc',
+    cache: join(scratch, 'none'),
+  });
+  assert.equal(peers, []);
+  assert.is(absent.length, 1);
+  assert.match(absent[0]!, /^c\/\*, ck\/\*, urcu\/\*: no C compiler: 'lockrig-has-no-such-cc' was not found/);
+});
+
+test('in JavaScript: a published mutex, a published rwlock and the mutex of V8 go round', async () => {
+  const found = jsPeers();
+  assert.equal(
+    found.absent.filter((each) => /multithreading|Atomics/.test(each)),
+    [],
+  );
+  for (const [name, kind, reads] of [
+    ['npm/multithreading-mutex', 'npm', 0],
+    ['npm/multithreading-rwlock', 'npm', 0.5],
+    ['v8/Atomics.Mutex', 'v8', 0.3],
+  ] as const) {
+    const peer = named(found, name);
+    assert.is(peer.kind, kind);
+    assert.match(peer.version, kind === 'v8' ? /^Node \d.*, V8 \d.*--harmony-struct$/ : /^multithreading \d/);
+    whole(await peer.measure({ ...SETTING, reads, locks: 2 }, BUDGET), 2, BUDGET.blocks);
+  }
+});
+
+test('Web Locks of this Node go round, or are absent with the version that has them', async () => {
+  const found = jsPeers({ nodes: [process.execPath] });
+  if ((globalThis as { navigator?: { locks?: object } }).navigator?.locks) {
+    const setting = { ...SETTING, reads: 0.5 };
+    whole(await named(found, 'node/locks').measure(setting, BUDGET), 2, BUDGET.blocks);
+  } else {
+    const said = found.absent.find((each) => each.startsWith('node/locks')) ?? '';
+    assert.match(
+      said,
+      /^node\/locks: Web Locks need Node 24\.5 or later: Node \d+\.\d+\.\d+ has none; name another/,
+    );
+  }
+});
+
+test('a package that lets two in has no figure; one that is not installed is absent by its name', async () => {
+  const packages = join(scratch, 'packages');
+  const folder = join(packages, 'node_modules', 'multithreading');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, 'package.json'),
+    JSON.stringify({ name: 'multithreading', version: '9.9.9', type: 'module', main: 'index.js' }),
+  );
+  const mutex = 'class Open { blockingLock() { return { dispose() {} }; } }';
+  writeFileSync(join(folder, 'index.js'), `${mutex}\nexport { Open as Mutex, Open as RwLock };\n`);
+  const found = jsPeers({ packages, nodes: [process.execPath] });
+  const peer = named(found, 'npm/multithreading-mutex');
+  assert.is(peer.version, 'multithreading 9.9.9');
+  const failure = await failureOf(peer, { ...SETTING, section: 3_000_000 }, { ...BUDGET, window: 400 });
+  assert.is(failure.code, 'ECOUNTER');
+  assert.match(failure.message, /^'npm\/multithreading-mutex' let two CPUs in/);
+  assert.ok(
+    found.absent.some(
+      (each) => each === 'npm/web-locks: the package web-locks is not installed: npm install web-locks',
+    ),
+    found.absent.join('\n'),
+  );
+});
+
+scripted(
+  'a Node that is too old is named; what fails, what says nothing and what never ends is no figure',
+  async () => {
+    const old = script('node-old', `echo '{"has":false,"node":"18.1.0","v8":"10.2"}'`);
+    const { absent } = jsPeers({ nodes: [old] });
+    assert.ok(
+      absent.some(
+        (each) =>
+          each.startsWith('v8/Atomics.Mutex: Atomics.Mutex needs a V8') &&
+          each.includes('Node 18.1.0 has none'),
+      ),
+      absent.join('\n'),
+    );
+    const asked = `case "$*" in *" -p "*|"-p "*) echo '{"has":true,"node":"99.1.0","v8":"99.0"}'; exit 0;; esac`;
+    const ending = async (rest: string): Promise<PeerFailure> => {
+      const found = jsPeers({ nodes: [script('node-fake', `${asked}\n${rest}`)] });
+      return failureOf(named(found, 'v8/Atomics.Mutex'), SETTING, { ...BUDGET, patience: 300 });
+    };
+    assert.equal(await ending('echo "no memory" >&2; exit 4').then(({ code, message }) => [code, message]), [
+      'EPEER',
+      "'v8/Atomics.Mutex' could not be measured: no memory",
+    ]);
+    assert.is((await ending('exec sleep 60')).code, 'ESTUCK');
+    const counts =
+      '"rates":[1],"shares":[1],"from":[[1]],"section":0,"rounds":1,"writes":5,"first":5,"second":5';
+    const torn = await ending(`echo '{${counts},"torn":3,"latency":{"samples":0}}'`);
+    assert.is(
+      torn.message,
+      "'v8/Atomics.Mutex' let two CPUs in: 3 times a section saw that another one wrote",
+    );
+  },
+);
+
+test('times in buckets: each lies in its bucket, percentiles in theirs, and CPUs add up', () => {
+  const [one, two] = [new Recorder(), new Recorder()];
+  const all = [0, 3, 15, 16, 17, 31, 32, 33, 100, 1000, 12_345, 1_000_000, 5e9];
+  for (const [at, ns] of all.entries()) (at % 2 ? one : two).record(ns);
+  const merged = together([one.recorded(8), two.recorded(8)]);
+  assert.equal([merged.samples, merged.min, merged.max, merged.sum], [all.length, 0, 5e9, total(all)]);
+  for (const ns of all)
+    assert.ok(
+      merged.buckets.some(([from, to, count]) => count > 0 && from <= ns && ns < to),
+      `${ns}`,
+    );
+  for (const [from, to] of merged.buckets) assert.ok(to - from <= Math.max(1, from / 16), `${from} to ${to}`);
+  const even = new Recorder();
+  for (let ns = 1; ns <= 10_000; ns += 1) even.record(ns);
+  const { p50, p90, p99, p999, mean, total: sum } = timesOf(even.recorded(4), 40_000);
+  for (const [found, due] of [
+    [p50, 5000],
+    [p90, 9000],
+    [p99, 9900],
+    [p999, 9990],
+  ] as const)
+    assert.ok(Math.abs(found - due) <= due / 16, `${found} for ${due}`);
+  assert.is(mean, 5000.5);
+  assert.is(sum, 5000.5 * 40_000);
+  assert.is(timesOf(new Recorder().recorded(4), 10).p99, 0);
+});
+
+test.run();
