@@ -46,7 +46,7 @@ export class Histogram {
 
   /** Counts a time; a negative one, of a clock that was corrected by too much, is 0. */
   add(nanoseconds: number): void {
-    const time = nanoseconds > 0 ? nanoseconds : 0;
+    const time = Math.max(nanoseconds, 0);
     this.counts[bucketOf(time)]! += 1;
     this.samples += 1;
     this.sum += time;
