@@ -12,8 +12,8 @@
  * and two that a thread calls when it begins and when it ends.
  *
  * RCU has no lock to read: a reader has the version that is current, a writer copies it, publishes the copy and waits for a grace
- * period before it spoils the old one. A reader that still sees it then finds the two halves of the data unequal, as it would under a
- * lock that lets a writer in. Writers are kept apart by a mutex.
+ * period before it spoils the old one. A reader that still has it then sees the value change, as it would under a lock that lets a
+ * writer in. Writers are kept apart by a mutex.
  */
 #ifndef LOCKRIG_NATIVE_SWEEP_LOCKS_H
 #define LOCKRIG_NATIVE_SWEEP_LOCKS_H
@@ -31,10 +31,10 @@
 #include <urcu/urcu-qsbr.h>
 #endif
 
-/* What a lock protects, on a line of its own. A write counts in `first` before its section and in `second` after it. */
+/* What a lock protects, on a line of its own: a counter, and who had it last. */
 struct Data {
-  _Alignas(2 * LINE) volatile uint32_t first;
-  volatile uint32_t second, owner;
+  _Alignas(2 * LINE) volatile uint32_t value;
+  volatile uint32_t last;
 };
 
 #ifdef WITH_CK
@@ -105,7 +105,7 @@ OWN(none)
     return &s->data;                                                                   \
   }                                                                                    \
   INLINE void site_##name##_unlock(struct Site *s, struct Visitor *v, struct Data *d) {       \
-    (void)v, (void)d;                                                                  \
+    (void)s, (void)v, (void)d;                                                         \
     release;                                                                           \
   }
 #define READERS(name, acquire, release)                                                \
@@ -159,9 +159,8 @@ READERS(ck_pflock, ck_pflock_read_lock(&s->ck_pflock), ck_pflock_read_unlock(&s-
     leave;                                                                       \
     pthread_mutex_lock(&s->writers);                                             \
     struct Data *next = s->spare, *now = s->current;                             \
-    next->first = now->first;                                                    \
-    next->second = now->second;                                                  \
-    next->owner = now->owner;                                                    \
+    next->value = now->value;                                                    \
+    next->last = now->last;                                                      \
     return next;                                                                 \
   }                                                                              \
   INLINE void site_##name##_unlock(struct Site *s, struct Visitor *v, struct Data *d) { \
@@ -169,7 +168,7 @@ READERS(ck_pflock, ck_pflock_read_lock(&s->ck_pflock), ck_pflock_read_unlock(&s-
     (void)v;                                                                     \
     rcu_assign_pointer(s->current, d);                                           \
     flavour##_synchronize_rcu();                                                 \
-    last->first = last->second + 1;                                              \
+    last->value = ~last->value;                                                  \
     s->spare = last;                                                             \
     pthread_mutex_unlock(&s->writers);                                           \
     back;                                                                        \

@@ -3,13 +3,13 @@
  * sweep: measures one lock in one setting, as `lockrig bench locks` measures lockrig's own.
  *
  * Each thread goes round: draw one of --locks, want it, have it for a section of --section ns, give it up, stay away for --outside ns.
- * Of 1000 rounds --reads only read. A section is a loop of arithmetic without memory accesses, whose length is measured when the program
- * begins; a write counts before and after it and looks whether somebody came in between, a read looks whether both counts agree. One in --every acquisitions, at random, is timed.
+ * Of 1000 rounds --reads only read. A section is a loop of arithmetic that touches no memory, whose turn is measured when the program
+ * begins. A write reads the protected counter before its section and writes one more after it; a read looks whether it has changed.
  *
- * The main thread sleeps and reads the threads' counts at the end of each block; a block of warm-up comes first. Threads take the cores
- * of --pin in turn.
+ * Windows come in pairs, after a warm-up: one in which nobody looks at the clock, for the rate, and one in which one in --every
+ * acquisitions, at random, is timed, and where it is noted who had the lock before. Threads take the cores of --pin in turn.
  *
- * Prints one line of JSON. Exit 1: the counts do not add up, or a section saw that another one wrote: the lock let two in. Exit 2: bad arguments.
+ * Prints one line of JSON. Exit 1: the counters do not add up, or a reader saw one change: the lock let two in. Exit 2: bad arguments.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -17,7 +17,7 @@
 #include "sweep-locks.h"
 #include "threads.h"
 
-enum { MAX_BLOCKS = 1000, MAX_SITES = 4096, BUCKETS = 1024, HALF = 16 };
+enum { MAX_WINDOWS = 1000, MAX_SITES = 4096, STEP_BITS = 5, STEPS = 1 << STEP_BITS, BUCKETS = STEPS * (40 - STEP_BITS + 1) };
 
 /* A thread. What others read is on the first line. */
 struct Thread {
@@ -31,36 +31,40 @@ struct Thread {
 
 static struct {
   const struct Kind *kind;
-  int threads, blocks, sites;
+  int threads, windows, sites;
   uint32_t section, outside, reads, every;
-  int64_t block_ns, warmup_ns;
+  int64_t window_ns, warmup_ns, clock_ns;
   struct Pins pins;
-} run = {.threads = 2, .blocks = 10, .sites = 1, .every = 64, .block_ns = 20000000, .warmup_ns = 50000000};
-static double loop_ns;
+} run = {.threads = 2, .windows = 10, .sites = 1, .every = 64, .window_ns = 20000000, .warmup_ns = 50000000};
+static double turn_ns;
+static uint32_t threads_seed;
 static struct Site *sites;
 static struct Thread *threads;
-static _Atomic uint32_t ready, stop;
-static double rates[MAX_BLOCKS];
-static uint64_t per_block[MAX_BLOCKS][MAX_THREADS];
+static _Atomic uint32_t ready, mode;
+enum { FAST, TIMED, STOPPED };
+static double rates[MAX_WINDOWS];
+static uint64_t shares[MAX_THREADS];
 
-/* A loop that ends in something which depends on every turn of it; lockrig's sections are the same. */
-INLINE uint32_t spin(uint32_t loops, uint32_t value) {
-  for (uint32_t left = loops; left > 0; left--) value = value * 1664525 + 1013904223;
-  return value;
+/* One step of a linear congruential generator a turn, as in bench/locks/work.ts. */
+INLINE uint32_t work(uint32_t x, uint32_t turns) {
+  for (uint32_t left = turns; left > 0; left--) x = x * 1664525 + 1013904223;
+  return x;
 }
 
-/* The least of many short tries: what disturbs one makes it longer. */
-static double measure_loop(void) {
-  enum { LOOPS = 20000, TRIES = 200 };
-  double least = 1e9;
-  uint32_t value = 1;
+/* The least of many short tries each: what disturbs one makes it longer. */
+static uint32_t calibrate(void) {
+  enum { TURNS = 20000, TRIES = 200 };
+  uint32_t x = 1;
+  turn_ns = 1e9;
+  run.clock_ns = INT64_MAX;
   for (int i = 0; i < TRIES; i++) {
-    int64_t began = now_ns();
-    value = spin(LOOPS, value);
-    double took = (double)(now_ns() - began) / LOOPS;
-    if (took > 0 && took < least) least = took;
+    int64_t began = now_ns(), looked = now_ns();
+    x = work(x, TURNS);
+    double took = (double)(now_ns() - looked) / TURNS;
+    if (took > 0 && took < turn_ns) turn_ns = took;
+    if (looked - began < run.clock_ns) run.clock_ns = looked - began;
   }
-  return value == 0 ? least + 1e-12 : least;
+  return x;
 }
 
 INLINE uint64_t draw(struct Thread *t) {
@@ -70,57 +74,53 @@ INLINE uint64_t draw(struct Thread *t) {
   return t->random >> 16;
 }
 
+/* What a look at the clock takes is taken off. */
 static void record(struct Thread *t, int64_t ns) {
-  uint64_t v = ns < 0 ? 0 : (uint64_t)ns;
-  uint32_t at = (uint32_t)v;
-  if (v >= HALF) {
-    uint32_t e = 63 - (uint32_t)__builtin_clzll(v);
-    at = (e - 3) * HALF + (uint32_t)((v >> (e - 4)) & (HALF - 1));
+  uint64_t v = ns < run.clock_ns ? 0 : (uint64_t)(ns - run.clock_ns);
+  uint64_t at = v;
+  if (v >= STEPS) {
+    uint32_t doubling = 63 - (uint32_t)__builtin_clzll(v);
+    at = (doubling - STEP_BITS + 1) * STEPS + (v >> (doubling - STEP_BITS)) - STEPS;
   }
   t->buckets[at < BUCKETS ? at : BUCKETS - 1]++;
   if (t->sampled++ == 0 || v < t->least) t->least = v;
   if (v > t->most) t->most = v;
   t->sum += v;
 }
-static uint64_t bucket_from(uint32_t at) {
-  return at < HALF ? at : (uint64_t)(HALF + at % HALF) << (at / HALF - 1);
-}
 
 /* The round loop, compiled once for each lock. */
-#define LOOP(name, begin, end)                                                    \
-  static void loop_##name(struct Thread *t) {                                     \
-    struct Visitor *v = &t->visitor;                                              \
-    begin;                                                                        \
-    while (atomic_load_explicit(&stop, memory_order_relaxed) == 0) {              \
-      struct Site *s = run.sites == 1 ? sites : &sites[draw(t) % (uint32_t)run.sites]; \
-      bool reading = run.reads != 0 && draw(t) % 1000 < run.reads;                \
-      bool timed = run.every != 0 && --t->until == 0;                             \
-      int64_t wanted = timed ? now_ns() : 0;                                      \
+#define LOOP(name, begin, end)                                                                  \
+  static void loop_##name(struct Thread *t) {                                                   \
+    struct Visitor *v = &t->visitor;                                                            \
+    begin;                                                                                      \
+    for (uint32_t now; (now = atomic_load_explicit(&mode, memory_order_relaxed)) != STOPPED;) { \
+      struct Site *s = run.sites == 1 ? sites : &sites[draw(t) % (uint32_t)run.sites];          \
+      bool reading = run.reads != 0 && draw(t) % 1000 < run.reads;                              \
+      bool timed = now == TIMED && --t->until == 0;                                             \
+      int64_t wanted = timed ? now_ns() : 0;                                                    \
       struct Data *d = reading ? site_##name##_read_lock(s, v) : site_##name##_lock(s, v);      \
-      if (timed) {                                                                \
-        record(t, now_ns() - wanted);                                             \
-        t->until = 1 + (uint32_t)(draw(t) % (2 * run.every - 1));                 \
-      }                                                                           \
-      if (reading) {                                                              \
-        uint32_t first = d->first;                                                \
-        t->sink = spin(run.section, t->sink + first);                             \
-        if (d->second != first) t->torn++;                                        \
-        site_##name##_read_unlock(s, v, d);                                              \
-      } else {                                                                    \
-        uint32_t count = d->first + 1;                                            \
-        d->first = count;                                                         \
-        t->from[d->owner]++;                                                      \
-        d->owner = t->id;                                                         \
-        t->sink = spin(run.section, t->sink);                                     \
-        if (d->first != count) t->torn++;                                         \
-        d->second = count;                                                        \
-        t->writes++;                                                              \
-        site_##name##_unlock(s, v, d);                                                   \
-      }                                                                           \
-      t->sink = spin(run.outside, t->sink);                                       \
-      atomic_store_explicit(&t->rounds, t->rounds + 1, memory_order_relaxed);     \
-    }                                                                             \
-    end;                                                                          \
+      if (timed) {                                                                              \
+        record(t, now_ns() - wanted);                                                           \
+        t->until = 1 + (uint32_t)(draw(t) % (2 * run.every - 1));                               \
+      }                                                                                         \
+      uint32_t value = d->value;                                                                \
+      t->sink = work(t->sink, run.section);                                                     \
+      if (reading) {                                                                            \
+        if (d->value != value) t->torn++;                                                       \
+        site_##name##_read_unlock(s, v, d);                                                     \
+      } else {                                                                                  \
+        d->value = value + 1;                                                                   \
+        if (now == TIMED) {                                                                     \
+          t->from[d->last]++;                                                                   \
+          d->last = t->id;                                                                      \
+        }                                                                                       \
+        t->writes++;                                                                            \
+        site_##name##_unlock(s, v, d);                                                          \
+      }                                                                                         \
+      t->sink = work(t->sink, run.outside);                                                     \
+      atomic_store_explicit(&t->rounds, t->rounds + 1, memory_order_relaxed);                   \
+    }                                                                                           \
+    end;                                                                                        \
   }
 #define PLAIN(name) LOOP(name, (void)0, (void)0)
 PLAIN(tas)
@@ -177,24 +177,31 @@ static void *thread_main(void *arg) {
   return NULL;
 }
 
+static uint64_t rounds_of(int id) { return atomic_load_explicit(&threads[id].rounds, memory_order_relaxed); }
+
 static void watch(void) {
-  uint64_t before[MAX_THREADS] = {0};
+  uint64_t before[MAX_THREADS];
   while (atomic_load(&ready) < (uint32_t)run.threads) sleep_until(now_ns() + 100000);
-  int64_t start = now_ns() + run.warmup_ns, last = start;
-  for (int b = -1; b < run.blocks; b++) {
-    sleep_until(start + (b + 1) * run.block_ns);
-    int64_t now = now_ns();
+  sleep_until(now_ns() + run.warmup_ns);
+  for (int w = 0; w < run.windows; w++) {
     uint64_t sum = 0;
+    atomic_store(&mode, FAST);
+    sleep_until(now_ns() + run.warmup_ns / 8);
+    int64_t began = now_ns();
+    for (int id = 0; id < run.threads; id++) before[id] = rounds_of(id);
+    sleep_until(began + run.window_ns);
+    int64_t took = now_ns() - began;
     for (int id = 0; id < run.threads; id++) {
-      uint64_t count = atomic_load_explicit(&threads[id].rounds, memory_order_relaxed), done = count - before[id];
-      before[id] = count;
+      uint64_t done = rounds_of(id) - before[id];
+      shares[id] += done;
       sum += done;
-      if (b >= 0) per_block[b][id] = done;
     }
-    if (b >= 0) rates[b] = (double)sum * 1e9 / (double)(now - last);
-    last = now;
+    rates[w] = (double)sum * 1e9 / (double)took;
+    if (run.every == 0) continue;
+    atomic_store(&mode, TIMED);
+    sleep_until(now_ns() + run.window_ns);
   }
-  atomic_store(&stop, 1);
+  atomic_store(&mode, STOPPED);
 }
 
 static _Noreturn void list(void) {
@@ -212,7 +219,7 @@ static void read_kind(const char *name) {
 }
 
 static void read_arguments(int argc, char **argv) {
-  long section = 0, outside = 0, window = 200;
+  long section = 0, outside = 0;
   for (int i = 1; i < argc; i += 2) {
     const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
     if (!strcmp(option, "--list")) list();
@@ -222,21 +229,21 @@ static void read_arguments(int argc, char **argv) {
     else if (!strcmp(option, "--outside")) outside = number(option, value, 0, 1000000000);
     else if (!strcmp(option, "--reads")) run.reads = (uint32_t)number(option, value, 0, 1000);
     else if (!strcmp(option, "--locks")) run.sites = (int)number(option, value, 1, MAX_SITES);
-    else if (!strcmp(option, "--ms")) window = number(option, value, 1, 3600000);
+    else if (!strcmp(option, "--ms")) run.window_ns = number(option, value, 1, 3600000) * 1000000;
     else if (!strcmp(option, "--warmup")) run.warmup_ns = number(option, value, 0, 3600000) * 1000000;
-    else if (!strcmp(option, "--blocks")) run.blocks = (int)number(option, value, 1, MAX_BLOCKS);
+    else if (!strcmp(option, "--windows")) run.windows = (int)number(option, value, 1, MAX_WINDOWS);
     else if (!strcmp(option, "--every")) run.every = (uint32_t)number(option, value, 0, 1 << 30);
     else if (!strcmp(option, "--pin")) read_pins(&run.pins, value);
     else
-      fail(2, "no option '%s'; there are --lock --threads --section --outside --reads --locks --ms --warmup --blocks --every --pin --list", option);
+      fail(2, "no option '%s'; there are --lock --threads --section --outside --reads --locks --ms --warmup --windows --every --pin --list", option);
   }
   if (!run.kind) fail(2, "--lock NAME is missing; --list prints the names");
-  loop_ns = measure_loop();
-  run.section = (uint32_t)((double)section / loop_ns + 0.5);
-  run.outside = (uint32_t)((double)outside / loop_ns + 0.5);
-  run.block_ns = (int64_t)window * 1000000 / run.blocks;
+  threads_seed = calibrate();
+  run.section = (uint32_t)((double)section / turn_ns + 0.5);
+  run.outside = (uint32_t)((double)outside / turn_ns + 0.5);
 }
 
+/* As a `Counted` of bench/locks/times.ts. */
 static void print_latency(void) {
   static uint64_t all[BUCKETS];
   uint64_t samples = 0, sum = 0, least = 0, most = 0;
@@ -248,31 +255,20 @@ static void print_latency(void) {
     samples += t->sampled;
     sum += t->sum;
   }
-  printf(",\"latency\":{\"samples\":%" PRIu64 ",\"every\":%" PRIu32 ",\"min\":%" PRIu64 ",\"max\":%" PRIu64 ",\"sum\":%" PRIu64 ",\"buckets\":[",
-         samples, run.every, least, most, sum);
+  printf(",\"wait\":{\"samples\":%" PRIu64 ",\"sum\":%" PRIu64 ",\"min\":%" PRIu64 ",\"max\":%" PRIu64 ",\"buckets\":[", samples, sum, least, most);
   bool first = true;
-  for (uint32_t at = 0; at < BUCKETS; at++) {
+  for (int at = 0; at < BUCKETS; at++) {
     if (all[at] == 0) continue;
-    printf("%s[%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", first ? "" : ",", bucket_from(at), bucket_from(at + 1), all[at]);
+    printf("%s%d,%" PRIu64, first ? "" : ",", at, all[at]);
     first = false;
   }
   printf("]}");
 }
 
-static void print_threads(const char *name, bool by_block) {
-  printf(",\"%s\":[", name);
-  for (int a = 0; a < (by_block ? run.blocks : run.threads); a++) {
-    for (int b = 0; b < run.threads; b++)
-      printf("%s%" PRIu64, b ? "," : a ? ",[" : "[", by_block ? per_block[a][b] : threads[a].from[b]);
-    printf("]");
-  }
-  printf("]");
-}
-
 int main(int argc, char **argv) {
   pthread_t handles[MAX_THREADS];
-  uint64_t writes = 0, torn = 0, rounds = 0;
-  uint32_t first = 0, second = 0;
+  uint64_t writes = 0, torn = 0;
+  uint32_t counted = 0;
 
   program_name = "sweep";
   read_arguments(argc, argv);
@@ -294,6 +290,7 @@ int main(int argc, char **argv) {
     t->id = (uint32_t)id;
     t->random = 88172645463325252u + (uint64_t)id * 2654435761u;
     t->until = 1 + (uint32_t)id;
+    t->sink = threads_seed;
     t->visitor.node = NODES + (uint32_t)id * LINE;
 #ifdef WITH_CK
     t->visitor.ck = aligned_alloc(2 * LINE, sizeof(struct CkNodes));
@@ -308,25 +305,24 @@ int main(int argc, char **argv) {
     pthread_join(handles[id], NULL);
     writes += threads[id].writes;
     torn += threads[id].torn;
-    rounds += threads[id].rounds;
   }
   for (int i = 0; i < run.sites; i++) {
     const struct Data *d = &sites[i].data;
 #ifdef WITH_URCU
     if (sites[i].current) d = sites[i].current;
 #endif
-    first += d->first;
-    second += d->second;
+    counted += d->value;
   }
-  bool ok = first == (uint32_t)writes && second == (uint32_t)writes && torn == 0; /* counts wrap at 32 bits */
-  printf("{\"lock\":\"%s\",\"threads\":%d,\"loopNs\":%.4f,\"section\":%" PRIu32 ",\"outside\":%" PRIu32 ",\"rates\":[", run.kind->name, run.threads, loop_ns,
-         run.section, run.outside);
-  for (int b = 0; b < run.blocks; b++) printf("%s%.2f", b ? "," : "", rates[b]);
-  printf("]");
-  print_threads("perBlock", true);
-  print_threads("from", false);
+  bool ok = counted == (uint32_t)writes && torn == 0; /* counters wrap at 32 bits */
+  printf("{\"lock\":\"%s\",\"turn\":%.4f,\"section\":%" PRIu32 ",\"outside\":%" PRIu32 ",\"rates\":[", run.kind->name, turn_ns, run.section, run.outside);
+  for (int w = 0; w < run.windows; w++) printf("%s%.2f", w ? "," : "", rates[w]);
+  printf("],\"shares\":[");
+  for (int id = 0; id < run.threads; id++) printf("%s%" PRIu64, id ? "," : "", shares[id]);
+  printf("],\"from\":[");
+  for (int id = 0; id < run.threads; id++)
+    for (int by = 0; by < run.threads; by++) printf("%s%" PRIu64, by ? "," : id ? "],[" : "[", threads[id].from[by]);
+  printf("]]");
   print_latency();
-  printf(",\"rounds\":%" PRIu64 ",\"writes\":%" PRIu64 ",\"first\":%" PRIu32 ",\"second\":%" PRIu32 ",\"torn\":%" PRIu64 ",\"ok\":%s}\n", rounds, writes, first,
-         second, torn, ok ? "true" : "false");
+  printf(",\"writes\":%" PRIu64 ",\"counted\":%" PRIu32 ",\"torn\":%" PRIu64 "}\n", writes, counted, torn);
   return ok ? 0 : 1;
 }

@@ -3,38 +3,28 @@
  *
  *   node [flags] js-child.js '{"name":"node/locks","cpus":2, …}'
  *
- * Threads go round (js-cpu.ts); this one sleeps and reads their counts at the end of each window, after a warm-up. One line of JSON.
+ * Threads go round (js-cpu.ts); this one sleeps, and reads their counts before and after each window. Windows come in pairs, after a warm-up: one in which nobody looks at the clock, for the rate, and one in which
+ * acquisitions are timed. One line of JSON.
  */
 import { Worker } from 'node:worker_threads';
 import type { Setting } from '../../harness/measure/schema.ts';
+import type { PeerBudget } from '../locks/peer.ts';
+import { together } from '../locks/times.ts';
 import { pinThread } from '../pin.ts';
-import { type JsOrders, type JsReport, STRIDE, WORDS } from './js-cpu.ts';
+import { type JsOrders, type JsReport, MODE, STRIDE, WORDS } from './js-cpu.ts';
 import { JS_LOCKS } from './js-locks.ts';
-import type { PeerBudget } from './peer.ts';
-import { type Recorded, together } from './times.ts';
+import type { Measurements, Protected } from './run.ts';
 
 /** What the process is told. */
 export interface JsTask
   extends Pick<Setting, 'cpus' | 'section' | 'outside' | 'reads' | 'locks'>,
-    Omit<PeerBudget, 'signal' | 'patience'> {
+    Omit<PeerBudget, 'signal'> {
   readonly name: string;
   readonly module?: string | undefined;
 }
 
 /** What it prints. */
-export interface JsResult {
-  readonly rates: readonly number[];
-  readonly shares: readonly number[];
-  readonly from: readonly (readonly number[])[];
-  readonly latency: Recorded;
-  readonly section: number;
-  readonly rounds: number;
-  readonly writes: number;
-  /** The two counts of all locks, and how often a section saw that another one wrote. */
-  readonly first: number;
-  readonly second: number;
-  readonly torn: number;
-}
+export interface JsResult extends Measurements, Protected {}
 
 type Message =
   | { readonly kind: 'thread'; readonly thread: number | undefined }
@@ -66,7 +56,7 @@ async function start(id: number, pin: readonly number[]) {
 }
 
 async function measure(task: JsTask): Promise<JsResult> {
-  const { name, module, cpus, section, outside, reads, locks, every, warmup, window, blocks, pin } = task;
+  const { name, module, cpus, section, outside, reads, locks, every, warmup, window, rounds, pin } = task;
   const words = new Int32Array(new SharedArrayBuffer(4 * (WORDS.data + (locks + cpus) * STRIDE)));
   const counts = WORDS.data + locks * STRIDE;
   const threads = await Promise.all(Array.from({ length: cpus }, (_, id) => start(id, pin)));
@@ -77,43 +67,38 @@ async function measure(task: JsTask): Promise<JsResult> {
   const failed = reports.then(() => {});
   failed.catch(() => {});
   const pause = (ms: number): Promise<void> => Promise.race([sleep(ms), failed]);
+  const look = (): number[] => threads.map((_, id) => Atomics.load(words, counts + id * STRIDE));
 
   while (Atomics.load(words, WORDS.ready) < cpus + 1) await pause(1);
   await pause(warmup);
-  const look = (): { at: number; by: number[] } => ({
-    at: performance.now(),
-    by: threads.map((_, id) => Atomics.load(words, counts + id * STRIDE)),
-  });
-  const looks = [look()];
-  for (let block = 1; block <= blocks; block += 1) {
-    await pause(looks[0]!.at + (block * window) / blocks - performance.now());
-    looks.push(look());
+  const rates: number[] = [];
+  const shares = threads.map(() => 0);
+  for (let round = 0; round < rounds; round += 1) {
+    Atomics.store(words, WORDS.mode, MODE.fast);
+    await pause(warmup / 8);
+    const before = look();
+    const began = performance.now();
+    await pause(window);
+    const done = look().map((count, id) => (count - before[id]!) >>> 0);
+    const took = performance.now() - began;
+    for (const [id, each] of done.entries()) shares[id]! += each;
+    rates.push((done.reduce((sum, each) => sum + each, 0) * 1000) / took);
+    if (every === 0) continue;
+    Atomics.store(words, WORDS.mode, MODE.timed);
+    await pause(window);
   }
-  Atomics.store(words, WORDS.stop, 1);
+  Atomics.store(words, WORDS.mode, MODE.stopped);
   const told = await reports;
-
-  const sum = (each: (report: JsReport) => number): number =>
-    told.reduce((all, report) => all + each(report), 0);
-  const counted = (which: 0 | 1): number =>
-    Array.from({ length: locks }, (_, at) => words[WORDS.data + at * STRIDE + which]!).reduce(
-      (a, b) => a + b,
-      0,
-    );
+  const sum = (numbers: readonly number[]): number => numbers.reduce((all, each) => all + each, 0);
   return {
-    rates: looks.slice(1).map(({ at, by }, block) => {
-      const before = looks[block]!;
-      const done = by.reduce((all, count, id) => all + ((count - before.by[id]!) >>> 0), 0);
-      return (done * 1000) / (at - before.at);
-    }),
-    shares: looks.at(-1)!.by.map((count, id) => (count - looks[0]!.by[id]!) >>> 0),
+    rates,
+    shares,
     from: told.map(({ from }) => from),
-    latency: together(told.map(({ latency }) => latency)),
-    section: words[WORDS.section]! * told[0]!.loopNs,
-    rounds: sum((report) => report.rounds),
-    writes: sum((report) => report.writes),
-    first: counted(0),
-    second: counted(1),
-    torn: sum((report) => report.torn),
+    wait: together(told.map((report) => report.wait)),
+    section: words[WORDS.section]! * told[0]!.turn,
+    writes: sum(told.map(({ writes }) => writes)),
+    counted: sum(Array.from({ length: locks }, (_, at) => words[WORDS.data + at * STRIDE]! >>> 0)),
+    torn: sum(told.map(({ torn }) => torn)),
   };
 }
 

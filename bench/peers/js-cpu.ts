@@ -1,24 +1,29 @@
 /**
- * A thread that goes round a lock of others: see js-child.ts, and native/sweep.c for the same in C.
+ * A thread that goes round a lock of others: see js-child.ts, bench/locks/loops.ts for lockrig's own, and native/sweep.c for the same in C.
  *
- * All locks are made before the first round, and one closure is the loop, so that V8 knows what it calls. The stop word is looked at after a few rounds: `Atomics.load` is a call, which lockrig's own loop has not.
+ * All locks are made before the first round, and one closure is the loop, so that V8 knows what it calls. Words of the memory that threads share are read and written plainly, as they are there.
  */
+import { availableParallelism } from 'node:os';
 import { parentPort } from 'node:worker_threads';
+import { type Counted, Histogram } from '../locks/times.ts';
+import { calibrate, clockCost, work } from '../locks/work.ts';
 import { currentThreadId } from '../pin.ts';
 import { JS_LOCKS, type JsOps } from './js-locks.ts';
-import { loopNanoseconds, spin } from './spin.ts';
-import { type Recorded, Recorder } from './times.ts';
 
 /** Where words lie: each on a pair of lines of its own. */
 export const STRIDE = 32;
-/** All threads are there; they are to stop; turns of a section, and of what lies outside; then data of each lock, then the rounds of each thread. */
+/** Threads that are there; what they are to do; turns of a section, and of what lies outside; then data of each lock, then the rounds of each thread. */
 export const WORDS = {
   ready: 0,
-  stop: STRIDE,
+  mode: STRIDE,
   section: 2 * STRIDE,
   outside: 2 * STRIDE + 1,
   data: 3 * STRIDE,
 };
+/** What threads are to do: go round, go round and look at the clock, end. */
+export const MODE = { fast: 0, timed: 1, stopped: 2 } as const;
+/** What a lock protects: a counter, and who had it last. */
+const DATA = { value: 0, last: 1 } as const;
 
 /** What a thread is told. */
 export interface JsOrders {
@@ -38,17 +43,18 @@ export interface JsOrders {
 
 /** What a thread answers in the end. */
 export interface JsReport {
-  readonly rounds: number;
   readonly writes: number;
   readonly torn: number;
   readonly from: readonly number[];
-  readonly latency: Recorded;
-  /** Of a turn of the loop, where this thread has measured it. */
-  readonly loopNs: number;
+  readonly wait: Counted;
+  /** Nanoseconds of a turn of work, where this thread has measured it. */
+  readonly turn: number;
 }
 
-/** Rounds between two looks at the stop word. */
-const BATCH = 4;
+/** Rounds between two looks at the mode: short ones, and where a section is long or there may be more CPUs than cores. */
+const BATCH = { short: 64, long: 4 } as const;
+/** Nanoseconds from which on a section is long. */
+const LONG = 2000;
 
 /** A thread's own random numbers, by xorshift. */
 function draws(seed: number): (below: number) => number {
@@ -62,12 +68,14 @@ function draws(seed: number): (below: number) => number {
 }
 
 /** The lengths of both loops: the first thread finds them, the others read them. */
-function calibrate({ id, words, section, outside }: JsOrders): number {
+function agree({ id, words, section, outside }: JsOrders): number {
   if (id !== 0) {
     Atomics.wait(words, WORDS.ready, 0);
     return 0;
   }
-  const turn = loopNanoseconds();
+  const { turn, sink } = calibrate();
+  // So that the work is not for nothing.
+  words[WORDS.mode] = sink === 0 ? 0 : MODE.fast;
   words[WORDS.section] = Math.round(section / turn);
   words[WORDS.outside] = Math.round(outside / turn);
   Atomics.store(words, WORDS.ready, 1);
@@ -88,62 +96,72 @@ function meet({ words, cpus }: JsOrders): void {
 export function rounds(
   orders: JsOrders,
   all: readonly JsOps[],
-): { run(): void | Promise<void>; report(): Omit<JsReport, 'loopNs'> } {
+): { run(): void | Promise<void>; report(): Omit<JsReport, 'turn'> } {
   const { id, cpus, locks, reads, every, words } = orders;
   const below = draws(id);
-  const recorder = new Recorder();
+  const clock = clockCost();
+  const wait = new Histogram();
   const counts = WORDS.data + locks * STRIDE + id * STRIDE;
   const from = new Array<number>(cpus).fill(0);
   const [inside, outside] = [words[WORDS.section]!, words[WORDS.outside]!];
+  const batch = orders.section >= LONG || cpus > availableParallelism() ? BATCH.long : BATCH.short;
   const perMille = Math.round(reads * 1000);
-  let [done, writes, torn, sink] = [0, 0, 0, id];
+  let [done, writes, torn, x] = [0, 0, 0, id];
   let until = 1 + id;
   let wanted = 0;
+  let timed = false;
   let data = WORDS.data;
 
+  /** What to do now. @returns whether to go on */
+  function going(): boolean {
+    const mode = Atomics.load(words, WORDS.mode);
+    timed = mode === MODE.timed;
+    return mode !== MODE.stopped;
+  }
   /** The lock of this round. */
   function choose(): JsOps {
     const at = locks === 1 ? 0 : below(locks);
     data = WORDS.data + at * STRIDE;
-    until -= 1;
-    wanted = until === 0 && every !== 0 ? performance.now() : 0;
+    if (timed) {
+      until -= 1;
+      wanted = until === 0 ? performance.now() : 0;
+    }
     return all[at]!;
   }
   const reading = (): boolean => perMille !== 0 && below(1000) < perMille;
 
   function entered(): void {
     if (wanted === 0) return;
-    recorder.record((performance.now() - wanted) * 1e6);
+    wait.add((performance.now() - wanted) * 1e6 - clock);
+    wanted = 0;
     until = 1 + below(2 * every - 1);
   }
   function write(): void {
-    entered();
-    const count = (words[data]! + 1) | 0;
-    words[data] = count;
-    from[words[data + 2]!]! += 1;
-    words[data + 2] = id;
-    sink = spin(inside, sink);
-    // Somebody came in.
-    if (words[data] !== count) torn += 1;
-    words[data + 1] = count;
+    if (timed) entered();
+    const value = words[data + DATA.value]!;
+    x = work(x, inside);
+    words[data + DATA.value] = value + 1;
+    if (timed) {
+      from[words[data + DATA.last]!]! += 1;
+      words[data + DATA.last] = id;
+    }
     writes += 1;
   }
   function read(): void {
-    entered();
-    const first = words[data]!;
-    sink = spin(inside, sink ^ first);
-    if (words[data + 1] !== first) torn += 1;
+    if (timed) entered();
+    const value = words[data + DATA.value]!;
+    x = work(x, inside);
+    if (words[data + DATA.value] !== value) torn += 1;
   }
   function leave(): void {
-    sink = spin(outside, sink);
+    x = work(x, outside);
     done += 1;
     words[counts] = done;
   }
-  const stopped = (): boolean => Atomics.load(words, WORDS.stop) !== 0;
 
   function pairs(): void {
-    while (!stopped())
-      for (let left = BATCH; left > 0; left -= 1) {
+    while (going())
+      for (let left = batch; left > 0; left -= 1) {
         const lock = choose() as Extract<JsOps, { form: 'pair' }>;
         if (reading()) {
           const { acquire, release } = lock.read ?? lock;
@@ -159,33 +177,31 @@ export function rounds(
       }
   }
   function calls(): void {
-    while (!stopped())
-      for (let left = BATCH; left > 0; left -= 1) {
+    while (going())
+      for (let left = batch; left > 0; left -= 1) {
         const lock = choose() as Extract<JsOps, { form: 'call' }>;
         lock.hold(reading() ? read : write);
         leave();
       }
   }
   async function asks(): Promise<void> {
-    while (!stopped()) {
-      const lock = choose() as Extract<JsOps, { form: 'async' }>;
-      if (reading()) await (lock.read ?? lock.hold)(read);
-      else await lock.hold(write);
-      leave();
-    }
+    while (going())
+      for (let left = BATCH.long; left > 0; left -= 1) {
+        const lock = choose() as Extract<JsOps, { form: 'async' }>;
+        if (reading()) await (lock.read ?? lock.hold)(read);
+        else await lock.hold(write);
+        leave();
+      }
   }
 
   const { form } = all[0]!;
   return {
     run: form === 'pair' ? pairs : form === 'call' ? calls : asks,
-    report: () => ({
-      rounds: done,
-      // So that the loops are not for nothing.
-      writes: sink === 0.5 ? 0 : writes,
-      torn,
-      from,
-      latency: recorder.recorded(every),
-    }),
+    report() {
+      // So that the work is not for nothing.
+      words[counts + 1] = x;
+      return { writes, torn, from, wait: wait.counted() };
+    },
   };
 }
 
@@ -193,14 +209,14 @@ export function rounds(
 async function main(orders: JsOrders): Promise<JsReport> {
   const lock = JS_LOCKS[orders.name]!;
   const make = await lock.load(orders.module);
-  const loopNs = calibrate(orders);
+  const turn = agree(orders);
   const { run, report } = rounds(
     orders,
     orders.shared.map((shared, index) => make(shared, index)),
   );
   meet(orders);
   await run();
-  return { ...report(), loopNs };
+  return { ...report(), turn };
 }
 
 if (parentPort) {

@@ -25,7 +25,6 @@ export type JsOps =
 
 /** A lock of others. */
 export interface JsLock {
-  readonly readers: boolean;
   /** What all threads share of one lock: made once, and sent to them. */
   share(): unknown;
   /** Before locks are made: loads what they come from. @param module of an npm package, its URL */
@@ -78,7 +77,6 @@ function guarded(acquire: () => Guard): { acquire(): void; release(): void } {
 /** All of them, by name. */
 export const JS_LOCKS: Readonly<Record<string, JsLock>> = {
   'npm/multithreading-mutex': {
-    readers: false,
     share: () => new SharedArrayBuffer(4),
     async load(module) {
       const { Mutex } = await multithreading(module);
@@ -89,7 +87,6 @@ export const JS_LOCKS: Readonly<Record<string, JsLock>> = {
     },
   },
   'npm/multithreading-rwlock': {
-    readers: true,
     share: () => new SharedArrayBuffer(4),
     async load(module) {
       const { RwLock } = await multithreading(module);
@@ -102,7 +99,6 @@ export const JS_LOCKS: Readonly<Record<string, JsLock>> = {
   },
   // Its managers tell each other of new locks and of releases by messages, which a channel carries from thread to thread; managers and locks are the package's own.
   'npm/web-locks': {
-    readers: false,
     share: () => undefined,
     async load(module) {
       const { locks } = (await import(module!)) as { locks: WebLocks };
@@ -116,7 +112,6 @@ export const JS_LOCKS: Readonly<Record<string, JsLock>> = {
     },
   },
   'node/locks': {
-    readers: true,
     share: () => undefined,
     async load() {
       const { locks } = (globalThis as { navigator?: { locks?: LockManager } }).navigator ?? {};
@@ -129,7 +124,6 @@ export const JS_LOCKS: Readonly<Record<string, JsLock>> = {
     },
   },
   'v8/Atomics.Mutex': {
-    readers: false,
     share: () => new (Atomics as unknown as { Mutex: AtomicsMutex }).Mutex(),
     async load() {
       const { Mutex } = Atomics as unknown as { Mutex: AtomicsMutex };

@@ -7,11 +7,9 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Peer, Setting } from '../../harness/measure/schema.ts';
+import type { PeerBudget, SweepPeer } from '../locks/peer.ts';
 import type { JsResult, JsTask } from './js-child.ts';
-import { JS_LOCKS } from './js-locks.ts';
-import type { FoundPeers, PeerBudget, PeerSample, SweepPeer } from './peer.ts';
-import { letTwoIn, runPeerProgram } from './run.ts';
-import { timesOf } from './times.ts';
+import { type Found, figuresOf, millisecondsOf, runPeerProgram, verify } from './run.ts';
 import { packageAt } from './versions.ts';
 
 /** Where to look; every field has its default. */
@@ -20,6 +18,8 @@ export interface JsSearch {
   readonly nodes?: readonly string[];
   /** A folder from which npm packages are found; lockrig's own. */
   readonly packages?: string;
+  /** Milliseconds beyond its windows until a process is ended; a minute unless given. */
+  readonly patience?: number;
 }
 
 interface Source {
@@ -106,37 +106,25 @@ function foundIn(
   throw new Error(`${needs}: ${seen.join(', ')}; name another Node in LOCKRIG_PEER_NODE`);
 }
 
-function sampleOf({ rates, shares, from, latency, rounds, section }: JsResult): PeerSample {
-  return {
-    throughput: rates,
-    shares,
-    ...(latency.samples > 0 ? { latency: timesOf(latency, rounds) } : {}),
-    handoffs: from,
-    section,
-  };
-}
-
 function peerOf(
   name: string,
   { kind, flags = [] }: Source,
   { node, version, module }: ReturnType<typeof foundIn>,
+  patience: number | undefined,
 ): SweepPeer {
   return {
     name,
     kind,
     version,
-    readers: JS_LOCKS[name]!.readers,
     cannot: ({ cpus }: Setting) => (cpus > MOST_CPUS ? `a peer has at most ${MOST_CPUS} threads` : undefined),
     async measure({ cpus, section, outside, reads, locks }: Setting, budget: PeerBudget) {
-      const { signal, patience, ...rest } = budget;
+      const { signal, ...rest } = budget;
       const task: JsTask = { name, module, cpus, section, outside, reads, locks, ...rest };
       const args = [...flags, CHILD, JSON.stringify(task)];
-      const ms = budget.warmup + budget.window;
+      const ms = millisecondsOf(budget);
       const result = await runPeerProgram<JsResult>({ name, program: node, args, ms, patience, signal });
-      const { writes, first, second, torn } = result;
-      if (first >>> 0 !== writes >>> 0 || second >>> 0 !== writes >>> 0 || torn > 0)
-        throw letTwoIn(name, writes, first >>> 0 === writes >>> 0 ? second : first, torn);
-      return sampleOf(result);
+      verify(name, result);
+      return figuresOf(result, budget.every);
     },
   };
 }
@@ -145,13 +133,14 @@ function peerOf(
 export function jsPeers({
   nodes = nodesOf(),
   packages = join(fileURLToPath(import.meta.url), '..'),
-}: JsSearch = {}): FoundPeers {
+  patience,
+}: JsSearch = {}): Found {
   const peers: SweepPeer[] = [];
   const absent: string[] = [];
   for (const source of SOURCES)
     try {
       const found = foundIn(source, nodes, packages);
-      peers.push(...source.locks.map((name) => peerOf(name, source, found)));
+      peers.push(...source.locks.map((name) => peerOf(name, source, found, patience)));
     } catch (error) {
       const why = (error as Error).message.split('\n')[0];
       const install = source.npm === undefined ? '' : `: npm install ${source.npm}`;

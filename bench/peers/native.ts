@@ -4,29 +4,24 @@
  * One source, built once for each library that is there: whether it is, is found out by building.
  */
 import type { Setting } from '../../harness/measure/schema.ts';
+import type { PeerBudget, SweepPeer } from '../locks/peer.ts';
+import type { Counted } from '../locks/times.ts';
 import { buildNative, type NativeBuild, type NativeProgram, type NativeSource } from '../native-build.ts';
-import type { FoundPeers, PeerBudget, PeerSample, SweepPeer } from './peer.ts';
-import { letTwoIn, runPeerProgram } from './run.ts';
-import { type Recorded, timesOf } from './times.ts';
+import { type Found, figuresOf, millisecondsOf, type Protected, runPeerProgram, verify } from './run.ts';
 import { libraryVersion } from './versions.ts';
 
 /** What `--list` answers. */
 type Listed = readonly { readonly name: string; readonly readers: boolean }[];
 
 /** What sweep.c prints. */
-interface Swept {
-  readonly loopNs: number;
+interface Swept extends Protected {
+  /** Nanoseconds of a turn of work; turns of a section. */
+  readonly turn: number;
   readonly section: number;
   readonly rates: readonly number[];
-  readonly perBlock: readonly (readonly number[])[];
+  readonly shares: readonly number[];
   readonly from: readonly (readonly number[])[];
-  readonly latency: Recorded;
-  readonly rounds: number;
-  readonly writes: number;
-  readonly first: number;
-  readonly second: number;
-  readonly torn: number;
-  readonly ok: boolean;
+  readonly wait: Counted;
 }
 
 interface Library {
@@ -72,38 +67,28 @@ const sourceOf = ({ flags, libraries }: Library): NativeSource => ({
 function argumentsOf(
   lock: string,
   setting: Setting,
-  { warmup, window, blocks, every, pin }: PeerBudget,
+  { warmup, window, rounds, every, pin }: PeerBudget,
 ): string[] {
   const { cpus, section, outside, reads, locks } = setting;
   const numbers = {
     threads: cpus,
-    section,
-    outside,
+    section: Math.round(section),
+    outside: Math.round(outside),
     reads: Math.round(reads * 1000),
     locks,
-    ms: Math.ceil(window),
+    ms: Math.max(1, Math.ceil(window)),
     warmup: Math.ceil(warmup),
-    blocks,
+    windows: rounds,
     every,
   };
   const args = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return ['--lock', lock, ...args, ...(pin.length > 0 ? ['--pin', pin.join()] : [])];
 }
 
-function sampleOf({ rates, perBlock, from, latency, rounds, section, loopNs }: Swept): PeerSample {
-  return {
-    throughput: rates,
-    shares: perBlock[0]!.map((_, cpu) => perBlock.reduce((sum, block) => sum + block[cpu]!, 0)),
-    ...(latency.samples > 0 ? { latency: timesOf(latency, rounds) } : {}),
-    handoffs: from,
-    section: section * loopNs,
-  };
-}
-
 function peerOf(
   { prefix, inC }: Library,
   { path }: NativeProgram<Listed>,
-  { name: lock, readers }: Listed[number],
+  { name: lock }: Listed[number],
   version: string,
 ): SweepPeer {
   const name = `${prefix}/${lock.replace(prefix === 'c' ? /^/ : inC, '')}`;
@@ -111,7 +96,6 @@ function peerOf(
     name,
     kind: 'native',
     version,
-    readers,
     cannot({ cpus, locks, reads }) {
       if (cpus > MOST_CPUS) return `the native peers have at most ${MOST_CPUS} threads`;
       if (locks > MOST_LOCKS) return `the native peers have at most ${MOST_LOCKS} locks`;
@@ -119,21 +103,13 @@ function peerOf(
       return undefined;
     },
     async measure(setting, budget) {
-      const { warmup, window, patience, signal } = budget;
+      const { every, signal } = budget;
       const args = argumentsOf(lock, setting, budget);
-      const swept = await runPeerProgram<Swept>({
-        name,
-        program: path,
-        args,
-        ms: warmup + window,
-        patience,
-        signal,
-      });
-      if (!swept.ok) {
-        const wrong = swept.first === swept.writes >>> 0 ? swept.second : swept.first;
-        throw letTwoIn(name, swept.writes, wrong, swept.torn);
-      }
-      return sampleOf(swept);
+      const ms = millisecondsOf(budget);
+      const swept = await runPeerProgram<Swept>({ name, program: path, args, ms, signal });
+      verify(name, swept);
+      const { rates, shares, from, wait, section, turn } = swept;
+      return figuresOf({ rates, shares, from, wait, section: section * turn }, every);
     },
   };
 }
@@ -149,7 +125,7 @@ function peersOf(library: Library, program: NativeProgram<Listed>): SweepPeer[] 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Finds or builds them. Blocks while the compiler works, some seconds the first time. Never throws. */
-export function nativeSweepPeers(build: NativeBuild = {}): FoundPeers {
+export function nativeSweepPeers(build: NativeBuild = {}): Found {
   const peers: SweepPeer[] = [];
   const absent: string[] = [];
   try {

@@ -2,7 +2,18 @@
  * Runs the program of a peer: a child process that prints one line of JSON and is killed when it does not come to an end.
  */
 import { execFile } from 'node:child_process';
-import { PeerFailure } from './peer.ts';
+import type { PeerBudget, PeerFigures, SweepPeer } from '../locks/peer.ts';
+import { type Counted, timesOf } from '../locks/times.ts';
+
+/** Why a peer has no figure: it let two in, did not come to an end, or could not be run. */
+export class PeerFailure extends Error {
+  readonly code: 'ECOUNTER' | 'ESTUCK' | 'EPEER';
+  constructor(code: PeerFailure['code'], message: string) {
+    super(message);
+    this.name = 'PeerFailure';
+    this.code = code;
+  }
+}
 
 /** What to run. */
 export interface PeerProgram {
@@ -37,11 +48,51 @@ export function runPeerProgram<Result>(what: PeerProgram): Promise<Result> {
   });
 }
 
-/** What is wrong with a count, as a sentence. */
-export function letTwoIn(name: string, writes: number, counted: number, torn: number): PeerFailure {
-  const seen =
-    counted >>> 0 === writes >>> 0
-      ? `${torn} times a section saw that another one wrote`
-      : `its counter shows ${counted >>> 0} where ${writes >>> 0} was due`;
-  return new PeerFailure('ECOUNTER', `'${name}' let two CPUs in: ${seen}`);
+/** What a program says of what was protected. */
+export interface Protected {
+  readonly writes: number;
+  readonly counted: number;
+  readonly torn: number;
+}
+
+/** Holds what was protected against what was done; counters wrap at 2^32. @throws PeerFailure */
+export function verify(name: string, { writes, counted, torn }: Protected): void {
+  if (counted >>> 0 !== writes >>> 0)
+    throw new PeerFailure(
+      'ECOUNTER',
+      `'${name}' let two CPUs in: what it protects shows ${counted >>> 0} where ${writes >>> 0} was due`,
+    );
+  if (torn > 0)
+    throw new PeerFailure('ECOUNTER', `'${name}' let a writer in with readers: ${torn} reads saw it at work`);
+}
+
+/** What a program measured. */
+export interface Measurements {
+  readonly rates: readonly number[];
+  readonly shares: readonly number[];
+  readonly from: readonly (readonly number[])[];
+  readonly wait: Counted;
+  /** Nanoseconds. */
+  readonly section: number;
+}
+
+/** As a sweep has it. */
+export function figuresOf({ rates, shares, from, wait, section }: Measurements, every: number): PeerFigures {
+  return {
+    throughput: rates,
+    shares,
+    ...(wait.samples > 0 ? { latency: timesOf(wait, every) } : {}),
+    ...(from.length > 1 ? { handoffs: from } : {}),
+    section,
+  };
+}
+
+/** Milliseconds that a program takes for its windows: each twice, without a look at the clock and with. */
+export const millisecondsOf = ({ warmup, window, rounds }: PeerBudget): number =>
+  warmup + rounds * (2 * window + warmup / 8);
+
+/** Peers that measure themselves, and a sentence for each that this machine has not. */
+export interface Found {
+  readonly peers: readonly SweepPeer[];
+  readonly absent: readonly string[];
 }
