@@ -182,6 +182,33 @@ export interface Advice {
   readonly evidence: readonly string[];
 }
 
+/** A figure of this run by that of an earlier one. */
+export interface Compared extends Setting {
+  readonly lock: string;
+  readonly figure: 'throughput' | 'p99';
+  readonly now?: number;
+  readonly before?: number;
+  /** This run's by the earlier one's, as far as the ranges of both allow. */
+  readonly ratio?: { readonly value: number; readonly low: number; readonly high: number };
+  /** `unclear`: it differs by more than the threshold, and noise may be why. */
+  readonly verdict: 'same' | 'better' | 'worse' | 'unclear';
+  readonly why?: string;
+  /** The runs are not comparable, and were compared all the same. */
+  readonly forced?: true;
+}
+
+/** A run by an earlier one. */
+export interface Comparison {
+  readonly threshold: number;
+  /** Why the runs are not comparable. */
+  readonly forced: readonly string[];
+  readonly rows: readonly Compared[];
+  /** Points of the earlier run that this one has not, and the reverse. */
+  readonly missing: { readonly now: number; readonly before: number };
+  /** The earlier run did not come to its end. */
+  readonly partial: boolean;
+}
+
 /** `locks.json`. */
 export interface SweepDocument extends DocumentHead {
   /** As they were asked for; two runs may be compared where they are the same. */
@@ -193,4 +220,7 @@ export interface SweepDocument extends DocumentHead {
   readonly advice: readonly Advice[];
   /** How quiet the machine was. */
   readonly noise: string;
+  /** Where every axis but the one that is walked stays. */
+  readonly base?: Setting;
+  readonly comparison?: Comparison;
 }
