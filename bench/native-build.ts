@@ -30,6 +30,8 @@ export interface NativeSource {
   readonly headers: readonly string[];
   readonly flags?: readonly string[];
   readonly libraries?: readonly string[];
+  /** The version of what it is built with: of another one it is built anew. */
+  readonly version?: string;
 }
 
 /** A program that was built and runs here. */
@@ -100,12 +102,12 @@ function ownFolder(folder: string): void {
 }
 
 function buildKey(
-  { main, headers, flags = [], libraries = [] }: NativeSource,
+  { main, headers, flags = [], libraries = [], version = '' }: NativeSource,
   folder: string,
   command: string[],
   compiler: string,
 ): string {
-  const how = [command, compiler, FLAGS, flags, libraries, process.platform, process.arch];
+  const how = [command, compiler, FLAGS, flags, libraries, version, process.platform, process.arch];
   const hash = createHash('sha256').update(JSON.stringify(how));
   for (const file of [main, ...headers]) hash.update(readFileSync(join(folder, file)));
   return hash.digest('hex').slice(0, 24);

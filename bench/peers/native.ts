@@ -57,11 +57,12 @@ const MOST_CPUS = 256;
 const MOST_LOCKS = 4096;
 const HEADERS = ['sweep-locks.h', 'locks.h', 'threads.h'];
 
-const sourceOf = ({ flags, libraries }: Library): NativeSource => ({
+const sourceOf = ({ flags, libraries }: Library, version: string): NativeSource => ({
   main: 'sweep.c',
   headers: HEADERS,
   flags,
   libraries,
+  version,
 });
 
 function argumentsOf(
@@ -114,12 +115,15 @@ function peerOf(
   };
 }
 
-function peersOf(library: Library, program: NativeProgram<Listed>): SweepPeer[] {
+/** The peers of a library. @throws Error with a sentence when it is not here */
+function peersOf(library: Library, build: NativeBuild): SweepPeer[] {
   const { from, inC } = library;
-  const of = from === undefined ? '' : `${libraryVersion(from.debian, from.pkgConfig)}, `;
+  const version = from === undefined ? '' : libraryVersion(from.debian, from.pkgConfig);
+  const program = buildNative<Listed>(sourceOf(library, version), build);
+  const whole = [...(version === '' ? [] : [version]), program.compiler].join(', ');
   return program.listed
     .filter(({ name }) => inC.test(name) && name !== 'none')
-    .map((lock) => peerOf(library, program, lock, `${of}${program.compiler}`));
+    .map((lock) => peerOf(library, program, lock, whole));
 }
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -129,14 +133,14 @@ export function nativeSweepPeers(build: NativeBuild = {}): Found {
   const peers: SweepPeer[] = [];
   const absent: string[] = [];
   try {
-    peers.push(...peersOf(OWN, buildNative<Listed>(sourceOf(OWN), build)));
+    peers.push(...peersOf(OWN, build));
   } catch (error) {
     const all = [OWN, ...LIBRARIES].map(({ prefix }) => `${prefix}/*`).join(', ');
     return { peers, absent: [`${all}: ${reasonOf(error)}`] };
   }
   for (const library of LIBRARIES)
     try {
-      peers.push(...peersOf(library, buildNative<Listed>(sourceOf(library), build)));
+      peers.push(...peersOf(library, build));
     } catch (error) {
       const { title, debian } = library.from!;
       absent.push(`${library.prefix}/*: ${title} is not here: install ${debian} (${reasonOf(error)})`);
