@@ -44,16 +44,11 @@ const settingOf = ({ cpus, section, outside, reads, waiting, locks }: Setting): 
   locks,
 });
 
-/** @param better whether a ratio above 1 is */
-function judge(
-  figure: Figure,
-  threshold: number,
-  better: 'more' | 'less',
-  noisy: boolean,
-): Compared['verdict'] {
+/** The ranges hold what forks and windows differ by: noise is in them. @param better which ratio is: above 1, or below */
+function judge(figure: Figure, threshold: number, better: 'more' | 'less'): Compared['verdict'] {
   const gain = better === 'more' ? figure.value - 1 : 1 - figure.value;
   if (Math.abs(gain) <= threshold) return 'same';
-  if (noisy || !tells(figure, 1)) return 'unclear';
+  if (!tells(figure, 1)) return 'unclear';
   return gain < 0 ? 'worse' : 'better';
 }
 
@@ -83,7 +78,7 @@ function rowsOf(now: SweepPoint, then: SweepPoint, threshold: number): Compared[
       now: mine.median,
       before: other.median,
       ratio: { value: ratio.value, low: ratio.low, high: ratio.high },
-      verdict: judge(ratio, threshold, better, noisy),
+      verdict: judge(ratio, threshold, better),
       ...(noisy ? { why: now.noisy ?? then.noisy ?? '' } : {}),
     };
   };

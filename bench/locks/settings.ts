@@ -98,7 +98,7 @@ export function duration(nanoseconds: number): string {
           ? ['ms', 1e6]
           : ['s', 1e9];
   const value = nanoseconds / (by as number);
-  return `${value >= 100 || Number.isInteger(value) ? Math.round(value) : value.toPrecision(2)} ${unit}`;
+  return `${value >= 10 || Number.isInteger(value) ? Math.round(value) : value.toPrecision(2)} ${unit}`;
 }
 
 /** One value of an axis, in words. */

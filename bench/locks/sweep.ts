@@ -161,7 +161,11 @@ class Sweep {
   get problems(): SweepProblems {
     const of = (kind: ForkProblem['kind']): boolean =>
       [...this.cells.values()].some(({ problem }) => problem?.kind === kind);
-    return { stalled: of('stalled'), failed: of('failed'), broken: this.broken.size > 0 };
+    return {
+      stalled: of('stalled'),
+      failed: of('failed'),
+      broken: this.plan.locks.some(({ name, peer }) => peer === undefined && this.broken.has(name)),
+    };
   }
 
   /** The points of what is known so far. */
@@ -207,7 +211,7 @@ class Sweep {
   }
 }
 
-/** What went wrong in a sweep: some lock stalled, failed in another way, or let two in. */
+/** What went wrong in a sweep: some lock stalled, failed in another way, or let two in. What is wrong with peers is told, and is nobody's failure here. */
 export interface SweepProblems {
   readonly stalled: boolean;
   readonly failed: boolean;
