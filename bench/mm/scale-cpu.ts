@@ -1,5 +1,5 @@
 /**
- * One task of a shape; see scale.ts. It rests until the phase changes, does iterations until it is told to stop, and says after each few how many it has done. Tasks at rest serve interrupts: who works may have to flush their
+ * One task of a shape; see scale.ts. It rests until the phase changes, does iterations until it is told to stop, and says after each how many it has done. Tasks at rest serve interrupts: who works may have to flush their
  * TLBs.
  */
 import { attachHardware } from '../../harness/engines/hardware.ts';
@@ -87,11 +87,13 @@ export function scaleCpu({ id, cpus, machine, args }: Member<ScaleOrders>): Scal
   const file = isa.load(mine + TASK.file);
   k.tlb.load(mm);
   const work = SHAPES[shape]!.task({ k, mm, file, futexes });
-  let done = 0;
-  while (rest() !== OVER)
-    while (isa.readOnce(stop) === 0) {
-      done += work();
-      isa.writeOnce(mine + TASK.done, done | 0);
-    }
+  const going = (): boolean => isa.readOnce(stop) === 0;
+  let count = 0;
+  const done = (): boolean => {
+    count = (count + 1) | 0;
+    isa.writeOnce(mine + TASK.done, count);
+    return going();
+  };
+  while (rest() !== OVER) while (going()) work(done);
   return id === 0 ? quiescent(k) : [];
 }

@@ -39,7 +39,16 @@ export interface Scaled {
 }
 
 /** What was found, or what is wrong. */
-export type ScaleResult = { readonly found: Scaled } | { readonly problem: string };
+export type ScaleResult = { readonly found: Scaled } | { readonly problem: string; readonly stalled?: true };
+
+/** Tasks did not come to rest. */
+export class ScaleStall extends Error {
+  readonly code = 'ESTALL';
+  constructor(seconds: number) {
+    super(`tasks did not come to rest within ${seconds} s`);
+    this.name = 'ScaleStall';
+  }
+}
 
 /** By kind of tasks. */
 export interface ScalePoint {
@@ -127,7 +136,7 @@ class Team {
     const { boot, cpus } = this.machine;
     const late = performance.now() + DEADLINE;
     while (boot.load(this.board + BOARD.resting) < cpus) {
-      if (performance.now() > late) throw new Error(`tasks did not come to rest within ${DEADLINE / 1000} s`);
+      if (performance.now() > late) throw new ScaleStall(DEADLINE / 1000);
       await this.pause(MILLISECOND);
     }
   }
@@ -187,7 +196,7 @@ async function point(cpus: number, options: ScaleOptions): Promise<ScalePoint> {
     threads: new Team('threads', cpus, options),
     processes: new Team('processes', cpus, options),
   };
-  const problems = new Map<Tasks, string>();
+  const problems = new Map<Tasks, ScaleResult>();
   /** Does something with each team that has no problem yet. */
   const each = async (run: (team: Team) => Promise<void>): Promise<void> => {
     for (const kind of ['processes', 'threads'] as const) {
@@ -197,7 +206,8 @@ async function point(cpus: number, options: ScaleOptions): Promise<ScalePoint> {
         await run(teams[kind]);
       } catch (error) {
         signal?.throwIfAborted();
-        problems.set(kind, (error as Error).message.split('\n')[0]!);
+        const problem = (error as Error).message.split('\n')[0]!;
+        problems.set(kind, { problem, ...(error instanceof ScaleStall ? { stalled: true } : {}) });
       }
     }
   };
@@ -211,7 +221,7 @@ async function point(cpus: number, options: ScaleOptions): Promise<ScalePoint> {
       await each(async (team) => {
         if (team === teams[kind]) results.set(kind, await team.end());
       });
-    const resultOf = (kind: Tasks): ScaleResult => results.get(kind) ?? { problem: problems.get(kind)! };
+    const resultOf = (kind: Tasks): ScaleResult => results.get(kind) ?? problems.get(kind)!;
     return { tasks: cpus, threads: resultOf('threads'), processes: resultOf('processes') };
   } finally {
     await Promise.all(Object.values(teams).map((team) => team.stop()));

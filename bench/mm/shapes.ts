@@ -27,14 +27,17 @@ export interface ShapeOn {
   readonly futexes: Addr;
 }
 
+/** Some iterations. @param done after each; false: clear up and return */
+export type Turn = (done: () => boolean) => void;
+
 /** A testcase. */
 export interface Shape {
   /** As will-it-scale describes it. */
   readonly title: string;
   /** What an iteration is. */
   readonly unit: string;
-  /** Prepares a task. @returns its loop: does some iterations, and says how many */
-  readonly task: (on: ShapeOn) => () => number;
+  /** Prepares a task. @returns one turn of its outer loop, which says after each iteration that it is done, and hears whether to go on */
+  readonly task: (on: ShapeOn) => Turn;
 }
 
 /** Pages of a mapping. */
@@ -64,19 +67,18 @@ function mapper({ k, mm, file }: ShapeOn, backing: Backing): () => number {
 }
 
 /** Maps, does something for each page, and unmaps. */
-function byPage(
-  backing: Backing,
-  each: (on: ShapeOn) => (address: number) => void,
-): (on: ShapeOn) => () => number {
+function byPage(backing: Backing, each: (on: ShapeOn) => (address: number) => void): (on: ShapeOn) => Turn {
   return (on) => {
     const { k, mm } = on;
     const map = mapper(on, backing);
     const touch = each(on);
-    return () => {
+    return (done) => {
       const first = map();
-      for (let page = 0; page < SHAPE_PAGES; page += 1) touch(first + (page << PAGE_SHIFT));
+      for (let page = 0; page < SHAPE_PAGES; page += 1) {
+        touch(first + (page << PAGE_SHIFT));
+        if (!done()) break;
+      }
       checked(k.maps.munmap(mm, first, BYTES));
-      return SHAPE_PAGES;
     };
   };
 }
@@ -106,18 +108,18 @@ const flushes =
     };
   };
 
-function mapsOnly(backing: Backing): (on: ShapeOn) => () => number {
+function mapsOnly(backing: Backing): (on: ShapeOn) => Turn {
   return (on) => {
     const map = mapper(on, backing);
-    return () => {
+    return (done) => {
       checked(on.k.maps.munmap(on.mm, map(), BYTES));
-      return 1;
+      done();
     };
   };
 }
 
 /** @param apart whether a page is taken first, so that tasks of one address space are at different places */
-function heap(apart: boolean): (on: ShapeOn) => () => number {
+function heap(apart: boolean): (on: ShapeOn) => Turn {
   return ({ k, mm }) => {
     const { isa, maps } = k;
     let end = isa.readOnce(mm + Mm.brk);
@@ -125,10 +127,11 @@ function heap(apart: boolean): (on: ShapeOn) => () => number {
       end += PAGE_SIZE * (k.cpu.id + 1);
       maps.brk(mm, end);
     }
-    return () => {
+    return (done) => {
       maps.brk(mm, end + PAGE_SIZE);
+      done();
       maps.brk(mm, end);
-      return 2;
+      done();
     };
   };
 }
@@ -141,24 +144,24 @@ function word(on: ShapeOn): number {
   return address;
 }
 
-function wakes(shared: boolean): (on: ShapeOn) => () => number {
+function wakes(shared: boolean): (on: ShapeOn) => Turn {
   return (on) => {
     const { wake } = futex(on.k, on.futexes);
     const address = word(on);
-    return () => {
+    return (done) => {
       sees(wake(on.mm, address, 1, shared), 0);
-      return 1;
+      done();
     };
   };
 }
 
-function waits(shared: boolean): (on: ShapeOn) => () => number {
+function waits(shared: boolean): (on: ShapeOn) => Turn {
   return (on) => {
     const { wait } = futex(on.k, on.futexes);
     const address = word(on);
-    return () => {
+    return (done) => {
       sees(wait(on.mm, address, 1, shared), -EWOULDBLOCK);
-      return 1;
+      done();
     };
   };
 }
