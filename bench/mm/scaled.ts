@@ -42,7 +42,7 @@ export function scaledRow(shape: string, point: ScalePoint, first: ScalePoint | 
     figures['threads by processes'] = ratioOf(threads.found.rates, processes.found.rates);
   const problems = Object.entries(missing).map(([kind, why]) => `${kind}: ${why}`);
   return {
-    name: `${shape}, ${point.tasks} tasks`,
+    name: `${shape}, ${point.tasks} task${point.tasks === 1 ? '' : 's'}`,
     judged: false,
     fifo: false,
     parties,

@@ -100,6 +100,11 @@ export async function runBenchShapes(names: readonly string[], options: Options)
   const write = (report: ShapeReport): void => {
     if (file !== undefined) writeWhole(file, `${JSON.stringify(report, null, 2)}\n`);
   };
+  // What cannot be written is known before anything is measured.
+  write(reportOf([], false));
+  const { csv } = choices;
+  if (csv !== undefined && csv !== true)
+    for (const shape of choices.shapes) writeWhole(join(csv.folder, `${shape}.csv`), scaledCsv([]));
   const interrupt = new Interrupt();
   try {
     say(
