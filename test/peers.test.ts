@@ -113,6 +113,13 @@ native('in C: a lock that lets two in has no figure', async () => {
   const broken = text.replace('while (atomic_exchange(word(m, LOCK), 1) != 0) {', 'while (node == 0) {');
   assert.is.not(broken, text);
   writeFileSync(join(sources, 'locks.h'), broken);
+  const adapters = readFileSync(join(sources, 'sweep-locks.h'), 'utf8');
+  const open = adapters.replace(
+    /^READERS\(pthread_rwlock, .*$/m,
+    'READERS(pthread_rwlock, (void)0, (void)0)',
+  );
+  assert.is.not(open, adapters);
+  writeFileSync(join(sources, 'sweep-locks.h'), open);
   const found = nativeSweepPeers({ sources, cache: join(scratch, 'broken') });
   // A section longer than a time slice: somebody comes in, on however few cores.
   const failure = await failureOf(
@@ -122,6 +129,9 @@ native('in C: a lock that lets two in has no figure', async () => {
   );
   assert.is(failure.code, 'ECOUNTER');
   assert.match(failure.message, /^'c\/tas' let two CPUs in: what it protects shows \d+ where \d+ was due$/);
+  const long = { ...SETTING, section: 3_000_000, reads: 0.5 };
+  const torn = await failureOf(named(found, 'c/pthread_rwlock'), long, { ...BUDGET, window: 100 });
+  assert.match(torn.message, /^'c\/pthread_rwlock' let a writer in with readers: \d+ reads saw it at work$/);
 });
 
 native('in C: a library whose headers are missing is absent, by the name of its package', () => {
@@ -205,14 +215,29 @@ test('a package that lets two in has no figure; one that is not installed is abs
     join(folder, 'package.json'),
     JSON.stringify({ name: 'multithreading', version: '9.9.9', type: 'module', main: 'index.js' }),
   );
-  const mutex = 'class Open { blockingLock() { return { dispose() {} }; } }';
-  writeFileSync(join(folder, 'index.js'), `${mutex}\nexport { Open as Mutex, Open as RwLock };\n`);
+  const mutex = 'export class Mutex { blockingLock() { return { dispose() {} }; } }';
+  // Writers exclude each other, and no reader.
+  const rwlock = `export class RwLock {
+    constructor(_, shared) { this.words = new Int32Array(shared); }
+    blockingRead() { return { dispose() {} }; }
+    blockingWrite() {
+      while (Atomics.compareExchange(this.words, 0, 0, 1) !== 0);
+      return { dispose: () => Atomics.store(this.words, 0, 0) };
+    }
+  }`;
+  writeFileSync(join(folder, 'index.js'), `${mutex}\n${rwlock}\n`);
   const found = jsPeers({ packages, nodes: [process.execPath] });
   const peer = named(found, 'npm/multithreading-mutex');
   assert.is(peer.version, 'multithreading 9.9.9');
   const failure = await failureOf(peer, { ...SETTING, section: 3_000_000 }, { ...BUDGET, window: 100 });
   assert.is(failure.code, 'ECOUNTER');
   assert.match(failure.message, /^'npm\/multithreading-mutex' let two CPUs in/);
+  const torn = await failureOf(
+    named(found, 'npm/multithreading-rwlock'),
+    { ...SETTING, section: 3_000_000, reads: 0.5 },
+    { ...BUDGET, window: 100 },
+  );
+  assert.match(torn.message, /let a writer in with readers: \d+ reads saw it at work$/);
   assert.ok(
     found.absent.some(
       (each) => each === 'npm/web-locks: the package web-locks is not installed: npm install web-locks',

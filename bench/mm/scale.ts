@@ -26,6 +26,10 @@ export interface ScaleOptions {
   readonly warmup: number;
   readonly window: number;
   readonly signal?: AbortSignal | undefined;
+  /** What a task runs, {@link ScaleOrders} in hand; shapes unless given. */
+  readonly job?: { readonly module: string; readonly name: string };
+  /** Milliseconds that tasks have to come to rest; a minute unless given. */
+  readonly patience?: number;
 }
 
 /** One number of tasks of one kind. */
@@ -57,12 +61,11 @@ export interface ScalePoint {
   readonly processes: ScaleResult;
 }
 
-const job = {
+const SHAPE_JOB = {
   module: new URL(`./scale-cpu${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href,
   name: 'scaleCpu',
 };
-/** Milliseconds that tasks have to come to rest. */
-const DEADLINE = 60_000;
+const PATIENCE = 60_000;
 const MILLISECOND = 1;
 
 /** Room for all tasks: pages, private copies of them, page tables. */
@@ -86,13 +89,16 @@ class Team {
   private readonly machine: Machine;
   private readonly crew: Crew<ScaleAnswer>;
   private readonly board: number;
+  private readonly patience: number;
   private phase = 0;
   private readonly rates: number[] = [];
   private shares: number[];
   private busy = 0;
   private wall = 0;
 
-  constructor(tasks: Tasks, cpus: number, { shape, regime, signal }: ScaleOptions) {
+  constructor(tasks: Tasks, cpus: number, options: ScaleOptions) {
+    const { shape, regime, signal, job = SHAPE_JOB, patience = PATIENCE } = options;
+    this.patience = patience;
     const spec = specFor(cpus);
     const model = roundUp(modelBytes(spec, cpus), 64);
     const bytes = model + futexBytes(cpus) + BOARD.tasks + (cpus + 4) * LINE;
@@ -134,9 +140,9 @@ class Team {
   /** Waits until all tasks rest. @throws Error when they do not */
   private async rested(): Promise<void> {
     const { boot, cpus } = this.machine;
-    const late = performance.now() + DEADLINE;
+    const late = performance.now() + this.patience;
     while (boot.load(this.board + BOARD.resting) < cpus) {
-      if (performance.now() > late) throw new ScaleStall(DEADLINE / 1000);
+      if (performance.now() > late) throw new ScaleStall(this.patience / 1000);
       await this.pause(MILLISECOND);
     }
   }

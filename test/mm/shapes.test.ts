@@ -118,7 +118,6 @@ test('as threads and as processes, under several regimes: no oracle has anything
   for (const [shape, regime] of [
     ['page_fault1', 'A4'],
     ['tlb_flush1', 'vma-ptl'],
-    ['brk1', 'HU'],
   ] as const) {
     const [point] = await scale({ shape, regime, ...quick });
     for (const tasks of ['threads', 'processes'] as const) {
@@ -131,6 +130,28 @@ test('as threads and as processes, under several regimes: no oracle has anything
       }
     }
   }
+});
+
+const PLANTED = {
+  module: new URL(
+    `../fixtures/mm/scale-cpu${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
+    import.meta.url,
+  ).href,
+  name: 'plantedCpu',
+};
+
+test('a task that damages the model, that fails or never ends is a problem, and of no figure; threads share an address space', async () => {
+  const resultsOf = async (shape: string, patience = 60_000) => {
+    const how = { regime: 'A4', cpus: [2], rounds: 1, warmup: 1, window: 1, job: PLANTED, patience };
+    const [point] = await scale({ shape, ...how });
+    return [point!.threads, point!.processes];
+  };
+  for (const result of await resultsOf('damages'))
+    assert.match('problem' in result ? result.problem : 'none', /^O-RSS: /);
+  for (const result of await resultsOf('fails')) assert.equal(result, { problem: 'as planted' });
+  for (const result of await resultsOf('never ends', 1500))
+    assert.equal(result, { problem: 'tasks did not come to rest within 1.5 s', stalled: true });
+  assert.equal(await resultsOf('spaces'), [{ problem: '1 address spaces' }, { problem: '2 address spaces' }]);
 });
 
 test('what a shape came to: a row for each number of tasks, a table, and the CSV of will-it-scale', () => {
