@@ -2,6 +2,7 @@
  * A sweep as text: a table for each axis that was walked, what the base shows of each lock, pictures, advice, and the comparison with an earlier run.
  */
 import type { Comparison, Setting, SweepDocument, SweepPoint } from '../../harness/measure/schema.ts';
+import { median } from '../stats.ts';
 import { columns, rate } from '../table.ts';
 import { cliffOf } from './advice.ts';
 import { bar, boxPlot, painted, sparkline, terminalWidth } from './pictures.ts';
@@ -32,6 +33,14 @@ function cell(point: SweepPoint | undefined): string {
 
 const namesOf = ({ points }: SweepDocument): string[] => [...new Set(points.map(({ lock }) => lock))];
 
+/** How long sections were by the clock: the middle of the locks' medians. */
+function seen({ points }: SweepDocument, setting: Setting): string {
+  const holds = points.flatMap((point) =>
+    keyOf(point) === keyOf(setting) && point.hold && point.hold.samples > 0 ? [point.hold.p50] : [],
+  );
+  return holds.length === 0 ? DASH : duration(median(holds));
+}
+
 /** Throughput along an axis: a line a lock. */
 function axisTable(axis: Axis, axes: Axes, base: Setting, document: SweepDocument): string {
   const walk = along(axis, axes, base);
@@ -42,6 +51,8 @@ function axisTable(axis: Axis, axes: Axes, base: Setting, document: SweepDocumen
     const shape = sparkline(points.map((point) => point?.throughput?.median));
     return [lock, ...points.map(cell), ...(numeric ? [shape] : [])];
   });
+  if (axis === 'section')
+    lines.push(['(as seen by the clock)', ...walk.map((setting) => seen(document, setting)), '']);
   const head = [TITLES[axis], ...walk.map((setting) => valueText(axis, setting)), ...(numeric ? [''] : [])];
   return columns(head, lines);
 }
@@ -59,7 +70,9 @@ export function axisTables(axes: Axes, base: Setting, document: SweepDocument): 
 /** What the base shows of each lock. */
 export function baseTable(base: Setting, document: SweepDocument, cores: number): string {
   const here = document.points.filter((point) => keyOf(point) === keyOf(base) && point.throughput);
-  const crowds = [2 * cores, 4 * cores];
+  const crowds = [2 * cores, 4 * cores].filter((cpus) =>
+    document.points.some((point) => point.cpus === cpus),
+  );
   const head = [
     'lock',
     'rate/s',

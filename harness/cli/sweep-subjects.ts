@@ -82,10 +82,14 @@ export async function sweepSubjects(
       : others
     ).push(name);
   const mine = names.length > 0 ? names : against.length > 0 ? [] : USUAL;
-  const locks = named(await findLocks([...mine, ...others]));
-  for (const { subject } of locks) {
-    const reason = cannot(subject.lock, 1);
-    if (reason !== undefined)
+  const asked = [...mine, ...others];
+  const all = named(await findLocks(asked));
+  const refused = all.flatMap(({ subject }) => cannot(subject.lock, 1) ?? []);
+  const locks = all.filter(({ subject }) => cannot(subject.lock, 1) === undefined);
+  // A glob stands for what can be measured; a name means what it says.
+  const { default: picomatch } = await import('picomatch');
+  for (const reason of refused) {
+    if (locks.length === 0 || !asked.some((name) => picomatch.scan(name).isGlob))
       throw new UsageError(
         `${reason}: bench locks measures mutexes, rwlocks, rwsems, seqlocks, semaphores and async mutexes`,
       );
@@ -99,6 +103,6 @@ export async function sweepSubjects(
         .map(({ name, kind, version, subject }) => ({ name, subject, peer: { kind, version } })),
     ],
     peers: peers.filter((peer): peer is SweepPeer => !isLock(peer)),
-    absent,
+    absent: [...refused, ...absent],
   };
 }

@@ -6,9 +6,11 @@ import * as assert from 'uvu/assert';
 import type { SweepDocument, SweepPoint } from '../../harness/measure/schema.ts';
 import { type Ended, folder, lockrig, said, start } from '../fixtures/torture/cli.ts';
 import { root } from '../project.ts';
-import { suite } from '../suite.ts';
+import { inTurn, suite } from '../suite.ts';
 
 const test = suite('bench locks: planted');
+/** Each of these starts processes, and says little that the others do not. */
+const some = inTurn(test, 2);
 const box = folder();
 const planted = (name: string): string => `${join(root, 'test/fixtures/bench/planted.ts')}#${name}`;
 const read = (file: string): SweepDocument => JSON.parse(readFileSync(file, 'utf8')) as SweepDocument;
@@ -96,7 +98,7 @@ test(
   { deadline: 120_000 },
 );
 
-test(
+some(
   'readers who meet a writer are seen',
   async () => {
     const { ended, document } = await swept('open', [
@@ -112,7 +114,7 @@ test(
   { deadline: 120_000 },
 );
 
-test(
+some(
   'a lock that throws is told of, and the others are measured',
   async () => {
     const { ended, document } = await swept('throws', [
@@ -126,7 +128,7 @@ test(
   { deadline: 120_000 },
 );
 
-test(
+some(
   'the section is as many turns as it takes, by what a turn was measured to take',
   async () => {
     const { ended, document } = await swept('section', [
