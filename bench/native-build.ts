@@ -76,7 +76,8 @@ export function packageSources(files: readonly string[] = ['peers.c', 'locks.h']
   return found;
 }
 
-function compilerVersion([program = 'cc', ...args]: string[]): string {
+/** The first line of what a compiler says of its version. @throws Error with a sentence when there is none */
+export function compilerVersion([program = 'cc', ...args]: string[]): string {
   const { error, status, stdout } = spawnSync(program, [...args, '--version'], {
     encoding: 'utf8',
     timeout: BUILD_TIMEOUT,

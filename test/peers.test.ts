@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { PeerBudget, PeerFigures, SweepPeer } from '../bench/locks/peer.ts';
 import { packageSources } from '../bench/native-build.ts';
+import { familiesOf, findPeers } from '../bench/peers/index.ts';
 import { jsPeers } from '../bench/peers/js.ts';
 import { nativeSweepPeers } from '../bench/peers/native.ts';
 import type { Found, PeerFailure } from '../bench/peers/run.ts';
@@ -164,6 +165,16 @@ for (const [prefix, header, debian] of [
     },
     header,
   );
+
+test('only the families are looked for that are asked for; all, where a name is of none', () => {
+  const families = ['c', 'ck', 'urcu', 'npm', 'v8', 'node'];
+  const askedFor = (...names: string[]): string[] => families.filter(familiesOf(names));
+  assert.equal(askedFor('c/ticket', 'v8/*'), ['c', 'v8']);
+  assert.equal(askedFor('*/ticket'), families);
+  assert.equal(askedFor('gcc/ticket', 'c/ticket'), families);
+  const { peers, absent } = findPeers(familiesOf(['npm/*']));
+  assert.ok(peers.length > 0 && peers.every(({ kind }) => kind === 'npm') && absent.length === 0);
+});
 
 test('without a compiler all that is in C is absent, with one reason', () => {
   const { peers, absent } = nativeSweepPeers({

@@ -1,10 +1,10 @@
 /**
  * The peers that `lockrig bench locks --against` can name.
  */
-import { findPeers } from '../peers/index.ts';
+import { familiesOf, findPeers } from '../peers/index.ts';
 import type { FoundPeers } from './peer.ts';
 
-/** Finds all that this machine has. */
-export async function allPeers(): Promise<FoundPeers> {
-  return findPeers();
+/** Finds those that this machine has, of the families that names and globs are of. */
+export async function allPeers(names: readonly string[]): Promise<FoundPeers> {
+  return findPeers(familiesOf(names));
 }

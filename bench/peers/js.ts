@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Peer, Setting } from '../../harness/measure/schema.ts';
 import type { PeerBudget, SweepPeer } from '../locks/peer.ts';
 import type { JsResult, JsTask } from './js-child.ts';
-import { type Found, figuresOf, millisecondsOf, runPeerProgram, verify } from './run.ts';
+import { type Found, figuresOf, millisecondsOf, runPeerProgram, verify, type Wants } from './run.ts';
 import { packageAt } from './versions.ts';
 
 /** Where to look; every field has its default. */
@@ -129,15 +129,14 @@ function peerOf(
   };
 }
 
-/** Finds them. Never throws. */
-export function jsPeers({
-  nodes = nodesOf(),
-  packages = join(fileURLToPath(import.meta.url), '..'),
-  patience,
-}: JsSearch = {}): Found {
+/** Finds them. Never throws. @param wants which families are asked for: `npm`, `v8`, `node` */
+export function jsPeers(
+  { nodes = nodesOf(), packages = join(fileURLToPath(import.meta.url), '..'), patience }: JsSearch = {},
+  wants: Wants = () => true,
+): Found {
   const peers: SweepPeer[] = [];
   const absent: string[] = [];
-  for (const source of SOURCES)
+  for (const source of SOURCES.filter(({ kind }) => wants(kind)))
     try {
       const found = foundIn(source, nodes, packages);
       peers.push(...source.locks.map((name) => peerOf(name, source, found, patience)));

@@ -6,8 +6,23 @@
 import type { Setting } from '../../harness/measure/schema.ts';
 import type { PeerBudget, SweepPeer } from '../locks/peer.ts';
 import type { Counted } from '../locks/times.ts';
-import { buildNative, type NativeBuild, type NativeProgram, type NativeSource } from '../native-build.ts';
-import { type Found, figuresOf, millisecondsOf, type Protected, runPeerProgram, verify } from './run.ts';
+import {
+  buildNative,
+  compilerCommand,
+  compilerVersion,
+  type NativeBuild,
+  type NativeProgram,
+  type NativeSource,
+} from '../native-build.ts';
+import {
+  type Found,
+  figuresOf,
+  millisecondsOf,
+  type Protected,
+  runPeerProgram,
+  verify,
+  type Wants,
+} from './run.ts';
 import { libraryVersion } from './versions.ts';
 
 /** What `--list` answers. */
@@ -126,24 +141,33 @@ function peersOf(library: Library, build: NativeBuild): SweepPeer[] {
     .map((lock) => peerOf(library, program, lock, whole));
 }
 
+/** Why there is no compiler; undefined where there is one. */
+function missingCompiler({ compiler }: NativeBuild): string | undefined {
+  try {
+    compilerVersion(compilerCommand(compiler));
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Finds or builds them. Blocks while the compiler works, some seconds the first time. Never throws. */
-export function nativeSweepPeers(build: NativeBuild = {}): Found {
+/** Finds or builds them. Blocks while the compiler works, a second or two for each library the first time. Never throws. @param wants which families are asked for: `c`, `ck`, `urcu` */
+export function nativeSweepPeers(build: NativeBuild = {}, wants: Wants = () => true): Found {
   const peers: SweepPeer[] = [];
   const absent: string[] = [];
-  try {
-    peers.push(...peersOf(OWN, build));
-  } catch (error) {
-    const all = [OWN, ...LIBRARIES].map(({ prefix }) => `${prefix}/*`).join(', ');
-    return { peers, absent: [`${all}: ${reasonOf(error)}`] };
-  }
-  for (const library of LIBRARIES)
+  const due = [OWN, ...LIBRARIES].filter(({ prefix }) => wants(prefix));
+  const compiler = due.length > 0 ? missingCompiler(build) : undefined;
+  if (compiler !== undefined)
+    return { peers, absent: [`${due.map(({ prefix }) => `${prefix}/*`).join(', ')}: ${compiler}`] };
+  for (const library of due)
     try {
       peers.push(...peersOf(library, build));
     } catch (error) {
-      const { title, debian } = library.from!;
-      absent.push(`${library.prefix}/*: ${title} is not here: install ${debian} (${reasonOf(error)})`);
+      const { from, prefix } = library;
+      const missing = from === undefined ? '' : `${from.title} is not here: install ${from.debian} (`;
+      absent.push(`${prefix}/*: ${missing}${reasonOf(error)}${missing === '' ? '' : ')'}`);
     }
   return { peers, absent };
 }

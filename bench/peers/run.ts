@@ -96,3 +96,6 @@ export interface Found {
   readonly peers: readonly SweepPeer[];
   readonly absent: readonly string[];
 }
+
+/** Whether a family of peers is asked for: the part of a name before the slash. */
+export type Wants = (family: string) => boolean;

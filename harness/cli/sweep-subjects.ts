@@ -38,11 +38,11 @@ const PEERISH = /^[\w*-]+\/[\w.*-]+$/;
 
 async function peersLike(
   names: readonly string[],
-  find: () => Promise<FoundPeers>,
+  find: (names: readonly string[]) => Promise<FoundPeers>,
 ): Promise<{ peers: (SweepPeer | PeerLock)[]; absent: readonly string[] }> {
   if (names.length === 0) return { peers: [], absent: [] };
   const { default: picomatch } = await import('picomatch');
-  const found = await find();
+  const found = await find(names);
   const peers = names.flatMap((name) => {
     const matches = picomatch(name);
     return found.peers.filter((peer) => peer.name === name || matches(peer.name));
@@ -71,7 +71,7 @@ async function peersLike(
 export async function sweepSubjects(
   names: readonly string[],
   against: readonly string[],
-  find: () => Promise<FoundPeers>,
+  find: (names: readonly string[]) => Promise<FoundPeers>,
 ): Promise<SweepSubjects> {
   const { loadLock } = await import('../../src/catalog.ts');
   const peerish: string[] = [];
