@@ -72,6 +72,7 @@ function whole({ throughput, shares, handoffs, latency, section }: PeerFigures, 
       Array(cpus).fill(cpus),
     );
   else assert.is(handoffs, undefined);
+  assert.ok(handoffs?.every((row, cpu) => row[cpu] === 0) ?? true);
   assert.ok(latency !== undefined && latency.samples > 0);
   const { samples, min, p50, p99, max, buckets, every } = latency!;
   assert.is(every, BUDGET.every);
@@ -101,6 +102,7 @@ native(
       ] as const) {
         const peer = named(found, name);
         assert.is(peer.kind, 'native');
+        assert.match(peer.version, name.includes('pthread') ? /^.*(libc|C library).*, \S/ : /\d/);
         whole(await peer.measure({ ...SETTING, cpus, locks, reads }, BUDGET), cpus);
       }
     assert.match(named(found, 'c/tas').cannot({ ...SETTING, cpus: 257 }) ?? '', /at most 256 threads/);

@@ -23,7 +23,7 @@ import {
   verify,
   type Wants,
 } from './run.ts';
-import { libraryVersion } from './versions.ts';
+import { libcVersion, libraryVersion } from './versions.ts';
 
 /** What `--list` answers. */
 type Listed = readonly { readonly name: string; readonly readers: boolean }[];
@@ -135,10 +135,13 @@ function peersOf(library: Library, build: NativeBuild): SweepPeer[] {
   const { from, inC } = library;
   const version = from === undefined ? '' : libraryVersion(from.debian, from.pkgConfig);
   const program = buildNative<Listed>(sourceOf(library, version), build);
-  const whole = [...(version === '' ? [] : [version]), program.compiler].join(', ');
+  const libc = libcVersion();
   return program.listed
     .filter(({ name }) => inC.test(name) && name !== 'none')
-    .map((lock) => peerOf(library, program, lock, whole));
+    .map((lock) => {
+      const of = lock.name.startsWith('pthread_') ? libc : version;
+      return peerOf(library, program, lock, [...(of === '' ? [] : [of]), program.compiler].join(', '));
+    });
 }
 
 /** Why there is no compiler; undefined where there is one. */

@@ -17,6 +17,10 @@ export function libraryVersion(debian: string, pkgConfig: string): string {
   return `${pkgConfig} ${run('pkg-config', ['--modversion', pkgConfig]) || 'of unknown version'}`;
 }
 
+/** The C library, as the system names it: `glibc 2.36`. */
+export const libcVersion = (): string =>
+  run('getconf', ['GNU_LIBC_VERSION']) || 'a C library of unknown version';
+
 /** The file that importing an npm package loads, and the package's version. @throws Error when it is not installed */
 export function packageAt(name: string, from: string): { readonly main: string; readonly version: string } {
   const main = createRequire(join(from, 'x.js')).resolve(name);
