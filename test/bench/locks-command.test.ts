@@ -149,6 +149,14 @@ test('an earlier run that is cut short, newer or something else is one sentence'
       /a newer lockrig wrote it \(schema 99; this one reads 1\)/,
     ],
     [bad('other.json', '{"command":"torture","results":[]}'), /it is no result of bench locks$/m],
+    [
+      bad('damaged.json', JSON.stringify({ ...read(), points: [{ lock: 'ticket' }] })),
+      /it is damaged: point 1 is none/,
+    ],
+    [
+      bad('headless.json', JSON.stringify({ ...read(), options: undefined })),
+      /it does not say how it was run/,
+    ],
     [bad('null.json', 'null'), /it is no result of bench locks$/m],
   ] as const)
     refused(await lockrig([...LINE, '--compare', path]), sentence);
