@@ -39,6 +39,7 @@ export function measuredOf(byFork: readonly (readonly number[])[]): Measured {
 function noisy(throughput: Measured, cpus: number): Pick<SweepPoint, 'noisy'> {
   const most = cpus === 1 ? NOISY.alone : NOISY.together;
   const { variation, forks = [] } = throughput;
+  if (throughput.median === 0) return { noisy: 'in half of the windows nothing was done' };
   if (forks.length < 2) return { noisy: 'one fork: how much forks differ is not known' };
   if (variation <= most) return {};
   return { noisy: `forks differ by ${(100 * variation).toFixed(1)} % (at most ${100 * most} %)` };

@@ -220,6 +220,14 @@ test('worse is what is worse by more than the threshold and outside of the noise
   assert.equal(verdicts([point('a', 1.2e6)], [point('a', 1e6)]), ['better']);
   const wide = { throughput: around(1e6, 0.3)! };
   assert.equal(verdicts([point('a', 0, wide)], [point('a', 1.2e6)]), ['unclear']);
+  const idle = {
+    throughput: measuredOf([
+      [0, 0],
+      [0, 1e6],
+    ]),
+  };
+  const [none] = compare(document([point('a', 1e6)]), document([point('a', 0, idle)]), 0.05, []).rows;
+  assert.equal([none?.verdict, none?.ratio], ['unclear', undefined]);
   // A wait that became longer is worse.
   const waits = (p99: number): Partial<SweepPoint> => ({ p99: around(p99)! });
   assert.equal(verdicts([point('a', 1e6, waits(900))], [point('a', 1e6, waits(300))]), ['same', 'worse']);
