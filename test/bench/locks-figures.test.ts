@@ -5,7 +5,15 @@ import { compare, differencesOf } from '../../bench/locks/compare.ts';
 import { measuredOf } from '../../bench/locks/figures.ts';
 import { bar, boxPlot, sparkline } from '../../bench/locks/pictures.ts';
 import { type Axes, baseOf, defaultCpus, duration, keyOf, settingsOf } from '../../bench/locks/settings.ts';
-import { type Counted, Histogram, percentile, startOf, timesOf, together } from '../../bench/locks/times.ts';
+import {
+  type Counted,
+  countedOf,
+  Histogram,
+  percentile,
+  startOf,
+  timesOf,
+  together,
+} from '../../bench/locks/times.ts';
 import { work } from '../../bench/locks/work.ts';
 import type { Setting, SweepDocument, SweepPoint } from '../../harness/measure/schema.ts';
 import { seed } from '../seed.ts';
@@ -79,6 +87,8 @@ test('percentiles of a histogram are those of the samples, to a bucket of 3 %', 
   );
   assert.ok(Math.abs(total / (10 * all.reduce((sum, each) => sum + each, 0)) - 1) < 1e-9);
   for (let bucket = 1; bucket < 1000; bucket += 1) assert.ok(startOf(bucket) > startOf(bucket - 1));
+  const again = countedOf(timesOf(both, 10));
+  assert.equal(again.buckets, both.buckets);
 });
 
 test('an empty histogram is all zero, and a time below zero is zero', () => {
