@@ -24,8 +24,8 @@ const usable = (point: SweepPoint): point is Usable =>
   point.stalled === undefined &&
   point.skipped === undefined;
 
-const times = ({ value, low, high }: Figure): string =>
-  `${value.toPrecision(3)} × (${low.toPrecision(3)} to ${high.toPrecision(3)})`;
+const short = (value: number): string => (Number.isFinite(value) ? value.toPrecision(3) : '∞');
+const times = ({ value, low, high }: Figure): string => `${short(value)} × (${short(low)} to ${short(high)})`;
 const list = (names: readonly string[]): string =>
   names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 

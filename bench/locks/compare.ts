@@ -72,6 +72,9 @@ function rowsOf(now: SweepPoint, then: SweepPoint, threshold: number): Compared[
     other: Measured,
   ): Compared => {
     const ratio = ratioApart(mine, other);
+    // JSON has no infinity, and nothing follows from it.
+    if (![ratio.value, ratio.low, ratio.high].every(Number.isFinite))
+      return { ...known, figure, verdict: 'unclear', why: 'there were windows in which nothing was done' };
     return {
       ...known,
       figure,

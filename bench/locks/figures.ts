@@ -4,11 +4,11 @@
  * Samples are the windows of all forks, in order, so that two locks' samples with the same index were taken side by side. `variation` is between forks: it
  * says whether another run would find the same.
  */
-import type { Measured, Peer, Setting, SweepPoint } from '../../harness/measure/schema.ts';
+import type { Measured, Peer, Setting, SweepPoint, Times } from '../../harness/measure/schema.ts';
 import { type Figure, figureOf, jain, median, quantile, ratioOf } from '../stats.ts';
 import type { ForkFigures } from './fork.ts';
 import type { PeerFigures } from './peer.ts';
-import { percentile, timesOf, together } from './times.ts';
+import { countedOf, percentile, timesOf, together } from './times.ts';
 
 /** More than this between forks is noisy: alone, and where CPUs get into each other's way. */
 export const NOISY = { alone: 0.03, together: 0.1 } as const;
@@ -39,6 +39,7 @@ export function measuredOf(byFork: readonly (readonly number[])[]): Measured {
 function noisy(throughput: Measured, cpus: number): Pick<SweepPoint, 'noisy'> {
   const most = cpus === 1 ? NOISY.alone : NOISY.together;
   const { variation, forks = [] } = throughput;
+  if (throughput.median === 0) return { noisy: 'in half of the windows nothing was done' };
   if (forks.length < 2) return { noisy: 'one fork: how much forks differ is not known' };
   if (variation <= most) return {};
   return { noisy: `forks differ by ${(100 * variation).toFixed(1)} % (at most ${100 * most} %)` };
@@ -94,6 +95,9 @@ export function pointOf(
   };
 }
 
+/** Times of forks as one. */
+const addedUp = (all: readonly Times[]): Times => timesOf(together(all.map(countedOf)), all.at(-1)!.every);
+
 /** The point of a peer that measured itself. */
 export function peerPoint(
   lock: string,
@@ -102,16 +106,21 @@ export function peerPoint(
   forks: readonly PeerFigures[],
 ): SweepPoint {
   const throughput = measuredOf(forks.map((each) => each.throughput));
-  const { latency, handoff, handoffs, section } = forks.at(-1)!;
+  const { handoffs, section } = forks.at(-1)!;
+  const latencies = forks.flatMap(({ latency }) => latency ?? []);
+  const releases = forks.flatMap(({ handoff }) => handoff ?? []);
   const shares = forks.flatMap((each) => (each.shares ? [each.shares] : []));
   return {
     lock,
     peer,
     ...setting,
     throughput,
-    ...(latency ? { latency } : {}),
-    ...(handoff ? { handoff } : {}),
-    ...(handoffs ? { handoffs } : {}),
+    ...(latencies.length > 0 ? { latency: addedUp(latencies) } : {}),
+    ...(latencies.length > 0 ? { p99: measuredOf(latencies.map(({ p99 }) => [p99])) } : {}),
+    ...(releases.length > 0 ? { handoff: addedUp(releases) } : {}),
+    ...(handoffs
+      ? { handoffs: handoffs.map((_, cpu) => sumOf(forks.map((each) => each.handoffs?.[cpu] ?? []))) }
+      : {}),
     ...(section === undefined ? {} : { calibrated: { section, outside: setting.outside } }),
     ...fairness(shares),
     ...noisy(throughput, setting.cpus),

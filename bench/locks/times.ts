@@ -120,3 +120,14 @@ export function timesOf(counted: Counted, every: number): Times {
     buckets: spans,
   };
 }
+
+/** Back from what was written, so that it can be added up: exact for buckets of these bounds, and to a bucket for others. */
+export function countedOf({ buckets, samples, mean, min, max }: Times): Counted {
+  return {
+    buckets: buckets.flatMap(([from, , count]) => [bucketOf(from), count]),
+    samples,
+    sum: mean * samples,
+    min,
+    max,
+  };
+}

@@ -55,6 +55,15 @@ function readEarlier(given: string): SweepDocument {
     throw new UsageError(
       `--compare ${given}: a newer lockrig wrote it (schema ${document.schemaVersion}; this one reads ${MEASURE_SCHEMA})`,
     );
+  const whole = (point: SweepPoint | null): boolean =>
+    typeof point?.lock === 'string' &&
+    typeof point.cpus === 'number' &&
+    (point.throughput === undefined || Array.isArray(point.throughput?.samples));
+  const damaged = document.points.findIndex((point) => !whole(point));
+  if (damaged >= 0 || typeof document.environment !== 'object' || typeof document.options !== 'object')
+    throw new UsageError(
+      `--compare ${given}: it is damaged: ${damaged >= 0 ? `point ${damaged + 1} is none` : 'it does not say how it was run'}`,
+    );
   return document;
 }
 

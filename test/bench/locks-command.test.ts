@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { SweepPeer } from '../../bench/locks/peer.ts';
 import { sweep } from '../../bench/locks/sweep.ts';
+import { Histogram, timesOf } from '../../bench/locks/times.ts';
 import { EXIT } from '../../harness/cli/errors.ts';
 import type { Measured, Setting, SweepDocument } from '../../harness/measure/schema.ts';
 import { lockByName } from '../../src/locks.ts';
@@ -30,7 +31,14 @@ test('a peer stands beside locks; one that fails, lets two in or cannot is told 
     cannot: () => undefined,
     measure: async (_setting, budget) => {
       asked.set(name, (asked.get(name) ?? 0) + 1);
-      return { throughput: Array.from({ length: budget.rounds }, () => 42), shares: [7] };
+      const waits = new Histogram();
+      for (const time of [10, 1000, 100_000]) waits.add(time * asked.get(name)!);
+      return {
+        throughput: Array.from({ length: budget.rounds }, () => 42),
+        shares: [7],
+        latency: timesOf(waits.counted(), 8),
+        handoffs: [[0, asked.get(name)!]],
+      };
     },
     ...more,
   });
@@ -61,9 +69,17 @@ test('a peer stands beside locks; one that fails, lets two in or cannot is told 
   assert.equal(problems, { stalled: false, failed: false, broken: false });
   const of = (lock: string) => points.filter((point) => point.lock === lock);
   assert.ok(of('ticket').every(({ throughput }) => throughput?.samples.length === 4));
-  for (const { throughput, peer: from } of of('good')) {
+  for (const { throughput, peer: from, latency, p99, handoffs } of of('good')) {
     assert.equal(throughput?.samples, [42, 42, 42, 42]);
     assert.equal(from, { kind: 'native', version: 'good 1.0' });
+    // Forks are added up, not the last one taken for all.
+    assert.is(latency?.samples, 6);
+    assert.is(
+      latency!.buckets.reduce((sum, [, , count]) => sum + count, 0),
+      6,
+    );
+    assert.is(p99?.forks?.length, 2);
+    assert.ok(handoffs?.[0]?.[1] === 1 + 3 || handoffs?.[0]?.[1] === 2 + 4, JSON.stringify(handoffs));
   }
   assert.equal(
     of('unable').map(({ skipped }) => skipped),
@@ -149,6 +165,14 @@ test('an earlier run that is cut short, newer or something else is one sentence'
       /a newer lockrig wrote it \(schema 99; this one reads 1\)/,
     ],
     [bad('other.json', '{"command":"torture","results":[]}'), /it is no result of bench locks$/m],
+    [
+      bad('damaged.json', JSON.stringify({ ...read(), points: [{ lock: 'ticket' }] })),
+      /it is damaged: point 1 is none/,
+    ],
+    [
+      bad('headless.json', JSON.stringify({ ...read(), options: undefined })),
+      /it does not say how it was run/,
+    ],
     [bad('null.json', 'null'), /it is no result of bench locks$/m],
   ] as const)
     refused(await lockrig([...LINE, '--compare', path]), sentence);

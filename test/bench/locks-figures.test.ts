@@ -5,7 +5,15 @@ import { compare, differencesOf } from '../../bench/locks/compare.ts';
 import { measuredOf } from '../../bench/locks/figures.ts';
 import { bar, boxPlot, sparkline } from '../../bench/locks/pictures.ts';
 import { type Axes, baseOf, defaultCpus, duration, keyOf, settingsOf } from '../../bench/locks/settings.ts';
-import { type Counted, Histogram, percentile, startOf, timesOf, together } from '../../bench/locks/times.ts';
+import {
+  type Counted,
+  countedOf,
+  Histogram,
+  percentile,
+  startOf,
+  timesOf,
+  together,
+} from '../../bench/locks/times.ts';
 import { work } from '../../bench/locks/work.ts';
 import type { Setting, SweepDocument, SweepPoint } from '../../harness/measure/schema.ts';
 import { seed } from '../seed.ts';
@@ -79,6 +87,8 @@ test('percentiles of a histogram are those of the samples, to a bucket of 3 %', 
   );
   assert.ok(Math.abs(total / (10 * all.reduce((sum, each) => sum + each, 0)) - 1) < 1e-9);
   for (let bucket = 1; bucket < 1000; bucket += 1) assert.ok(startOf(bucket) > startOf(bucket - 1));
+  const again = countedOf(timesOf(both, 10));
+  assert.equal(again.buckets, both.buckets);
 });
 
 test('an empty histogram is all zero, and a time below zero is zero', () => {
@@ -220,6 +230,14 @@ test('worse is what is worse by more than the threshold and outside of the noise
   assert.equal(verdicts([point('a', 1.2e6)], [point('a', 1e6)]), ['better']);
   const wide = { throughput: around(1e6, 0.3)! };
   assert.equal(verdicts([point('a', 0, wide)], [point('a', 1.2e6)]), ['unclear']);
+  const idle = {
+    throughput: measuredOf([
+      [0, 0],
+      [0, 1e6],
+    ]),
+  };
+  const [none] = compare(document([point('a', 1e6)]), document([point('a', 0, idle)]), 0.05, []).rows;
+  assert.equal([none?.verdict, none?.ratio], ['unclear', undefined]);
   // A wait that became longer is worse.
   const waits = (p99: number): Partial<SweepPoint> => ({ p99: around(p99)! });
   assert.equal(verdicts([point('a', 1e6, waits(900))], [point('a', 1e6, waits(300))]), ['same', 'worse']);
