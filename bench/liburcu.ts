@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { packageSources } from './native.ts';
+import { compilerCommand, packageSources } from './native-build.ts';
 
 /** What liburcu does here, or why that is not known. */
 export type Liburcu =
@@ -34,12 +34,12 @@ const run = (program: string, args: readonly string[]): { ok: boolean; output: s
 };
 
 /** Builds and runs it; a second or two. Never throws. @param compiler `$CC`, else `cc` */
-export function measureLiburcu(compiler = process.env.CC?.trim() || 'cc'): Liburcu {
+export function measureLiburcu(compiler?: string): Liburcu {
   let folder: string | undefined;
   try {
     folder = mkdtempSync(join(tmpdir(), 'lockrig-liburcu-'));
     const program = join(folder, 'rcu');
-    const [cc = 'cc', ...args] = compiler.split(/\s+/);
+    const [cc = 'cc', ...args] = compilerCommand(compiler);
     const built = run(cc, [...args, ...FLAGS, '-o', program, join(packageSources(), 'rcu.c'), ...LIBRARIES]);
     if (!built.ok) {
       const why = built.output.split('\n').find((line) => /error/.test(line)) ?? built.output.split('\n')[0];

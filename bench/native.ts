@@ -1,21 +1,11 @@
 /**
  * The native peers: the same locks in C (bench/native), compiled on the user's machine with the user's compiler.
  *
- * They answer how much of a figure is the machine and how much is lockrig: same memory layout, same rounds, same batches between two
- * looks at the stop word. They are never required. Whatever is missing (a compiler, the sources, a folder that may hold programs)
- * becomes `available: false` and a sentence, and the rest of the benchmark runs without them.
- *
- * The program is built once into a folder of this user under the system's temporary folder, named by a hash of sources, flags and
- * compiler version, written under another name and renamed, so two builds at a time do no harm. Others may write to the temporary
- * folder too, so a folder that is not ours alone is refused: we would run what somebody else left there.
+ * They answer how much of a figure is the machine and how much is lockrig: same memory layout, same rounds, same batches between two looks at the stop word. Whatever is missing (a compiler, the sources, a
+ * folder that may hold programs) becomes `available: false` and a sentence, and the rest of the benchmark runs without them. native-build.ts says how they are built.
  */
 import { execFile, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { threadId } from 'node:worker_threads';
+import { buildNative, type NativeBuild } from './native-build.ts';
 
 /** What the native program measures, and how. */
 export interface NativeRun {
@@ -84,16 +74,6 @@ export interface CallCosts {
   readonly indirect: number;
 }
 
-/** Where to build from and with what; every field has its default. */
-export interface NativeBuild {
-  /** Command, with arguments if need be; `$CC`, else `cc`. */
-  compiler?: string;
-  /** Folder with peers.c and locks.h; the package's own. */
-  sources?: string;
-  /** Folder for built programs; one under the system's temporary folder. */
-  cache?: string;
-}
-
 /** Why a native run has no result. */
 export type NativeFailure = 'counter-mismatch' | 'bad-options' | 'timeout' | 'failed';
 
@@ -110,9 +90,7 @@ export class NativePeerError extends Error {
   }
 }
 
-const SOURCES = ['peers.c', 'locks.h'];
-const FLAGS = ['-std=c11', '-O2', '-pthread'];
-const BUILD_TIMEOUT = 60_000;
+const PEERS = { main: 'peers.c', headers: ['locks.h', 'threads.h'] } as const;
 
 /**
  * Finds or builds the native peers. Blocks while the compiler works, a second or so the first time.
@@ -120,95 +98,17 @@ const BUILD_TIMEOUT = 60_000;
  */
 export function nativePeers(build: NativeBuild = {}): NativePeers {
   try {
-    const sources = build.sources ?? packageSources();
-    const command = (build.compiler ?? (process.env.CC?.trim() || 'cc')).trim().split(/\s+/);
-    const compiler = compilerVersion(command);
-    const cache = build.cache ?? join(tmpdir(), `lockrig-native-${process.getuid?.() ?? 'user'}`);
-    ownFolder(cache);
-    const program = join(cache, `peers-${buildKey(sources, command, compiler)}`);
-    const locks = lockNames(program) ?? compile(command, sources, program);
+    const { path, compiler, listed } = buildNative<string[]>(PEERS, build);
     return {
       available: true,
-      run: (options) => runPeers(program, options),
-      calls: () => callCosts(program),
+      run: (options) => runPeers(path, options),
+      calls: () => callCosts(path),
       compiler,
-      locks,
+      locks: listed,
     };
   } catch (error) {
     return { available: false, reason: error instanceof Error ? error.message : String(error) };
   }
-}
-
-/** The folder of the C sources. This file is bench/native.ts, or dist/bench/native.js: the package is one or two levels up. */
-export function packageSources(): string {
-  const candidates = ['./native/', '../../bench/native/'].map((path) =>
-    fileURLToPath(new URL(path, import.meta.url)),
-  );
-  const found = candidates.find((folder) => SOURCES.every((file) => existsSync(join(folder, file))));
-  if (found === undefined)
-    throw new Error(`the C sources (${SOURCES.join(', ')}) are not in ${candidates.join(' or ')}`);
-  return found;
-}
-
-function compilerVersion([program = 'cc', ...args]: string[]): string {
-  const { error, status, stdout } = spawnSync(program, [...args, '--version'], {
-    encoding: 'utf8',
-    timeout: BUILD_TIMEOUT,
-  });
-  if (error !== undefined && 'code' in error && error.code === 'ENOENT') {
-    throw new Error(`no C compiler: '${program}' was not found; install one or name one in $CC`);
-  }
-  if (error !== undefined || status !== 0) {
-    throw new Error(
-      `'${program} --version' does not work${error ? ` (${error.message})` : ''}; name a C compiler in $CC`,
-    );
-  }
-  return stdout.split('\n', 1)[0]?.trim() || program;
-}
-
-function ownFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const stat = lstatSync(folder);
-  const mine = process.getuid === undefined || (stat.uid === process.getuid() && (stat.mode & 0o022) === 0);
-  if (!stat.isDirectory() || !mine) {
-    throw new Error(`${folder} is not a folder that only this user can write to; remove it or set TMPDIR`);
-  }
-}
-
-function buildKey(sources: string, command: string[], compiler: string): string {
-  const hash = createHash('sha256').update(
-    JSON.stringify([command, compiler, FLAGS, process.platform, process.arch]),
-  );
-  for (const file of SOURCES) hash.update(readFileSync(join(sources, file)));
-  return hash.digest('hex').slice(0, 24);
-}
-
-function compile([cc = 'cc', ...args]: string[], sources: string, program: string): string[] {
-  const fresh = `${program}.${process.pid}.${threadId}`;
-  try {
-    const built = spawnSync(cc, [...args, ...FLAGS, '-o', fresh, join(sources, 'peers.c')], {
-      encoding: 'utf8',
-      timeout: BUILD_TIMEOUT,
-    });
-    if (built.error !== undefined || built.status !== 0) {
-      const lines = (built.stderr ?? '').split('\n').filter((line) => line.trim() !== '');
-      const why =
-        lines.find((line) => line.includes('error')) ?? lines[0] ?? built.error?.message ?? 'no message';
-      throw new Error(`'${cc}' could not compile the native peers: ${why.trim()}`);
-    }
-    const locks = lockNames(fresh);
-    if (locks === undefined) throw new Error(`'${cc}' built ${fresh}, but it does not run here`);
-    renameSync(fresh, program);
-    return locks;
-  } finally {
-    rmSync(fresh, { force: true });
-  }
-}
-
-/** Asking a program for its locks shows that it is there and runs: not on a file system without programs, not for another processor. */
-function lockNames(program: string): string[] | undefined {
-  const { status, stdout } = spawnSync(program, ['--list'], { encoding: 'utf8', timeout: 10_000 });
-  return status === 0 ? (JSON.parse(stdout) as string[]) : undefined;
 }
 
 function callCosts(program: string): CallCosts | undefined {

@@ -34,7 +34,7 @@ function sourcesOf(name: string, program: string): string {
   const folder = join(scratch, name);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'peers.c'), program);
-  writeFileSync(join(folder, 'locks.h'), '');
+  for (const header of ['locks.h', 'threads.h']) writeFileSync(join(folder, header), '');
   return folder;
 }
 

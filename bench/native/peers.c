@@ -16,16 +16,10 @@
  * Prints one line of JSON. Exit 1: the counter is not the sum of the counts, so the lock let two in. Exit 2: bad arguments.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "locks.h"
+#include "threads.h"
 
 enum { MAX_BLOCKS = 1000 };
 
@@ -34,27 +28,12 @@ static struct {
   Rounds *rounds;
   int threads, blocks, batch;
   int64_t block_ns;
-  int pin[MAX_THREADS], pins;
+  struct Pins pins;
   bool uncontended;
 } run = {.threads = 2, .blocks = 20, .batch = 64};
 static Memory *memory;
 static double results[MAX_BLOCKS];
 static uint64_t per_block[MAX_BLOCKS][MAX_THREADS];
-
-static _Noreturn void fail(int code, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  fputs("peers: ", stderr);
-  vfprintf(stderr, format, args);
-  fputc('\n', stderr);
-  exit(code);
-}
-
-static int64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static __attribute__((noinline)) void callee(void) { __asm__ volatile(""); }
 static void (*volatile indirectly)(void) = callee;
@@ -79,26 +58,13 @@ static void calls(void) {
 static _Atomic uint64_t *count_of(int id) { return (_Atomic uint64_t *)(void *)(memory + COUNTS + id * LINE); }
 static void publish(int id, uint64_t count) { atomic_store_explicit(count_of(id), count, memory_order_relaxed); }
 
-static void pin_self(int id) {
-#ifdef __linux__
-  if (run.pins == 0) return;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET((size_t)run.pin[id % run.pins], &set);
-  int error = pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-  if (error) fail(2, "--pin: core %d is not one that this process may use (%s)", run.pin[id % run.pins], strerror(error));
-#else
-  (void)id;
-#endif
-}
-
 /* Doubling until a quarter of a block has passed is calibration and warm-up in one. */
 static void *alone(void *arg) {
   uint32_t node = NODES;
   uint64_t total = 0, n = 64;
   int64_t took = 0;
   (void)arg;
-  pin_self(0);
+  pin_self(&run.pins, 0);
   for (; took < run.block_ns / 4; n *= 2) {
     int64_t start = now_ns();
     run.rounds(memory, node, n);
@@ -121,7 +87,7 @@ static void *crowd(void *arg) {
   int id = (int)(intptr_t)arg;
   uint32_t node = NODES + (uint32_t)id * LINE;
   uint64_t count = 0;
-  pin_self(id);
+  pin_self(&run.pins, id);
   atomic_fetch_add(word(memory, READY), 1);
   while (load(memory, READY) < (uint32_t)run.threads) sched_yield();
   while (load(memory, STOP) == 0) {
@@ -130,13 +96,6 @@ static void *crowd(void *arg) {
     publish(id, count);
   }
   return NULL;
-}
-
-static void sleep_until(int64_t deadline) {
-  for (int64_t left; (left = deadline - now_ns()) > 0;) {
-    struct timespec t = {.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
-    nanosleep(&t, NULL);
-  }
 }
 
 /* Block 0 is warm-up. A count may lag by the batch in progress, which the next block then has; only the sum at the end is exact. */
@@ -158,35 +117,6 @@ static void watch_crowd(void) {
     last = now;
   }
   store(memory, STOP, 1, true);
-}
-
-static long number(const char *option, const char *text, long least, long most) {
-  char *end = NULL;
-  errno = 0;
-  long value = text ? strtol(text, &end, 10) : 0;
-  if (!text || end == text || *end || errno || value < least || value > most)
-    fail(2, "%s needs a whole number from %ld to %ld, got '%s'", option, least, most, text ? text : "nothing");
-  return value;
-}
-
-static void read_pins(const char *text) {
-#ifdef __linux__
-  char copy[4096], *rest = copy;
-  cpu_set_t allowed;
-  if (!text || strlen(text) >= sizeof copy) fail(2, "--pin needs a list of cores such as 0,1, got '%s'", text ? text : "nothing");
-  strcpy(copy, text);
-  sched_getaffinity(0, sizeof allowed, &allowed);
-  for (run.pins = 0; rest; run.pins++) {
-    char *core = rest;
-    if ((rest = strchr(rest, ','))) *rest++ = 0;
-    if (run.pins == MAX_THREADS) fail(2, "--pin takes at most %d cores", MAX_THREADS);
-    run.pin[run.pins] = (int)number("--pin", core, 0, CPU_SETSIZE - 1);
-    if (!CPU_ISSET((size_t)run.pin[run.pins], &allowed)) fail(2, "--pin: core %d is not one that this process may use", run.pin[run.pins]);
-  }
-#else
-  (void)text;
-  fail(2, "--pin works on Linux only; leave it out");
-#endif
 }
 
 static void read_lock(const char *name) {
@@ -221,7 +151,7 @@ static const char *read_arguments(int argc, char **argv) {
     else if (!strcmp(option, "--ms")) ms = number(option, value, 1, 3600000);
     else if (!strcmp(option, "--blocks")) run.blocks = (int)number(option, value, 1, MAX_BLOCKS);
     else if (!strcmp(option, "--batch")) run.batch = (int)number(option, value, 1, 1 << 20);
-    else if (!strcmp(option, "--pin")) read_pins(value);
+    else if (!strcmp(option, "--pin")) read_pins(&run.pins, value);
     else if (!strcmp(option, "--order")) order = value ? value : "nothing";
     else fail(2, "no option '%s'; there are --lock --threads --ms --blocks --batch --pin --order --pause --uncontended --list", option);
   }
@@ -240,7 +170,7 @@ static void print_result(const char *order, uint64_t sum, uint32_t counter, bool
   printf("{\"lock\":\"%s\",\"threads\":%d,\"mode\":\"%s\",\"unit\":\"%s\",\"order\":\"%s\",\"pause\":%s,\"batch\":%d,\"pinned\":[",
          run.peer->name, run.threads, run.uncontended ? "uncontended" : "contended", run.uncontended ? "ns/op" : "acquisitions/s", order,
          relax_in_loops ? "true" : "false", run.batch);
-  for (int id = 0; run.pins && id < run.threads; id++) printf("%s%d", id ? "," : "", run.pin[id % run.pins]);
+  for (int id = 0; run.pins.count && id < run.threads; id++) printf("%s%d", id ? "," : "", run.pins.core[id % run.pins.count]);
   printf("],\"blocks\":[");
   for (int b = 0; b < run.blocks; b++) printf("%s%.4f", b ? "," : "", results[b]);
   printf("],\"perThread\":[");
@@ -258,6 +188,7 @@ static void print_result(const char *order, uint64_t sum, uint32_t counter, bool
 }
 
 int main(int argc, char **argv) {
+  program_name = "peers";
   const char *order = read_arguments(argc, argv);
   pthread_t threads[MAX_THREADS];
   uint64_t sum = 0;

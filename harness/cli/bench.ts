@@ -6,13 +6,15 @@ import type { BenchReport, SectionName } from '../../bench/index.ts';
 import type { BenchSubject } from '../../bench/team.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { Interrupt } from './interrupt.ts';
+import { addShapeOptions, refuseShapeOptions, withoutShapeOptions } from './shape-options.ts';
+import { addSweepOptions, refuseSweepOptions } from './sweep-options.ts';
 import type { Raw } from './values.ts';
 
 type Options = Readonly<Record<string, Raw>>;
 
 /** Adds the command. `finish` receives the exit code. */
 export function addBench(cli: CAC, finish: (code: Promise<number>) => void): void {
-  cli
+  const command = cli
     .command(
       'bench [...what]',
       'Measure locks: sections, locks or files; all sections and locks unless given',
@@ -20,11 +22,15 @@ export function addBench(cli: CAC, finish: (code: Promise<number>) => void): voi
     .example((bin) => `${bin} bench --quick`)
     .example((bin) => `${bin} bench contended oversubscribed ticket mcs`)
     .example((bin) => `${bin} bench ./my-lock.ts --against ticket,mutex3 --json results/bench.json`)
+    .example((bin) => `${bin} bench locks ./my-lock.ts --against ticket,mcs,mutex3 --out results`)
+    .example((bin) => `${bin} bench mm page_fault1 'tlb_flush*' --regime L --csv results`)
     .option('--against <names>', 'Hold each lock against these, too: names or files, with commas between')
     .option('--quick', 'Under a minute instead of three to five')
     .option('--json [file]', 'Results as JSON; without a file on stdout, instead of the tables')
-    .option('--strict', 'Exit 1 when a bar is missed')
-    .action((what: string[], options: Options) => finish(run(what, options)));
+    .option('--strict', 'Exit 1 when a bar is missed');
+  addShapeOptions(addSweepOptions(command)).action((what: string[], options: Options) =>
+    finish(choose(what, options)),
+  );
 }
 
 /** Finds locks to measure. @throws UsageError */
@@ -48,6 +54,30 @@ function exitCode({ complete, outcomes, sections }: BenchReport, strict: boolean
 
 /** What takes longer than a quick run should. */
 const LONG: ReadonlySet<SectionName> = new Set(['mm', 'selftest', 'hunted']);
+
+/** `bench locks …` is a sweep, `bench mm` with other names than those of sections measures shapes; everything else names sections, locks and files. */
+async function choose(what: string[], options: Options): Promise<number> {
+  const [first, ...names] = what;
+  if (first === 'locks') {
+    refuseShapeOptions(options);
+    if (options.strict)
+      throw new UsageError('--strict is about bars, and bench locks has none: leave it out');
+    const { runBenchLocks } = await import('./run-bench-locks.ts');
+    return runBenchLocks(names, options);
+  }
+  const { SECTIONS } = await import('../../bench/index.ts');
+  if (first === 'mm' && names.some((name) => !(SECTIONS as readonly string[]).includes(name))) {
+    refuseSweepOptions(withoutShapeOptions(options));
+    const wrong = ['against', 'strict'].find((name) => options[name] !== undefined);
+    if (wrong !== undefined)
+      throw new UsageError(`--${wrong} is about locks, and bench mm with shapes measures none: leave it out`);
+    const { runBenchShapes } = await import('./run-bench-shapes.ts');
+    return runBenchShapes(names, options);
+  }
+  refuseSweepOptions(options);
+  refuseShapeOptions(options);
+  return run(what, options);
+}
 
 async function run(what: string[], options: Options): Promise<number> {
   const { bench, FULL, QUICK, SECTIONS } = await import('../../bench/index.ts');

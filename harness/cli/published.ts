@@ -62,6 +62,6 @@ export async function publishedLocks(): Promise<PublishedLocks> {
 /** V8's own mutex, behind a flag of its own: held while a callback runs, which the loop that all are measured in cannot say. */
 function atomicsMutex(): string {
   return 'Mutex' in Atomics
-    ? 'Atomics.Mutex: it is held while a callback runs, and has no acquire and release to measure'
-    : 'Atomics.Mutex: this V8 does not offer it (node --harmony-struct, where it does)';
+    ? 'Atomics.Mutex: it is held while a callback runs, and has no acquire and release to measure here: lockrig bench locks --against v8/Atomics.Mutex does'
+    : 'Atomics.Mutex: this V8 offers it, if at all, behind a flag: lockrig bench locks --against v8/Atomics.Mutex';
 }

@@ -110,6 +110,8 @@ export interface Measured {
   readonly low: number;
   readonly high: number;
   readonly samples: readonly number[];
+  /** Median of each fork, in their order. */
+  readonly forks?: readonly number[];
   /** Standard deviation by mean of the forks' medians. */
   readonly variation: number;
 }
@@ -141,24 +143,70 @@ export interface SweepPoint extends Setting {
   readonly throughput?: Measured;
   /** From wanting the lock to having it. */
   readonly latency?: Times;
+  /** The 99th percentile of it, by fork: how far it may be relied on. */
+  readonly p99?: Measured;
+  /** From having the lock to giving it up. */
+  readonly hold?: Times;
   /** From giving it up to the next CPU having it, where that waited. */
   readonly handoff?: Times;
   /** Sections of each CPU, and how evenly they were distributed: greatest by least, and Jain's index. */
-  readonly fairness?: { readonly shares: readonly number[]; readonly ratio: number; readonly jain: number };
+  readonly fairness?: {
+    readonly shares: readonly number[];
+    readonly ratio: number;
+    readonly jain: number;
+    /** Jain's index, by fork. */
+    readonly byFork?: Measured;
+  };
   /** Who waited (row) for whom (column): hand-offs from CPU to CPU. */
   readonly handoffs?: readonly (readonly number[])[];
+  /** How long the section and the time outside were, as calibrated; turns of the busy loop in a section, and what one takes. */
+  readonly calibrated?: {
+    readonly section: number;
+    readonly outside: number;
+    readonly turns?: number;
+    readonly turn?: number;
+  };
   /** Forks differ by more than a report may claim. */
   readonly noisy?: string;
   /** It did not come to an end here. */
   readonly stalled?: string;
   /** It was not measured, and why. */
   readonly skipped?: string;
+  /** It was not measured because it let two CPUs in. */
+  readonly violation?: boolean;
 }
 
 /** A sentence, and the figures that it rests on. */
 export interface Advice {
   readonly text: string;
   readonly evidence: readonly string[];
+}
+
+/** A figure of this run by that of an earlier one. */
+export interface Compared extends Setting {
+  readonly lock: string;
+  readonly figure: 'throughput' | 'p99';
+  readonly now?: number;
+  readonly before?: number;
+  /** This run's by the earlier one's, as far as the ranges of both allow. */
+  readonly ratio?: { readonly value: number; readonly low: number; readonly high: number };
+  /** `unclear`: it differs by more than the threshold, and noise may be why. */
+  readonly verdict: 'same' | 'better' | 'worse' | 'unclear';
+  readonly why?: string;
+  /** The runs are not comparable, and were compared all the same. */
+  readonly forced?: true;
+}
+
+/** A run by an earlier one. */
+export interface Comparison {
+  readonly threshold: number;
+  /** Why the runs are not comparable. */
+  readonly forced: readonly string[];
+  readonly rows: readonly Compared[];
+  /** Points of the earlier run that this one has not, and the reverse. */
+  readonly missing: { readonly now: number; readonly before: number };
+  /** The earlier run did not come to its end. */
+  readonly partial: boolean;
 }
 
 /** `locks.json`. */
@@ -172,4 +220,7 @@ export interface SweepDocument extends DocumentHead {
   readonly advice: readonly Advice[];
   /** How quiet the machine was. */
   readonly noise: string;
+  /** Where every axis but the one that is walked stays. */
+  readonly base?: Setting;
+  readonly comparison?: Comparison;
 }
