@@ -62,14 +62,14 @@ test(
   async () => {
     const { ended, document } = await swept('stalls', [
       planted('stalls'),
-      ...['--against', 'ticket', '--cpus', '1,2', '--section', '0', '--forks', '2'],
+      ...['--against', 'ticket', '--cpus', '1,2', '--section', '0', '--forks', '1'],
     ]);
     assert.is(ended.code, 3, said(ended));
     assert.is(document.complete, true);
     assert.match(of(document, 'stalls', { cpus: 2 })[0]?.stalled ?? '', /deadlock, proven/);
     assert.is(of(document, 'stalls', { cpus: 2 })[0]?.throughput, undefined);
     for (const point of [...of(document, 'stalls', { cpus: 1 }), ...of(document, 'ticket')]) {
-      assert.is(point.throughput?.forks?.length, 2, `${point.lock} ${point.cpus}`);
+      assert.is(point.throughput?.forks?.length, 1, `${point.lock} ${point.cpus}`);
       assert.is(point.stalled, undefined);
     }
     assert.match(ended.stdout, /stalled !/);
@@ -83,7 +83,7 @@ test(
   async () => {
     const { ended, document } = await swept('lets-in', [
       'busted/no-exclusion',
-      ...['--against', 'ticket', '--cpus', '1,2', '--section', '1us', '--forks', '2'],
+      ...['--against', 'ticket', '--cpus', '1,2', '--section', '1us', '--forks', '1'],
     ]);
     assert.is(ended.code, 1, said(ended));
     const points = of(document, 'busted/no-exclusion');
@@ -115,14 +115,16 @@ some(
 );
 
 some(
-  'a lock that throws is told of, and the others are measured',
+  'a lock that throws, or takes its process with it, is told of, and the others are measured',
   async () => {
     const { ended, document } = await swept('throws', [
       planted('throws'),
+      planted('kills'),
       ...['--against', 'ticket', '--cpus', '1', '--section', '0', '--forks', '1'],
     ]);
     assert.is(ended.code, 4, said(ended));
     assert.match(of(document, 'throws')[0]?.skipped ?? '', /planted/);
+    assert.match(of(document, 'kills')[0]?.skipped ?? '', /its process has ended, SIGKILL/);
     assert.ok(of(document, 'ticket')[0]?.throughput);
   },
   { deadline: 120_000 },
