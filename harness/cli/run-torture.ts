@@ -158,6 +158,7 @@ async function tortureAll(
         onProgress,
         ...(url === undefined ? {} : { url }),
         ...(suppress === undefined ? {} : { suppress }),
+        ...(options.stat ? { stat: {} } : {}),
         ...(maxMemory === undefined ? {} : { maxMemory }),
         ...(threads === undefined || results.length > 0 ? {} : { threads }),
       });
@@ -168,6 +169,10 @@ async function tortureAll(
       else live.failed += 1;
       const lines = summarize(result);
       for (const line of lines.slice(0, -1)) say(line);
+      if (result.lockStat) {
+        const { lockStatText } = await import('../measure/stat-text.ts');
+        say(lockStatText(result.lockStat));
+      }
       tell({ event: 'result', result });
       if (result.verdict === 'failure' || result.verdict === 'stall')
         await again(subject, result, options, { say, tell, signal });
