@@ -1,6 +1,7 @@
 /** What `lockrig stat` does: runs one subject after the other with lock statistics, or reads an earlier run's, and shows them. */
 import { join } from 'node:path';
-import { readStatDocument, statDocument, timelineDocument } from '../measure/documents.ts';
+import { headOf, readStatDocument, statDocument, timelineDocument } from '../measure/documents.ts';
+import { Published } from '../measure/publish.ts';
 import type { LockStatDocument } from '../measure/schema.ts';
 import type { Window } from '../measure/stat.ts';
 import { lockStatCsv, lockStatText, moreText } from '../measure/stat-text.ts';
@@ -71,7 +72,8 @@ const write = (files: readonly string[], document: object): void => {
   for (const file of files) writeWhole(file, `${JSON.stringify(document, null, 1)}\n`);
 };
 
-const CODES: Readonly<Record<TortureResult['verdict'], number>> = {
+/** How a verdict ends a command. */
+export const CODES: Readonly<Record<TortureResult['verdict'], number>> = {
   success: EXIT.clean,
   interrupted: EXIT.interrupted,
   stall: EXIT.stall,
@@ -99,6 +101,13 @@ export async function runStat(what: readonly string[], options: Options): Promis
   const alone = subjects.length === 1;
   const files = subjects.map((subject) => filesOf(subject, alone, options));
   const interrupt = new Interrupt();
+  // Whether files can be written is found out before anything has run.
+  for (const [at, { lock }] of subjects.entries()) {
+    const { cpus } = withDefaults(paramsFor(lock, params));
+    const nothing = { ...headOf('stat', false), subject: lock.name, cpus, seconds: 0 };
+    write(files[at]!.stat, { ...nothing, classes: [] });
+    write(files[at]!.timeline, { ...nothing, nanoseconds: 0, spans: [], lost: 0 });
+  }
   const live = await Live.open(true);
   const codes: number[] = [];
   try {
@@ -106,13 +115,19 @@ export async function runStat(what: readonly string[], options: Options): Promis
       if (interrupt.signal.aborted) break;
       const { lock, url } = subject;
       const timed = files[at]!.timeline.length > 0;
+      const published = new Published('stat', files[at]!.stat);
+      const { cpus } = withDefaults(paramsFor(lock, params));
       let seen: Window | undefined;
       const result = await torture(lock, params, {
         signal: interrupt.signal,
         ...(url === undefined ? {} : { url }),
-        onProgress: (progress) => live.show(progress, params.duration / 1000 - progress.seconds),
+        onProgress: (progress) => {
+          live.show(progress, params.duration / 1000 - progress.seconds);
+          published.tick({ subject: lock.name, cpus, seconds: progress.seconds });
+        },
         stat: {
           ...(timed ? { window } : {}),
+          onStart: published.start,
           onWindow: (each) => {
             seen = each;
           },
@@ -121,7 +136,7 @@ export async function runStat(what: readonly string[], options: Options): Promis
       live.clear();
       const complete = result.verdict === 'success' || result.verdict === 'failure';
       const document = statDocument('stat', result, result.lockStat ?? [], complete);
-      write(files[at]!.stat, document);
+      published.write(document);
       if (seen) write(files[at]!.timeline, timelineDocument('stat', result, seen, complete));
       show(document, options);
       codes.push(CODES[result.verdict]);

@@ -190,6 +190,10 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     ...['regime', 'weight', 'size', 'check-every', 'plain', 'csv', 'json', 'timeline', 'window', 'out'],
     ...['verbose', 'help'],
   ],
+  top: [
+    ...['cpus', 'duration', 'seed', 'reads', 'try', 'nested', 'long-hold', 'short-delay', 'waiting', 'isa'],
+    ...['regime', 'weight', 'size', 'check-every', 'interval', 'verbose', 'help'],
+  ],
   bench: ['against', 'quick', 'json', 'strict', 'verbose', 'help'],
   list: ['json', 'verbose', 'help'],
   mm: [
