@@ -17,6 +17,7 @@ import { crowding, oversubscribed } from './oversubscribed.ts';
 import { packages } from './packages.ts';
 import type { Budget, PublishedLocks, Row, Surroundings } from './section.ts';
 import { startup } from './startup.ts';
+import { statSection } from './stat.ts';
 import { contendedTable, noise, oversubscribedTable, startupTable, uncontendedTable } from './table.ts';
 import type { BenchSubject } from './team.ts';
 import { traced } from './traced.ts';
@@ -36,6 +37,7 @@ export const SECTIONS = [
   'instructions',
   'padding',
   'traced',
+  'stat',
   'gated',
   'mm',
   'selftest',
@@ -54,6 +56,7 @@ export const FULL: Budget = {
   instructions: { time: 60 },
   padding: { time: 400 },
   traced: { rounds: 60 },
+  stat: { rounds: 40, planted: 3000 },
   gated: { executions: 20_000, blocks: 20 },
   mm: {
     rounds: 24,
@@ -80,6 +83,7 @@ export const QUICK: Budget = {
   instructions: { time: 10 },
   padding: { time: 60 },
   traced: { rounds: 10 },
+  stat: { rounds: 5, planted: 400 },
   gated: { executions: 4_000, blocks: 5 },
   mm: {
     rounds: 5,
@@ -161,6 +165,7 @@ const RUN: Readonly<Record<SectionName, Section>> = {
   instructions: (_subjects, around) => instructions(around),
   padding: (_subjects, around) => padding(around),
   traced: (_subjects, around) => traced(around),
+  stat: (_subjects, around) => statSection(around),
   gated: (_subjects, around) => gated(around),
   mm: (_subjects, around) => mm(around),
   selftest: (_subjects, around) => selftest(around),

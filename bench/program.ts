@@ -11,6 +11,7 @@
  * it after; nobody can be a batch ahead of a reader.
  */
 import type { BootContext, Runner } from '../harness/engines/program.ts';
+import { type StatHandle, statCpu } from '../harness/measure/stat.ts';
 import { findSubject } from '../harness/torture/program.ts';
 import type { Addr, Isa } from '../src/arch/index.ts';
 import type { LockDefinition } from '../src/locking/define.ts';
@@ -27,6 +28,8 @@ export interface BenchSetup {
   readonly form: Form;
   readonly engine: Engine;
   readonly tracked: boolean;
+  /** Where lock statistics are kept, if they are. */
+  readonly stat?: StatHandle;
   /** Rounds between two looks at the stop word; 0: this CPU is alone. */
   readonly batch: number;
   /** Alone: milliseconds before the first block, and of a block. */
@@ -176,15 +179,17 @@ function writersApart(ops: SeqOps, mutex: MutexOps, mutexAddr: Addr): SeqOps {
 /** Boots one CPU. */
 export async function boot({ id, setup: given, attach }: BootContext): Promise<Runner> {
   const setup = given as BenchSetup;
-  const { subject, form, engine, tracked, shared, at } = setup;
+  const { subject, form, engine, tracked, stat, shared, at } = setup;
   const { kind, create, promises } = (await findSubject({
     definition: 'lock',
     ...subject,
   })) as LockDefinition;
   const cpu = attach({ engine });
   const { isa } = cpu;
+  const classOf = (addr: Addr): string => (addr === at.mutex ? 'mutex3' : subject.name);
+  if (stat) statCpu(stat, cpu, { classOf, keep: tracked });
   const dress = <K extends Kind>(of: K, ops: OpsByKind[K]): OpsByKind[K] =>
-    tracked ? track(of, cpu, ops) : ops;
+    tracked || stat ? track(of, cpu, ops) : ops;
   const areaOf = (other: number): Addr => (at.perCpu === 0 ? 0 : at.perCpu + other * at.perCpuStride);
   const mutex = dress('mutex', mutex3.create(isa, cpu));
   const { counter, lock, busy, mutex: mutexAddr } = at;

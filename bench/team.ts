@@ -6,6 +6,8 @@
  * no faster lock.
  */
 import { CpuPool } from '../harness/cpus/pool.ts';
+import type { LockClassStats } from '../harness/measure/schema.ts';
+import { readStat, type StatHandle, statMemory } from '../harness/measure/stat.ts';
 import type { AnyLock } from '../src/locking/define.ts';
 import { mutex3 } from '../src/locking/mutex3.ts';
 import { createMachine, type Engine, LINE, type Machine, roundUp } from '../src/memory/index.ts';
@@ -27,6 +29,8 @@ export interface TeamOptions {
   readonly cpus: number;
   readonly engine?: Engine;
   readonly tracked?: boolean;
+  /** Whether lock statistics are kept. */
+  readonly stat?: boolean;
   /** Rounds between two looks at the stop word; 0, unless given: for one CPU alone. */
   readonly batch?: number;
   readonly warmupMs?: number;
@@ -88,9 +92,16 @@ export class Team {
   private readonly machine: Machine;
   private readonly pool: CpuPool;
   private readonly at: BenchWords;
+  private readonly statistics: StatHandle | undefined;
 
-  private constructor(options: TeamOptions, machine: Machine, pool: CpuPool, at: BenchWords) {
+  private constructor(
+    options: TeamOptions,
+    machine: Machine,
+    pool: CpuPool,
+    { at, stat }: Pick<BenchSetup, 'at' | 'stat'>,
+  ) {
     this.options = options;
+    this.statistics = stat;
     this.machine = machine;
     this.pool = pool;
     this.at = at;
@@ -98,7 +109,7 @@ export class Team {
 
   /** Sets the machine up and starts the CPUs. */
   static async start(options: TeamOptions): Promise<Team> {
-    const { subject, form, cpus, engine = 'wasm', tracked = false, pin = [] } = options;
+    const { subject, form, cpus, engine = 'wasm', tracked = false, stat = false, pin = [] } = options;
     const { batch = 0, warmupMs = 0, blockMs = 1 } = options;
     const { lock, url } = subject;
     const machine = createMachine({ cpus, bytes: lock.size(cpus) + cpus * (lock.perCpu + 4 * LINE) + 65536 });
@@ -112,6 +123,7 @@ export class Team {
       form,
       engine,
       tracked,
+      ...(stat ? { stat: statMemory({ cpus, bytes: machine.words.byteLength }) } : {}),
       batch,
       warmupMs,
       blockMs,
@@ -130,7 +142,12 @@ export class Team {
       await pool.destroy();
       throw error;
     }
-    return new Team(options, machine, pool, at);
+    return new Team(options, machine, pool, setup);
+  }
+
+  /** The lock statistics so far; none unless they are kept. */
+  stat(): LockClassStats[] {
+    return this.statistics === undefined ? [] : readStat(this.statistics);
   }
 
   /** One block of the only CPU. @returns nanoseconds a round */

@@ -68,6 +68,29 @@ export {
   type VerifyResult,
   verifyFix,
 } from './explore/verify.ts';
+export { DocumentError, readStatDocument } from './measure/documents.ts';
+export type {
+  ContentionPoint,
+  LockClassStats,
+  LockMode,
+  LockStatDocument,
+  Span,
+  TimelineDocument,
+  Times,
+} from './measure/schema.ts';
+export {
+  closeWindow,
+  openWindow,
+  readStat,
+  readWindow,
+  type StatCpuOptions,
+  type StatHandle,
+  type StatOptions,
+  statCpu,
+  statMemory,
+  type Window,
+} from './measure/stat.ts';
+export { lockStatCsv, lockStatText } from './measure/stat-text.ts';
 export {
   type LoadedSubject,
   loadSubject,
@@ -88,7 +111,7 @@ export type {
   Verdict,
   Violation,
 } from './torture/result.ts';
-export type { Progress, TortureOptions } from './torture/run.ts';
+export type { Progress, StatRun, TortureOptions } from './torture/run.ts';
 export { type MutantOutcome, type SelfTest, type SelfTestOptions, selfTest } from './torture/selftest.ts';
 export type { Repeatable, Tortured } from './torture/setup.ts';
 export { summarize } from './torture/summary.ts';

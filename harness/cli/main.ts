@@ -12,6 +12,8 @@ import { addList } from './list.ts';
 import { addMm, MM_RACES, MM_REGIMES } from './mm.ts';
 import { addNew } from './new.ts';
 import { addReplay } from './replay.ts';
+import { addStat } from './stat.ts';
+import { addTop } from './top.ts';
 import { addTorture, TRACING_COST } from './torture.ts';
 import { addVerifyFix } from './verify-fix.ts';
 
@@ -47,6 +49,8 @@ addHunt(cli, finish);
 addReplay(cli, finish);
 addVerifyFix(cli, finish);
 addBench(cli, finish);
+addStat(cli, finish);
+addTop(cli, finish);
 addMm(cli, finish);
 addList(cli, finish);
 addNew(cli, finish);

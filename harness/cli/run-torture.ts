@@ -3,7 +3,9 @@
  *
  * A short run is mostly start, so everything that this one may not need is loaded where it is needed.
  */
+import { join } from 'node:path';
 import { type CpuThreads, threadsLeft } from '../cpus/threads.ts';
+import type { Published } from '../measure/publish.ts';
 import { Output } from '../report/files.ts';
 import type { TortureParams } from '../torture/params.ts';
 import type { TortureResult } from '../torture/result.ts';
@@ -111,6 +113,13 @@ export function outputOf(options: Options): { output: Output; events: boolean } 
   };
 }
 
+/** Where the lock statistics of one of several locks are published while it runs; nowhere without a folder. */
+async function publishedTo(out: Raw, subjects: number, name: string): Promise<Published> {
+  const { Published } = await import('../measure/publish.ts');
+  const file = subjects === 1 ? 'stat.json' : `stat-${name.replace(/[^\w.-]+/g, '_')}.json`;
+  return new Published('torture', typeof out === 'string' ? [join(out, file)] : []);
+}
+
 async function tortureAll(
   subjects: readonly Subject[],
   { params, options, maxMemory, threads }: Told,
@@ -148,9 +157,11 @@ async function tortureAll(
       const full = withDefaults(paramsFor(lock, params));
       say(heading({ lock: lock.name, params: full }));
       tell({ event: 'start', lock: lock.name, params: full });
+      const published = options.stat ? await publishedTo(options.out, subjects.length, lock.name) : undefined;
       const onProgress = (progress: Progress): void => {
         live.show(progress, full.duration / 1000 - progress.seconds);
         output.counters(progress);
+        published?.tick({ subject: lock.name, cpus: full.cpus, seconds: progress.seconds });
         tell({ event: 'progress', ...progress });
       };
       const result = await torture(lock, traced, {
@@ -158,6 +169,7 @@ async function tortureAll(
         onProgress,
         ...(url === undefined ? {} : { url }),
         ...(suppress === undefined ? {} : { suppress }),
+        ...(published ? { stat: { onStart: published.start } } : {}),
         ...(maxMemory === undefined ? {} : { maxMemory }),
         ...(threads === undefined || results.length > 0 ? {} : { threads }),
       });
@@ -168,6 +180,12 @@ async function tortureAll(
       else live.failed += 1;
       const lines = summarize(result);
       for (const line of lines.slice(0, -1)) say(line);
+      if (result.lockStat) {
+        const { lockStatText } = await import('../measure/stat-text.ts');
+        say(lockStatText(result.lockStat));
+        const { statDocument } = await import('../measure/documents.ts');
+        published?.write(statDocument('torture', result, result.lockStat, !signal.aborted));
+      }
       tell({ event: 'result', result });
       if (result.verdict === 'failure' || result.verdict === 'stall')
         await again(subject, result, options, { say, tell, signal });

@@ -63,6 +63,7 @@ export function addTorture(cli: CAC, finish: (code: Promise<number>) => void): v
     .option('--weight <name=n>', 'Of a workload: how often an operation is drawn; as often as one likes')
     .option('--size <name=n>', 'Of a workload: how big it is: frames=96; as often as one likes')
     .option('--check-every <time>', 'Of a workload: how often all CPUs rest and are judged (default: 50ms)')
+    .option('--stat', 'Lock statistics: who waited for which lock, and for how long it was held')
     .option('--reproduce', 'After a violation: search gated runs for a token of it, up to a minute')
     .option('--fail-fast', 'Stop at the first violation')
     .option('--self-test', 'Torture every broken lock; each must be caught by its oracle')

@@ -29,7 +29,7 @@ export interface Times {
   readonly p999: number;
   /** Of all, by the mean of the samples. */
   readonly total: number;
-  /** The histogram's buckets that are not empty, ascending: from, to (not included), how many. */
+  /** The histogram's buckets that are not empty, ascending: from, to (not included), how many; of lock_stat how many of all, as far as the samples tell. */
   readonly buckets: readonly (readonly [from: number, to: number, count: number])[];
 }
 
@@ -45,6 +45,10 @@ export interface LockClassStats {
   readonly contentions: number;
   readonly acquisitionBounces: number;
   readonly contentionBounces: number;
+  /** Attempts that did not wait and did not get it: no acquisitions, and no contentions. */
+  readonly tryFailures?: number;
+  /** Acquisitions of each CPU. */
+  readonly byCpu?: readonly number[];
   readonly wait: Times;
   readonly hold: Times;
   /** Contentions by who waited (row) and who had it (column); a last column for those whose owner was not seen. */
@@ -59,7 +63,7 @@ export interface LockClassStats {
 
 /** A place in the source. */
 export interface ContentionPoint {
-  /** The function that takes the lock, and where: `munmap (src/mm/munmap.ts:42)`. */
+  /** The function that takes the lock, and where, and from where that was called: `take (src/mm/sections.ts:107) from munmap (src/mm/munmap.ts:42)`. */
   readonly place: string;
   readonly count: number;
 }

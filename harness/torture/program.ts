@@ -98,6 +98,7 @@ export async function boot({ id, machine, setup, attach }: BootContext): Promise
     value,
     tracing,
     watched,
+    stat,
   } = setup as TortureSetup;
   const found = await findSubject(subject);
   const definition = (found.definition === 'lock' ? found : NO_LOCK) as LockDefinition;
@@ -115,6 +116,11 @@ export async function boot({ id, machine, setup, attach }: BootContext): Promise
   });
   traced?.follow(cpu);
   watch?.follow(cpu);
+  if (stat) {
+    const { statCpu } = await import('../measure/stat-cpu.ts');
+    const { classesOf } = await import('../measure/stat-names.ts');
+    statCpu(stat, cpu, { classOf: classesOf(machine, setup as TortureSetup, found) });
+  }
   const areaOf = (other: number): number => (perCpu === 0 ? 0 : perCpu + other * perCpuStride);
   const mutex = track('mutex', cpu, mutex3.create(cpu.isa, cpu));
   const bare = definition.create(cpu.isa, cpu, {

@@ -10,6 +10,7 @@ import type { WaitingGracePeriod } from '../../src/rcu/stall.ts';
 import type { WaitEdge } from '../cpus/graph.ts';
 import type { StackFrame } from '../cpus/source-map.ts';
 import type { CpuState } from '../cpus/watchdog.ts';
+import type { LockClassStats } from '../measure/schema.ts';
 import {
   Control,
   CpuLine,
@@ -130,6 +131,8 @@ export interface TortureResult {
   readonly outcomes: ScenarioOutcomes | undefined;
   /** Of a run that failed and was traced: what its CPUs did last. */
   readonly trace: TraceReport | undefined;
+  /** Lock statistics, where they were kept. */
+  readonly lockStat?: readonly LockClassStats[];
   /** Data races, where they were watched for: evidence of the violations of `race`. */
   readonly races: readonly RaceReport[];
   /** Things worth knowing that are no violations. */

@@ -14,6 +14,9 @@ import type { takeStacks } from '../cpus/stacks.ts';
 import { CpuThreads } from '../cpus/threads.ts';
 import { type CpuState, type Stall, stateOf, Watchdog } from '../cpus/watchdog.ts';
 import type { Suppression } from '../explore/suppress.ts';
+import type { LockClassStats } from '../measure/schema.ts';
+import type { Window } from '../measure/stat.ts';
+import type { StatKeeper } from '../measure/stat-run.ts';
 import { mapStack } from '../plugin/trace.ts';
 import { Control, GO_STOP } from './area.ts';
 import { acquisitions, allCounts, roundsBegun } from './counts.ts';
@@ -45,6 +48,16 @@ export interface Progress {
   readonly violations: number;
 }
 
+/** Lock statistics of a run. */
+export interface StatRun {
+  /** Milliseconds, in the middle of the run, in which every acquisition is timed. */
+  readonly window?: number;
+  /** Called when the CPUs are up: `look` reads the statistics at any time until the run has ended. */
+  readonly onStart?: (look: () => LockClassStats[]) => void;
+  /** Called with what happened in the window, when the run has ended. */
+  readonly onWindow?: (window: Window) => void;
+}
+
 /** What a run can be given beside its parameters. */
 export interface TortureOptions {
   /** URL of the bundled module, for users' locks. */
@@ -61,6 +74,8 @@ export interface TortureOptions {
   readonly threads?: object;
   /** Races that are no failures. */
   readonly suppress?: readonly Suppression[];
+  /** Keeps lock statistics. */
+  readonly stat?: StatRun;
 }
 
 const TICK = 20;
@@ -143,6 +158,7 @@ export function paramsFor(definition: Tortured, given: Partial<TortureParams>): 
 interface Started {
   readonly traces: Traces | undefined;
   readonly races: RaceWatch | undefined;
+  readonly stat: StatKeeper | undefined;
   readonly params: TortureParams;
   readonly machine: Machine;
   readonly setup: TortureSetup;
@@ -152,7 +168,7 @@ interface Started {
 async function start(
   definition: Tortured,
   given: Partial<TortureParams>,
-  { url, maxMemory, threads, suppress = [] }: TortureOptions,
+  { url, maxMemory, threads, suppress = [], stat: wanted }: TortureOptions,
 ): Promise<Started> {
   let booting = threads instanceof CpuThreads ? threads : undefined;
   try {
@@ -163,7 +179,13 @@ async function start(
       params.trace === 'off' && params.chaos === 'none'
         ? undefined
         : (await import('./traces.ts')).Traces.of(params);
-    const setup = { ...prepared.setup, ...(traces ? { tracing: traces.tracing } : {}) };
+    const stat =
+      wanted && new (await import('../measure/stat-run.ts')).StatKeeper(machine, wanted, params.duration);
+    const setup = {
+      ...prepared.setup,
+      ...(traces ? { tracing: traces.tracing } : {}),
+      ...(stat ? { stat: stat.handle } : {}),
+    };
     if (booting && (booting.cpus !== machine.cpus || booting.maxMemory !== maxMemory)) {
       await booting.destroy();
       booting = undefined;
@@ -187,7 +209,7 @@ async function start(
         definition,
         suppress,
       });
-    return { params, machine, setup, pool, traces, races };
+    return { params, machine, setup, pool, traces, races, stat };
   } catch (error) {
     await booting?.destroy();
     throw error;
@@ -204,7 +226,7 @@ export async function torture(
   given: Partial<TortureParams> = {},
   options: TortureOptions = {},
 ): Promise<TortureResult> {
-  const { params, machine, setup, pool, traces, races } = await start(definition, given, options);
+  const { params, machine, setup, pool, traces, races, stat } = await start(definition, given, options);
   const { control } = setup.area;
   const startedAt = performance.now();
   const elapsed = (): number => performance.now() - startedAt;
@@ -268,6 +290,7 @@ export async function torture(
     if (params.rounds === 0 && now >= params.duration && begun()) stop();
     if (!stopped) hotplug.tick(now);
     traces?.tick(setup, now);
+    stat?.tick(now);
     if (Atomics.load(machine.words, (control + Control.go) >>> 2) === GO_STOP) hotplug.release();
     const found = watchdog.look();
     if (found) {
@@ -314,6 +337,7 @@ export async function torture(
   } finally {
     await pool.destroy();
   }
+  const lockStat = stat?.end();
   const counts = allCounts(machine, setup);
   const violations = readViolations(machine, setup, definition, startedAt);
   const violationCounts = readOracleCounts(machine, setup);
@@ -366,6 +390,7 @@ export async function torture(
         ? operationCounts(machine, definition, setup.counters, params.weights)
         : undefined,
     trace: failed ? traces?.report(machine, setup, definition) : undefined,
+    ...(lockStat ? { lockStat } : {}),
     races: raced,
     notes: [...notesOn(params, counts), ...(collected?.notes ?? []), ...(races?.notes() ?? [])],
   };

@@ -13,6 +13,7 @@ import { ControlTimeout, CpuDied } from '../cpus/pool.ts';
 import { logWords } from '../detect/history-log.ts';
 import type { Tracing } from '../engines/traced/cpu.ts';
 import { type HbHandle, hbMemory, hbSize, MAX_WATCHED } from '../engines/traced/hb-layout.ts';
+import type { StatHandle } from '../measure/stat-area.ts';
 import { reason, shown, stackOf } from '../plugin/errors.ts';
 import { framesOf, mapStack } from '../plugin/trace.ts';
 import { allocateArea, areaBytes, Control, CpuLine, cpuLine, type TortureArea } from './area.ts';
@@ -58,6 +59,8 @@ export interface TortureSetup {
   readonly tracing?: Tracing;
   /** Accesses are watched for data races. */
   readonly watched?: HbHandle;
+  /** Lock statistics are kept. */
+  readonly stat?: StatHandle;
 }
 
 /** A part of a user's definition threw, or answered what cannot be used, before any CPU ran: bad input. */

@@ -7,7 +7,7 @@
  * long. What the lock is goes with it (traits.ts), for engines that judge how it is used.
  */
 import type { Addr } from '../arch/index.ts';
-import { type Cpu, MODE_READ, MODE_WRITE } from '../memory/index.ts';
+import { type Cpu, MODE_READ, MODE_WRITE, type Tracking } from '../memory/index.ts';
 import type {
   ConditionOps,
   Kind,
@@ -20,77 +20,96 @@ import type {
 } from './kinds.ts';
 import { traitsOfOps } from './traits.ts';
 
+const nothing = (): void => {};
+
+/** What tracking is told of acquisitions, with what nobody need listen to. */
+function listeners({ tracking }: Cpu): Required<Omit<Tracking, 'sections'>> & Pick<Tracking, 'sections'> {
+  const { acquired, waitsFor } = tracking;
+  return { awaits: waitsFor, took: acquired, refused: nothing, ...tracking };
+}
+
 function trackMutex(cpu: Cpu, ops: MutexOps, traits: number): MutexOps {
-  const { acquired, released, waitsFor } = cpu.tracking;
+  const { acquired, refused, released, took, waitsFor } = listeners(cpu);
+  const write = MODE_WRITE;
   const { tryAcquire } = ops;
   return {
     acquire(lock) {
-      waitsFor(lock, MODE_WRITE, traits);
+      waitsFor(lock, write, traits);
       ops.acquire(lock);
-      acquired(lock, MODE_WRITE, traits);
+      acquired(lock, write, traits);
     },
     ...(tryAcquire && {
       tryAcquire(lock: Addr) {
-        if (!tryAcquire.call(ops, lock)) return false;
-        acquired(lock, MODE_WRITE, traits);
+        if (!tryAcquire.call(ops, lock)) {
+          refused(lock, write);
+          return false;
+        }
+        took(lock, write, traits);
         return true;
       },
     }),
     release(lock) {
-      released(lock, MODE_WRITE, traits);
+      released(lock, write, traits);
       ops.release(lock);
     },
   };
 }
 
 function trackRw(cpu: Cpu, ops: RwOps, traits: number): RwOps {
-  const { acquired, released, waitsFor } = cpu.tracking;
+  const { acquired, refused, released, took, waitsFor } = listeners(cpu);
+  const [read, write] = [MODE_READ, MODE_WRITE];
   const { tryRead, tryWrite, downgrade, tryUpgrade } = ops;
   return {
     acquireRead(lock) {
-      waitsFor(lock, MODE_READ, traits);
+      waitsFor(lock, read, traits);
       ops.acquireRead(lock);
-      acquired(lock, MODE_READ, traits);
+      acquired(lock, read, traits);
     },
     releaseRead(lock) {
-      released(lock, MODE_READ, traits);
+      released(lock, read, traits);
       ops.releaseRead(lock);
     },
     acquireWrite(lock) {
-      waitsFor(lock, MODE_WRITE, traits);
+      waitsFor(lock, write, traits);
       ops.acquireWrite(lock);
-      acquired(lock, MODE_WRITE, traits);
+      acquired(lock, write, traits);
     },
     releaseWrite(lock) {
-      released(lock, MODE_WRITE, traits);
+      released(lock, write, traits);
       ops.releaseWrite(lock);
     },
     ...(tryRead && {
       tryRead(lock: Addr) {
-        if (!tryRead.call(ops, lock)) return false;
-        acquired(lock, MODE_READ, traits);
+        if (!tryRead.call(ops, lock)) {
+          refused(lock, read);
+          return false;
+        }
+        took(lock, read, traits);
         return true;
       },
     }),
     ...(tryWrite && {
       tryWrite(lock: Addr) {
-        if (!tryWrite.call(ops, lock)) return false;
-        acquired(lock, MODE_WRITE, traits);
+        if (!tryWrite.call(ops, lock)) {
+          refused(lock, write);
+          return false;
+        }
+        took(lock, write, traits);
         return true;
       },
     }),
     ...(downgrade && {
       downgrade(lock: Addr) {
-        released(lock, MODE_WRITE, traits);
-        acquired(lock, MODE_READ, traits);
+        released(lock, write, traits);
+        took(lock, read, traits);
         downgrade.call(ops, lock);
       },
     }),
     ...(tryUpgrade && {
       tryUpgrade(lock: Addr) {
         if (!tryUpgrade.call(ops, lock)) return false;
-        released(lock, MODE_READ, traits);
-        acquired(lock, MODE_WRITE, traits);
+        released(lock, read, traits);
+        took(lock, write, traits);
         return true;
       },
     }),
@@ -98,50 +117,70 @@ function trackRw(cpu: Cpu, ops: RwOps, traits: number): RwOps {
 }
 
 function trackSeq(cpu: Cpu, ops: SeqOps, traits: number): SeqOps {
-  const { acquired, released, waitsFor } = cpu.tracking;
+  const { acquired, refused, released, sections, waitsFor } = listeners(cpu);
+  const [read, write] = [MODE_READ, MODE_WRITE];
   return {
     readBegin: (lock) => ops.readBegin(lock),
     readRetry: (lock, seq) => ops.readRetry(lock, seq),
+    ...(sections && {
+      readBegin(lock: Addr) {
+        sections.waitsFor(lock, read, traits);
+        const seq = ops.readBegin(lock);
+        sections.acquired(lock, read, traits);
+        return seq;
+      },
+      readRetry(lock: Addr, seq: number) {
+        sections.released(lock, read, traits);
+        const again = ops.readRetry(lock, seq);
+        if (again) refused(lock, read);
+        return again;
+      },
+    }),
     writeBegin(lock) {
-      waitsFor(lock, MODE_WRITE, traits);
+      waitsFor(lock, write, traits);
       ops.writeBegin(lock);
-      acquired(lock, MODE_WRITE, traits);
+      acquired(lock, write, traits);
     },
     writeEnd(lock) {
-      released(lock, MODE_WRITE, traits);
+      released(lock, write, traits);
       ops.writeEnd(lock);
     },
   };
 }
 
 function trackSemaphore(cpu: Cpu, ops: SemaphoreOps, traits: number): SemaphoreOps {
-  const { acquired, released, waitsFor } = cpu.tracking;
+  const { acquired, refused, released, took, waitsFor } = listeners(cpu);
+  const read = MODE_READ;
   const { tryAcquire } = ops;
   return {
     acquire(lock, permits) {
-      waitsFor(lock, MODE_READ, traits);
+      waitsFor(lock, read, traits);
       ops.acquire(lock, permits);
-      acquired(lock, MODE_READ, traits);
+      acquired(lock, read, traits);
     },
     ...(tryAcquire && {
       tryAcquire(lock: Addr, permits: number) {
-        if (!tryAcquire.call(ops, lock, permits)) return false;
-        acquired(lock, MODE_READ, traits);
+        if (!tryAcquire.call(ops, lock, permits)) {
+          refused(lock, read);
+          return false;
+        }
+        took(lock, read, traits);
         return true;
       },
     }),
     release(lock, permits) {
-      released(lock, MODE_READ, traits);
+      released(lock, read, traits);
       ops.release(lock, permits);
     },
   };
 }
 
 function trackCondition(cpu: Cpu, ops: ConditionOps, traits: number): ConditionOps {
-  const { gaveUp, waitsFor } = cpu.tracking;
+  const { awaits, gaveUp } = listeners(cpu);
+  const write = MODE_WRITE;
   return {
     wait(lock, mutex) {
-      waitsFor(lock, MODE_WRITE, traits);
+      awaits(lock, write, traits);
       ops.wait(lock, mutex);
       gaveUp();
     },
@@ -152,11 +191,12 @@ function trackCondition(cpu: Cpu, ops: ConditionOps, traits: number): ConditionO
 
 /** Of nested sections only the outermost is kept; a grace period is waited for as a writer waits for readers. */
 function trackRcu(cpu: Cpu, ops: RcuOps, traits: number): RcuOps {
-  const { acquired, gaveUp, released, waitsFor } = cpu.tracking;
+  const { awaits, gaveUp, released, took } = listeners(cpu);
+  const [read, write] = [MODE_READ, MODE_WRITE];
   const { synchronizeExpedited, barrier } = ops;
   const depths = new Map<Addr, number>();
   const waiting = (wait: (rcu: Addr) => void) => (rcu: Addr) => {
-    waitsFor(rcu, MODE_WRITE, traits);
+    awaits(rcu, write, traits);
     try {
       wait.call(ops, rcu);
     } finally {
@@ -169,13 +209,13 @@ function trackRcu(cpu: Cpu, ops: RcuOps, traits: number): RcuOps {
       const token = ops.readLock(rcu);
       const depth = depths.get(rcu) ?? 0;
       depths.set(rcu, depth + 1);
-      if (depth === 0) acquired(rcu, MODE_READ, traits);
+      if (depth === 0) took(rcu, read, traits);
       return token;
     },
     readUnlock(rcu, token) {
       const depth = (depths.get(rcu) ?? 0) - 1;
       depths.set(rcu, depth);
-      if (depth === 0) released(rcu, MODE_READ, traits);
+      if (depth === 0) released(rcu, read, traits);
       ops.readUnlock(rcu, token);
     },
     synchronize: waiting(ops.synchronize),

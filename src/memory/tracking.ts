@@ -29,6 +29,14 @@ export interface Tracking {
   readonly waitsFor: (lock: Addr, mode: LockMode, traits?: number) => void;
   /** The attempt has ended without the lock. */
   readonly gaveUp: () => void;
+  /** As `waitsFor`, of what is never acquired: a condition, a grace period. For who counts; `waitsFor` unless given. */
+  readonly awaits?: (lock: Addr, mode: LockMode, traits?: number) => void;
+  /** As `acquired`, where nobody has waited: a trylock, a read section of RCU. For who counts; `acquired` unless given. */
+  readonly took?: (lock: Addr, mode: LockMode, traits?: number) => void;
+  /** This CPU tried for `lock` and did not get it, or read what a writer has disturbed. For who counts. */
+  readonly refused?: (lock: Addr, mode: LockMode) => void;
+  /** Is told of read sections of sequence locks, which hold nothing. For who counts. */
+  readonly sections?: Pick<Tracking, 'waitsFor' | 'acquired' | 'released'>;
   /** This CPU has acquired `lock`. @throws TooManyLocks */
   readonly acquired: (lock: Addr, mode: LockMode, traits?: number) => void;
   /** This CPU is about to release `lock`. @returns whether it held it in that mode */

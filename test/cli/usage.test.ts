@@ -199,6 +199,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
       'reproduce',
       'rounds',
       'seed',
+      'stat',
       'suppress',
       'trace',
       'try',
@@ -223,6 +224,15 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     ...['against', 'quick', 'json', 'strict', 'verbose', 'help'],
     ...['cpus', 'section', 'outside', 'reads', 'waiting', 'locks', 'product', 'forks'],
     ...['out', 'compare', 'threshold', 'force', 'regime', 'csv'],
+  ],
+  stat: [
+    ...['cpus', 'duration', 'seed', 'reads', 'try', 'nested', 'long-hold', 'short-delay', 'waiting', 'isa'],
+    ...['regime', 'weight', 'size', 'check-every', 'plain', 'csv', 'json', 'timeline', 'window', 'out'],
+    ...['verbose', 'help'],
+  ],
+  top: [
+    ...['cpus', 'duration', 'seed', 'reads', 'try', 'nested', 'long-hold', 'short-delay', 'waiting', 'isa'],
+    ...['regime', 'weight', 'size', 'check-every', 'interval', 'verbose', 'help'],
   ],
   list: ['json', 'verbose', 'help'],
   mm: [

@@ -1,0 +1,139 @@
+/**
+ * How a CPU's waiting is heard: its waiting operations say that it waits, and since when, before they do what they do.
+ *
+ * An acquisition that has called none of them has not waited. One that has may have waited briefly: `spinWhile` is first tried as a short spin, which is what it
+ * begins with by itself. Of those that the short spin ends one in a few is timed, chosen before; of the others all are: they take their time. What the failed
+ * short spin took is known from those that were timed from their begin.
+ *
+ * Waiting serves interrupts, whose handlers may take locks of their own: what is known of the wait is put aside meanwhile.
+ */
+import type { Addr, Isa } from '../../src/arch/index.ts';
+
+/** What is known of the wait of this CPU. */
+export interface Waiting {
+  /** Whether it has waited for what it wants. */
+  waited: boolean;
+  /** When that began, in ns; 0: it is not timed. */
+  since: number;
+  /** Whether it has outlasted the short spin. */
+  long: boolean;
+  /** Where it was called from; -1: nobody has looked. */
+  place: number;
+}
+
+/** What hearing a CPU wait needs. */
+export interface Hearing {
+  /** How many waits to let pass before the next one is timed, when so many took so long, in ns. */
+  readonly rare: (elapsed: number, count: number) => number;
+  /** Looks where this wait was called from. */
+  readonly look: () => number;
+}
+
+/** A CPU's waiting, as it is heard. */
+export interface Heard {
+  readonly state: Waiting;
+  /** Forgets the wait. */
+  clear(): void;
+  /** Puts the wait aside, and takes it up again. */
+  push(): void;
+  pop(): void;
+}
+
+/** Nanoseconds between two looks at where is waited; the first few come at once. */
+const LOOK_PERIOD = 2e6;
+const FIRST_LOOKS = 16;
+
+/** Lets a CPU's waiting be heard; before its operations are made, and once. */
+export function hearWaiting(isa: Isa, clock: () => number, { rare, look }: Hearing): Heard {
+  const { spinWhile, spinWhileAny, spinBriefly, wait, pause } = isa;
+  const state: Waiting = { waited: false, since: 0, long: false, place: -1 };
+  const aside: Waiting[] = [];
+  /** Short waits until the next one that is timed, how many that were, and when the last one was. */
+  let left = 1;
+  let passed = 1;
+  let timedAt = 0;
+  let briefCost = 0;
+  let looks = 0;
+  let lookedAt = 0;
+
+  function clear(): void {
+    state.waited = false;
+    state.since = 0;
+    state.long = false;
+    state.place = -1;
+  }
+
+  function push(): void {
+    aside.push({ ...state });
+    clear();
+  }
+
+  function pop(): void {
+    const before = aside.pop();
+    if (before) Object.assign(state, before);
+  }
+
+  function begins(): void {
+    state.waited = true;
+    left -= 1;
+    if (left > 0) return;
+    const now = clock();
+    state.since = now;
+    passed = rare(now - timedAt, passed);
+    left = passed;
+    timedAt = now;
+    if (looks >= FIRST_LOOKS && now - lookedAt < LOOK_PERIOD) return;
+    looks += 1;
+    lookedAt = now;
+    state.place = look();
+  }
+
+  /** It will take a while. */
+  function outlasts(): void {
+    if (state.long) return;
+    state.long = true;
+    const now = clock();
+    if (state.since === 0) state.since = now - briefCost;
+    else briefCost += (now - state.since - briefCost) / (briefCost === 0 ? 1 : 8);
+  }
+
+  function through<Result>(run: () => Result): Result {
+    push();
+    try {
+      return run();
+    } finally {
+      pop();
+    }
+  }
+
+  Object.assign(isa, {
+    spinWhile(addr: Addr, value: number): number {
+      if (!state.waited) begins();
+      if (!state.long) {
+        const now = spinBriefly.call(isa, addr, value);
+        if (now !== (value | 0)) return now;
+        outlasts();
+      }
+      return through(() => spinWhile.call(isa, addr, value));
+    },
+    spinWhileAny(pairs: readonly number[]): number {
+      if (!state.waited) begins();
+      return through(() => spinWhileAny.call(isa, pairs));
+    },
+    spinBriefly(addr: Addr, value: number): number {
+      if (!state.waited) begins();
+      return spinBriefly.call(isa, addr, value);
+    },
+    wait(addr: Addr, value: number, timeout?: number): number {
+      if (!state.waited) begins();
+      outlasts();
+      return through(() => wait.call(isa, addr, value, timeout));
+    },
+    pause(): void {
+      if (!state.waited) begins();
+      through(() => pause.call(isa));
+    },
+  });
+
+  return { state, clear, push, pop };
+}
