@@ -12,6 +12,7 @@ import { addList } from './list.ts';
 import { addMm, MM_RACES, MM_REGIMES } from './mm.ts';
 import { addNew } from './new.ts';
 import { addReplay } from './replay.ts';
+import { addReport } from './report.ts';
 import { addTorture, TRACING_COST } from './torture.ts';
 import { addVerifyFix } from './verify-fix.ts';
 
@@ -47,6 +48,7 @@ addHunt(cli, finish);
 addReplay(cli, finish);
 addVerifyFix(cli, finish);
 addBench(cli, finish);
+addReport(cli, finish);
 addMm(cli, finish);
 addList(cli, finish);
 addNew(cli, finish);
