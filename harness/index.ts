@@ -40,6 +40,7 @@ export {
   type Result,
   type SequentialModel,
 } from './detect/linearizability.ts';
+export type { LockOrder } from './detect/lock-graph.ts';
 export * from './detect/models.ts';
 export { type Coverage, richness, unseen } from './engines/gated/coverage.ts';
 export { type Event, Trace, traceOf } from './engines/trace.ts';

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
+import { BROWSERS, findBrowser } from './fixtures/browser.ts';
 import { root } from './project.ts';
 import { suite } from './suite.ts';
 
@@ -43,13 +44,6 @@ test(
   },
   { deadline: 120_000 },
 );
-
-const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'chrome'];
-
-function findBrowser(): string | undefined {
-  if (process.platform === 'win32') return undefined;
-  return BROWSERS.find((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0);
-}
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html',

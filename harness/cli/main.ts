@@ -14,6 +14,7 @@ import { addNew } from './new.ts';
 import { addReplay } from './replay.ts';
 import { addStat } from './stat.ts';
 import { addTop } from './top.ts';
+import { addReport } from './report.ts';
 import { addTorture, TRACING_COST } from './torture.ts';
 import { addVerifyFix } from './verify-fix.ts';
 
@@ -51,6 +52,7 @@ addVerifyFix(cli, finish);
 addBench(cli, finish);
 addStat(cli, finish);
 addTop(cli, finish);
+addReport(cli, finish);
 addMm(cli, finish);
 addList(cli, finish);
 addNew(cli, finish);

@@ -7,6 +7,7 @@
  */
 import type { Addr } from '../../src/arch/index.ts';
 import type { Trace } from '../engines/trace.ts';
+import type { LockOrder } from './lock-graph.ts';
 
 /** A record that matters, and whose it is. */
 export interface Place {
@@ -33,6 +34,8 @@ export interface Finding {
 export interface Pass {
   /** @returns what this execution shows; the array is the caller's */
   run(trace: Trace): readonly Finding[];
+  /** The orders in which locks were taken so far, where the pass keeps them. */
+  orders?(): readonly LockOrder[];
 }
 
 /** What a lock is, as far as the detectors care. Locks of one class are used alike. */

@@ -17,7 +17,7 @@ export const EXCLUSIVE = 1;
 /** Shared mode. */
 export const SHARED = 2;
 /** The mode in words. */
-export const modeName = (mode: number): string => (mode === SHARED ? 'shared' : 'exclusive');
+export const modeName = (mode: number): 'exclusive' | 'shared' => (mode === SHARED ? 'shared' : 'exclusive');
 
 /** The class of a lock that is one of its own. */
 export function classFrom(name: string, traits: number): LockClass {
@@ -53,6 +53,24 @@ export interface LockEdge {
   readonly witness: Witness;
 }
 
+/** That a class was acquired while another was held, by their names. */
+export interface LockOrder {
+  /** The class that was held, and that which was acquired. */
+  readonly from: string;
+  readonly to: string;
+  readonly held: 'exclusive' | 'shared';
+  readonly wanted: 'exclusive' | 'shared';
+  /** A CPU that did. */
+  readonly cpu: number;
+}
+
+/** Orders once each, whoever has seen them, by their names. */
+export function allOrders(seen: readonly LockOrder[]): LockOrder[] {
+  const key = ({ from, to, held, wanted }: LockOrder): string => JSON.stringify([from, to, held, wanted]);
+  const once = new Map([...seen].reverse().map((order) => [key(order), order]));
+  return [...once].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, order]) => order);
+}
+
 /** Classes are numbers here. */
 export class LockGraph {
   readonly classes: LockClass[] = [];
@@ -70,6 +88,20 @@ export class LockGraph {
     this.out.push([]);
     this.written.push(false);
     return node;
+  }
+
+  /** All edges, by names. */
+  orders(): LockOrder[] {
+    const name = (node: number): string => this.classes[node]!.name;
+    return this.out.flatMap((edges) =>
+      edges.map(({ from, to, held, wanted, witness: { cpu } }) => ({
+        from: name(from),
+        to: name(to),
+        held: modeName(held),
+        wanted: modeName(wanted),
+        cpu,
+      })),
+    );
   }
 
   private meets(node: number, wanted: number, held: number): boolean {

@@ -20,7 +20,16 @@
 import type { Addr } from '../../src/arch/index.ts';
 import { OPERATIONS, RECORD_WORDS, type Trace } from '../engines/trace.ts';
 import { type Finding, hex, type LockClass, NOTHING, type Pass, type Place } from './finding.ts';
-import { classFrom, cycleKey, EXCLUSIVE, type LockEdge, LockGraph, modeName, SHARED } from './lock-graph.ts';
+import {
+  classFrom,
+  cycleKey,
+  EXCLUSIVE,
+  type LockEdge,
+  LockGraph,
+  modeName,
+  type LockOrder as Order,
+  SHARED,
+} from './lock-graph.ts';
 
 /** What the pass is made for. */
 export interface LockOrderOptions {
@@ -138,6 +147,10 @@ export class LockOrder implements Pass {
       this.event(action, this.contexts[head >>> 8]!, words[base + 1]!, words[base + 2]!, base / RECORD_WORDS);
     }
     return this.found ?? NOTHING;
+  }
+
+  orders(): readonly Order[] {
+    return this.graph.orders();
   }
 
   private event(action: number, cpu: Context, addr: Addr, value: number, at: number): void {

@@ -84,7 +84,7 @@ export interface Execution {
   readonly switches: readonly Switch[];
   readonly trace: Trace;
   readonly violations: readonly Violation[];
-  readonly said: Omit<Said, 'stacks'>;
+  readonly said: Omit<Said, 'stacks' | 'orders'>;
   /** The stacks that were asked for. */
   readonly stacks: Stacks;
 }

@@ -6,6 +6,7 @@ import { CpuArea, type Machine } from '../../src/memory/index.ts';
 import { CpuPool } from '../cpus/pool.ts';
 import type { CpuThreads } from '../cpus/threads.ts';
 import { type Detector, detectors } from '../detect/index.ts';
+import { allOrders, type LockOrder } from '../detect/lock-graph.ts';
 import { gateArea, Head, MAX_GATED } from '../engines/gated/layout.ts';
 import { Control } from '../torture/area.ts';
 import { ParameterError, type TortureParams, withDefaults } from '../torture/params.ts';
@@ -257,6 +258,12 @@ export class Exploration {
       found: said.flatMap(({ found }) => found),
       leads: said.flatMap(({ leads }) => leads),
     };
+  }
+
+  /** The orders in which locks were taken in all executions that were watched. */
+  async orders(): Promise<LockOrder[]> {
+    if (!this.detect.includes('lockorder')) return [];
+    return allOrders((await this.said()).flatMap(({ orders }) => orders));
   }
 
   /** Whether a word of the machine counts executions, and is no part of one: heartbeats, and the round that clients see. */

@@ -10,6 +10,7 @@
 import type { Machine } from '../../src/memory/index.ts';
 import { CpuArea } from '../../src/memory/index.ts';
 import type { Finding } from '../detect/index.ts';
+import type { LockOrder } from '../detect/lock-graph.ts';
 import { WouldBlock } from '../engines/gated/access.ts';
 import { STACKS, StackCapture, type TakenStack } from '../engines/gated/capture.ts';
 import { Cover } from '../engines/gated/coverage.ts';
@@ -42,6 +43,8 @@ export interface Said {
   /** What detectors have found, in which execution; and what they think worth a look. */
   readonly found: readonly { readonly execution: number; readonly finding: Finding }[];
   readonly leads: readonly Finding[];
+  /** The orders in which locks were taken. */
+  readonly orders: readonly LockOrder[];
 }
 
 const TEXTS = 8;
@@ -135,6 +138,7 @@ export class Explorer {
       stacks: this.cpu.gated.capture?.taken ?? [],
       found: this.watch.found,
       leads: [...this.watch.leads.values()],
+      orders: this.watch.orders(),
     };
   }
 

@@ -3,6 +3,7 @@
  */
 import type { OracleName } from '../../src/locking/define.ts';
 import type { MemoryModel } from '../../src/scenario.ts';
+import type { LockOrder } from '../detect/lock-graph.ts';
 import type { Coverage } from '../engines/gated/coverage.ts';
 import type { Place } from '../torture/places.ts';
 import type { PolicyChoice } from './policies/index.ts';
@@ -118,6 +119,8 @@ export interface HuntCounts {
   readonly detect: readonly string[];
   /** What is worth a look and no failure: accesses without the guard that their field declares. */
   readonly leads: readonly string[];
+  /** The orders in which locks were taken, one while another was held; of a hunt that goes on, since it does. */
+  readonly orders?: readonly LockOrder[];
   /** Suppressions that have matched nothing. */
   readonly unused: readonly Suppression[];
 }

@@ -169,7 +169,7 @@ export class Hunt {
     return undefined;
   }
 
-  private result(verdict: HuntResult['verdict'], differs?: string): HuntResult {
+  private async result(verdict: HuntResult['verdict'], differs?: string): Promise<HuntResult> {
     return {
       subject: this.exploration.subject.name,
       verdict,
@@ -186,6 +186,7 @@ export class Hunt {
       difference: differs,
       detect: this.exploration.detect,
       leads: [...this.finder.leads.values()],
+      orders: await this.exploration.orders(),
       unused: this.finder.suppressing.unused,
     } as HuntResult;
   }

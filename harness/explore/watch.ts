@@ -30,6 +30,7 @@ import { declaredLayouts, fieldAt } from '../../src/memory/struct.ts';
 import type { ScenarioDefinition } from '../../src/scenario.ts';
 import { type Detector, detectors, type Finding, type Pass, type Watched } from '../detect/index.ts';
 import { type Keeps, type Left, leftOvers } from '../detect/leaks.ts';
+import { allOrders, type LockOrder } from '../detect/lock-graph.ts';
 import type { Gate } from '../engines/gated/gate.ts';
 import { Head, MAX_MUTED, TRACED } from '../engines/gated/layout.ts';
 import { OP, RECORD_WORDS, Trace } from '../engines/trace.ts';
@@ -85,6 +86,8 @@ export class Watch {
   /** Findings of this session that made executions failures, and leads by key. */
   found: { readonly execution: number; readonly finding: Finding }[] = [];
   readonly leads = new Map<string, Finding>();
+  /** Orders of passes that are gone. */
+  private earlier: readonly LockOrder[] = [];
   private readonly gate: Gate;
   private readonly words: Int32Array;
   private readonly watched: Watched;
@@ -158,7 +161,14 @@ export class Watch {
   begin(replays: boolean): void {
     this.found = [];
     this.leads.clear();
-    if (replays) this.passes.delete('lockorder');
+    if (!replays) return;
+    this.earlier = this.orders();
+    this.passes.delete('lockorder');
+  }
+
+  /** The orders in which locks were taken, in all executions that this thread has ended. */
+  orders(): LockOrder[] {
+    return allOrders([...this.earlier, ...(this.passes.get('lockorder')?.orders?.() ?? [])]);
   }
 
   /** Judges the execution that has ended. @returns whether it shows anything that makes it a failure */

@@ -250,6 +250,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     'help',
   ],
   new: ['force', 'verbose', 'help'],
+  report: ['out', 'perfetto', 'as-found', 'verbose', 'help'],
 };
 
 test('--help of every command shows an example first, and every option with what it is for', async () => {
