@@ -12,9 +12,9 @@ import { addList } from './list.ts';
 import { addMm, MM_RACES, MM_REGIMES } from './mm.ts';
 import { addNew } from './new.ts';
 import { addReplay } from './replay.ts';
+import { addReport } from './report.ts';
 import { addStat } from './stat.ts';
 import { addTop } from './top.ts';
-import { addReport } from './report.ts';
 import { addTorture, TRACING_COST } from './torture.ts';
 import { addVerifyFix } from './verify-fix.ts';
 
