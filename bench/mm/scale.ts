@@ -197,7 +197,9 @@ class Team {
 }
 
 async function point(cpus: number, options: ScaleOptions): Promise<ScalePoint> {
-  const { rounds, warmup, window, signal } = options;
+  const { rounds, warmup, signal } = options;
+  // With more tasks than cores they come in turn, by the scheduler's clock.
+  const window = options.window * (cpus > cores().length ? 4 : 1);
   const teams = {
     threads: new Team('threads', cpus, options),
     processes: new Team('processes', cpus, options),

@@ -112,7 +112,7 @@ export async function runBenchShapes(names: readonly string[], options: Options)
         ...banner(machine)
           .split('\n')
           .filter((line) => !line.startsWith('native peers')),
-        `regime ${choices.regime}; ${choices.cpus.join(', ')} tasks, ${budget.rounds} windows of ${budget.window} ms each; idle: the share of the cores' time that tasks left`,
+        `regime ${choices.regime}; ${choices.cpus.join(', ')} tasks, ${budget.rounds} windows of ${budget.window} ms each, four times as long with more tasks than cores; idle: the share of the cores' time that tasks left`,
       ].join('\n'),
     );
     const out: Out = { say, live };
