@@ -19,7 +19,7 @@
  * Where who waits was called from is looked up in some of the waits that are timed; who holds the lock then is asked to say where it gives it up.
  */
 import type { Addr } from '../../src/arch/index.ts';
-import { type Cpu, CpuArea, MODE_READ } from '../../src/memory/index.ts';
+import { type Cpu, CpuArea, MODE_READ, MODE_WRITE } from '../../src/memory/index.ts';
 import { record } from './histogram.ts';
 import {
   Asked,
@@ -62,9 +62,8 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
   const { numbers, hot, locks, control } = area;
   const block = area.block(cpu.id);
   const hotWrite = area.hotBlock(cpu.id);
-  const hotRead = hotWrite + HOT_WORDS;
-  // Where locks are taken V8 knows what a closure holds as constants, and loads and checks what a module exports.
-  const [read, owners, toHot, hotMask] = [MODE_READ, OWNER, TO_HOT, HOT_MASK];
+  /** From where modes count: the line of a class to write comes first, then that to read. */
+  const lines = hotWrite - HOT_WORDS * MODE_WRITE;
   const me = cpu.id + 1;
   const columns = Math.min(handle.cpus, MATRIX_COLUMNS - 1);
   const bell = area.asked(cpu.id, Asked.bell);
@@ -78,7 +77,7 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
   let windowSeen = 0;
   let dice = 0x9e3779b9 ^ Math.imul(cpu.id + 1, 0x85ebca6b);
 
-  const waiting = hearWaiting(cpu.isa, clock, {
+  const waiting = hearWaiting(cpu.isa, me, clock, {
     rare: gap,
     look: () => {
       const lock = keep ? cpu.isa.read(cpu.area + CpuArea.waitingFor) : 0;
@@ -95,7 +94,7 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
   const offsetOf = (word: number, mode: number): number =>
     block + area.offset(word >>> CLASS_SHIFT) + (mode === MODE_READ ? MODE_NUMBERS : 0);
   const lineOf = (word: number, mode: number): number =>
-    ((word >>> TO_HOT) & HOT_MASK) + (mode === MODE_READ ? hotRead : hotWrite);
+    ((word >>> TO_HOT) & HOT_MASK) + lines + HOT_WORDS * mode;
 
   /** A lock that nobody has had so far. */
   function register(lock: Addr): number {
@@ -147,15 +146,15 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
    * The counter has run out, another CPU had it last, this one has waited, or the lock is new. All in one: V8 would put a smaller function into every place
    * where a lock is taken, and the usual case would pay for it.
    */
-  function acquiredSlowly(lock: Addr, mode: number, found: number): void {
-    let word = found;
+  function acquiredSlowly(lock: Addr, mode: number): void {
+    let word = locks[lock >>> 2]!;
     if (word >>> CLASS_SHIFT === 0) {
       word = register(lock);
       hot[lineOf(word, mode)]! -= 1;
     }
     const owner = word & OWNER;
     const at = block + area.offset(word >>> CLASS_SHIFT) + (mode === MODE_READ ? MODE_NUMBERS : 0);
-    const line = ((word >>> TO_HOT) & HOT_MASK) + (mode === MODE_READ ? hotRead : hotWrite);
+    const line = ((word >>> TO_HOT) & HOT_MASK) + lines + HOT_WORDS * mode;
     const from = state.since;
     if (state.waited) {
       contended(at, owner);
@@ -198,10 +197,11 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
     },
     acquired(lock: Addr, mode: number): void {
       const word = locks[lock >>> 2]!;
-      const line = ((word >>> toHot) & hotMask) + (mode === read ? hotRead : hotWrite);
+      // lineOf(word, mode) and word & OWNER, in as few bytecodes as there can be: V8 inlines only so many into one function.
+      const line = ((word >>> 6) & -32) + lines + (mode << 4);
       const left = hot[line]! - 1;
       hot[line] = left;
-      if ((word & owners) !== me || left <= 0 || state.waited) acquiredSlowly(lock, mode, word);
+      if (left <= 0 || (word & 2047) !== state.expected) acquiredSlowly(lock, mode);
     },
     released(lock: Addr, mode: number): void {
       if (control[bell] !== 0) releasedSlowly(lock, mode);

@@ -13,6 +13,8 @@ import type { Addr, Isa } from '../../src/arch/index.ts';
 export interface Waiting {
   /** Whether it has waited for what it wants. */
   waited: boolean;
+  /** Who must have had a lock last if nothing is to be looked up: this CPU, and nobody once it has waited. */
+  expected: number;
   /** When that began, in ns; 0: it is not timed. */
   since: number;
   /** Whether it has outlasted the short spin. */
@@ -39,14 +41,15 @@ export interface Heard {
   pop(): void;
 }
 
+const NOBODY = -1;
 /** Nanoseconds between two looks at where is waited; the first few come at once. */
 const LOOK_PERIOD = 2e6;
 const FIRST_LOOKS = 16;
 
 /** Lets a CPU's waiting be heard; before its operations are made, and once. */
-export function hearWaiting(isa: Isa, clock: () => number, { rare, look }: Hearing): Heard {
+export function hearWaiting(isa: Isa, me: number, clock: () => number, { rare, look }: Hearing): Heard {
   const { spinWhile, spinWhileAny, spinBriefly, wait, pause } = isa;
-  const state: Waiting = { waited: false, since: 0, long: false, place: -1 };
+  const state: Waiting = { waited: false, expected: me, since: 0, long: false, place: -1 };
   const aside: Waiting[] = [];
   /** Short waits until the next one that is timed, how many that were, and when the last one was. */
   let left = 1;
@@ -58,6 +61,7 @@ export function hearWaiting(isa: Isa, clock: () => number, { rare, look }: Heari
 
   function clear(): void {
     state.waited = false;
+    state.expected = me;
     state.since = 0;
     state.long = false;
     state.place = -1;
@@ -75,6 +79,7 @@ export function hearWaiting(isa: Isa, clock: () => number, { rare, look }: Heari
 
   function begins(): void {
     state.waited = true;
+    state.expected = NOBODY;
     left -= 1;
     if (left > 0) return;
     const now = clock();
