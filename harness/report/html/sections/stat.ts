@@ -6,7 +6,7 @@ import { bars, heatMap } from '../heat.ts';
 import { html, type Inserted } from '../markup.ts';
 import { count, percent, several, time, whole } from '../numbers.ts';
 import type { LockStat } from '../results.ts';
-import { distributions } from '../spread.ts';
+import { distributions, fairness } from '../spread.ts';
 import type { Around, Said, Section } from './section.ts';
 
 /** Classes that have pictures of their own. */
@@ -133,6 +133,14 @@ export function statSection({ make }: Around, stat: LockStat): Section {
         'All waiting of all CPUs, by class of lock: the longest bar is the bottleneck.',
         'waited_ns',
         contended.map((one) => ({ name: nameOf(one), value: one.wait.total, shown: time(one.wait.total) })),
+      ),
+      fairness(
+        make,
+        `Acquisitions of each CPU: ${subject}`,
+        classes.flatMap((one) => {
+          const { byCpu } = one as { byCpu?: readonly number[] };
+          return byCpu ? [{ name: nameOf(one), shares: byCpu }] : [];
+        }),
       ),
       html`<h3>lock_stat</h3><p class="note">The columns of Linux’s lock_stat, and percentiles.</p>`,
       make.table(`lock_stat of ${subject}`, { columns: COLUMNS, rows: classes.map(row), shown: SHOWN }, true),

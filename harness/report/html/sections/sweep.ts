@@ -21,6 +21,7 @@ import {
   whereOf,
 } from '../settings.ts';
 import { distributions, fairness } from '../spread.ts';
+import { comparedSummary, comparedTable } from './compared.ts';
 import type { Around, Said, Section } from './section.ts';
 
 /** Settings of which distributions and shares are shown. */
@@ -102,9 +103,7 @@ function uneven(all: readonly Setting[]): Said[] {
 function cliffs(points: readonly SweepPoint[], cores: number): { lock: string; share: number }[] {
   const most = Math.max(...points.map(({ cpus }) => cpus));
   if (most <= cores) return [];
-  const others = varying(points).filter(({ key }) => key !== 'cpus');
-  const [first] = points;
-  const same = points.filter((point) => first && likeness(point, others) === likeness(first, others));
+  const same = groups(points).find(({ along }) => along.key === 'cpus')?.points ?? [];
   const fits = fitting(same, cores);
   return crowded(same).flatMap((many) => {
     const few = fits.find(({ lock }) => lock === many.lock);
@@ -209,6 +208,7 @@ export function sweepSection(around: Around, sweep: Sweep): Section {
     },
     ...said.flatMap((setting) => [best(setting), slowest(setting)]),
     ...uneven(said),
+    sweep.comparison && comparedSummary(sweep.comparison),
     worst && {
       kind: worst.share < 0.5 ? 'warn' : 'plain',
       text: html`With more CPUs than cores, <strong>${worst.lock}</strong> keeps ${percent(worst.share)} of its throughput${fallen.length > 1 && ', the least of all'}.`,
@@ -246,6 +246,7 @@ export function sweepSection(around: Around, sweep: Sweep): Section {
       html`<p>From <code>${file}</code>. A point is one lock in one setting, measured in several processes; a range reaches from the 10th to the 90th percentile.</p>`,
       asked(sweep),
       advised(sweep),
+      sweep.comparison && comparedTable(make, sweep.comparison),
       ...curves(main),
       ...others.map((dimension) => {
         const some = all.filter(({ along }) => along === dimension);
