@@ -4,7 +4,7 @@
 import type { LockClassStats } from '../../../measure/schema.ts';
 import { bars, heatMap } from '../heat.ts';
 import { html, type Inserted } from '../markup.ts';
-import { count, percent, several, time, whole } from '../numbers.ts';
+import { count, figure, percent, several, time, whole } from '../numbers.ts';
 import type { LockStat } from '../results.ts';
 import { distributions, fairness } from '../spread.ts';
 import type { Around, Said, Section } from './section.ts';
@@ -126,7 +126,7 @@ export function statSection({ make }: Around, stat: LockStat): Section {
     title: `Who waited for which lock: ${subject}`,
     summary: summary(classes, subject),
     body: [
-      html`<p>From <code>${file}</code>: ${subject} on ${several(cpus, 'CPU')}${Number.isFinite(seconds) && ` for ${time(seconds * 1e9)}`}. Acquisitions and contentions are counted one by one${sampled && `; of times, one in ${Math.max(sampled.wait.every, sampled.hold.every)} was taken`}.</p>`,
+      html`<p>From <code>${file}</code>: ${subject} on ${several(cpus, 'CPU')}${Number.isFinite(seconds) && ` for ${time(seconds * 1e9)}`}. Acquisitions and contentions are counted one by one${sampled && `; of times, one in ${figure(Math.max(sampled.wait.every, sampled.hold.every))} was taken`}.</p>`,
       bars(
         make,
         `Time waited for each lock of ${subject}`,
