@@ -7,7 +7,15 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { BenchDocument, BenchRow, HuntedSubject, Results, Told, TortureRun } from './results.ts';
+import type {
+  BenchDocument,
+  BenchRow,
+  ComparedSweep,
+  HuntedSubject,
+  Results,
+  Told,
+  TortureRun,
+} from './results.ts';
 import { type Check, record, SHAPES } from './shapes.ts';
 
 /** There is nothing to report. */
@@ -143,6 +151,7 @@ class Reader {
 
   sweep(loaded: Loaded): void {
     const { raw } = loaded;
+    const { comparison } = raw;
     const texts = (field: string): string[] =>
       Array.isArray(raw[field]) ? raw[field].filter((each) => typeof each === 'string') : [];
     this.results.sweeps.push({
@@ -153,6 +162,7 @@ class Reader {
       noise: typeof raw.noise === 'string' ? raw.noise : '',
       points: this.kept(loaded, 'points', SHAPES.point),
       advice: this.kept(loaded, 'advice', SHAPES.advice),
+      ...(SHAPES.comparison(comparison) ? { comparison: comparison as ComparedSweep } : {}),
     });
   }
 

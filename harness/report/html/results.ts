@@ -14,6 +14,26 @@ export interface Told {
   readonly environment: Partial<Environment> | undefined;
 }
 
+/** A figure of a sweep by that of an earlier one. */
+export interface ComparedFigure {
+  readonly lock: string;
+  readonly cpus: number;
+  readonly figure: string;
+  readonly now?: number;
+  readonly before?: number;
+  readonly ratio?: { readonly value: number; readonly low: number; readonly high: number };
+  readonly verdict: string;
+  readonly why?: string;
+}
+
+/** A sweep by an earlier one. */
+export interface ComparedSweep {
+  readonly threshold: number;
+  /** Why they are not comparable, and were compared all the same. */
+  readonly forced: readonly string[];
+  readonly rows: readonly ComparedFigure[];
+}
+
 /** Costs of locks. */
 export interface Sweep extends Told {
   readonly options: Readonly<Record<string, unknown>>;
@@ -22,6 +42,7 @@ export interface Sweep extends Told {
   readonly noise: string;
   readonly points: readonly SweepPoint[];
   readonly advice: readonly Advice[];
+  readonly comparison?: ComparedSweep;
 }
 
 /** lock_stat. */

@@ -86,6 +86,22 @@ export const SHAPES = {
     skipped: optional(text),
     peer: optional(shape({ kind: text, version: text })),
   }),
+  comparison: shape({
+    threshold: number,
+    forced: list(text),
+    rows: list(
+      shape({
+        lock: text,
+        cpus: number,
+        figure: text,
+        verdict: text,
+        now: optional(number),
+        before: optional(number),
+        ratio: optional(shape({ value: number, low: number, high: number })),
+        why: optional(text),
+      }),
+    ),
+  }),
   advice: shape({ text, evidence: list(text) }),
   lockClass: shape({
     name: text,
@@ -97,6 +113,7 @@ export const SHAPES = {
     wait: times,
     hold: times,
     matrix,
+    byCpu: optional(list(number)),
     points: shape({ every: number, waiters: points, holders: points }),
   }),
   span: shape({

@@ -4,9 +4,9 @@
 import type { LockClassStats } from '../../../measure/schema.ts';
 import { bars, heatMap } from '../heat.ts';
 import { html, type Inserted } from '../markup.ts';
-import { count, percent, several, time, whole } from '../numbers.ts';
+import { count, figure, percent, several, time, whole } from '../numbers.ts';
 import type { LockStat } from '../results.ts';
-import { distributions } from '../spread.ts';
+import { distributions, fairness } from '../spread.ts';
 import type { Around, Said, Section } from './section.ts';
 
 /** Classes that have pictures of their own. */
@@ -126,13 +126,21 @@ export function statSection({ make }: Around, stat: LockStat): Section {
     title: `Who waited for which lock: ${subject}`,
     summary: summary(classes, subject),
     body: [
-      html`<p>From <code>${file}</code>: ${subject} on ${several(cpus, 'CPU')}${Number.isFinite(seconds) && ` for ${time(seconds * 1e9)}`}. Acquisitions and contentions are counted one by one${sampled && `; of times, one in ${Math.max(sampled.wait.every, sampled.hold.every)} was taken`}.</p>`,
+      html`<p>From <code>${file}</code>: ${subject} on ${several(cpus, 'CPU')}${Number.isFinite(seconds) && ` for ${time(seconds * 1e9)}`}. Acquisitions and contentions are counted one by one${sampled && `; of times, one in ${figure(Math.max(sampled.wait.every, sampled.hold.every))} was taken`}.</p>`,
       bars(
         make,
         `Time waited for each lock of ${subject}`,
         'All waiting of all CPUs, by class of lock: the longest bar is the bottleneck.',
         'waited_ns',
         contended.map((one) => ({ name: nameOf(one), value: one.wait.total, shown: time(one.wait.total) })),
+      ),
+      fairness(
+        make,
+        `Acquisitions of each CPU: ${subject}`,
+        classes.flatMap((one) => {
+          const { byCpu } = one as { byCpu?: readonly number[] };
+          return byCpu ? [{ name: nameOf(one), shares: byCpu }] : [];
+        }),
       ),
       html`<h3>lock_stat</h3><p class="note">The columns of Linux’s lock_stat, and percentiles.</p>`,
       make.table(`lock_stat of ${subject}`, { columns: COLUMNS, rows: classes.map(row), shown: SHOWN }, true),

@@ -21,6 +21,7 @@ import {
   whereOf,
 } from '../settings.ts';
 import { distributions, fairness } from '../spread.ts';
+import { comparedSummary, comparedTable } from './compared.ts';
 import type { Around, Said, Section } from './section.ts';
 
 /** Settings of which distributions and shares are shown. */
@@ -74,7 +75,7 @@ function best({ where, points }: Setting): Said | undefined {
 
 function slowest({ where, points }: Setting): Said | undefined {
   const ranked = points
-    .filter(({ latency: each }) => each && each.samples > 0)
+    .filter(({ latency: each, noisy }) => noisy === undefined && each && each.samples > 0)
     .sort((one, other) => one.latency!.p99 - other.latency!.p99);
   const [first, last] = [ranked[0], ranked.at(-1)];
   if (!first?.latency || !last?.latency || first === last) return undefined;
@@ -89,8 +90,13 @@ function slowest({ where, points }: Setting): Said | undefined {
 function uneven(all: readonly Setting[]): Said[] {
   const worst = new Map<string, { jain: number; ratio: number; where: string }>();
   for (const { where, points } of all)
-    for (const { lock, fairness: each } of points)
-      if (each && each.shares.length > 1 && each.jain < Math.min(UNEVEN, worst.get(lock)?.jain ?? 1))
+    for (const { lock, fairness: each, noisy } of points)
+      if (
+        noisy === undefined &&
+        each &&
+        each.shares.length > 1 &&
+        each.jain < Math.min(UNEVEN, worst.get(lock)?.jain ?? 1)
+      )
         worst.set(lock, { jain: each.jain, ratio: each.ratio, where });
   return [...worst].map(([lock, { jain, ratio, where }]) => ({
     kind: 'warn',
@@ -102,11 +108,11 @@ function uneven(all: readonly Setting[]): Said[] {
 function cliffs(points: readonly SweepPoint[], cores: number): { lock: string; share: number }[] {
   const most = Math.max(...points.map(({ cpus }) => cpus));
   if (most <= cores) return [];
-  const others = varying(points).filter(({ key }) => key !== 'cpus');
-  const [first] = points;
-  const same = points.filter((point) => first && likeness(point, others) === likeness(first, others));
-  const fits = fitting(same, cores);
-  return crowded(same).flatMap((many) => {
+  const all = groups(points).find(({ along }) => along.key === 'cpus')?.points ?? [];
+  if (all.length === 0) return [];
+  const quiet = (some: readonly SweepPoint[]) => some.filter(({ noisy }) => noisy === undefined);
+  const fits = quiet(fitting(all, cores));
+  return quiet(all.filter(({ cpus }) => cpus === most)).flatMap((many) => {
     const few = fits.find(({ lock }) => lock === many.lock);
     return many.throughput && few?.throughput && few !== many
       ? [{ lock: many.lock, share: many.throughput.median / few.throughput.median }]
@@ -134,7 +140,9 @@ function asked({ points, options, absent, noise }: Sweep): Html {
         DIMENSIONS.filter((each) => !varying(points).includes(each)),
       )
     : '';
-  const given = Object.entries(options).map(([name, value]) => `${name} ${[value].flat().join(',')}`);
+  const given = Object.entries(options).map(
+    ([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : value}`,
+  );
   return html`<dl class="facts">${varied}${fixed !== '' && html`<dt>everywhere</dt><dd>${fixed}</dd>`}${given.length > 0 && html`<dt>options</dt><dd>${given.join('; ')}</dd>`}${absent.length > 0 && html`<dt>not there</dt><dd>${absent.join('; ')}</dd>`}${noise !== '' && html`<dt>noise</dt><dd>${noise}</dd>`}</dl>`;
 }
 
@@ -209,6 +217,7 @@ export function sweepSection(around: Around, sweep: Sweep): Section {
     },
     ...said.flatMap((setting) => [best(setting), slowest(setting)]),
     ...uneven(said),
+    sweep.comparison && comparedSummary(sweep.comparison),
     worst && {
       kind: worst.share < 0.5 ? 'warn' : 'plain',
       text: html`With more CPUs than cores, <strong>${worst.lock}</strong> keeps ${percent(worst.share)} of its throughput${fallen.length > 1 && ', the least of all'}.`,
@@ -246,6 +255,7 @@ export function sweepSection(around: Around, sweep: Sweep): Section {
       html`<p>From <code>${file}</code>. A point is one lock in one setting, measured in several processes; a range reaches from the 10th to the 90th percentile.</p>`,
       asked(sweep),
       advised(sweep),
+      sweep.comparison && comparedTable(make, sweep.comparison),
       ...curves(main),
       ...others.map((dimension) => {
         const some = all.filter(({ along }) => along === dimension);
@@ -254,7 +264,7 @@ export function sweepSection(around: Around, sweep: Sweep): Section {
       bars(
         make,
         'What is left of the throughput with more CPUs than cores',
-        `Throughput with ${Math.max(...points.map(({ cpus }) => cpus))} CPUs, as a share of that with as many as there are cores (${cores}). A short bar is a cliff.`,
+        `Throughput with ${Math.max(...points.map(({ cpus }) => cpus))} CPUs, as a share of that with as many as there are cores (${cores}). A short bar is a cliff. Noisy points are left out.`,
         'share',
         fallen.map(({ lock, share }) => ({ name: lock, value: share, shown: percent(share) })),
       ),

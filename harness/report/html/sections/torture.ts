@@ -2,6 +2,7 @@
  * The section about a torture: which locks held, what those that did not were caught at, and who waited for whom when one hung.
  */
 import type { WaitEdge } from '../../../cpus/graph.ts';
+import { formatStack, type StackFrame } from '../../../cpus/source-map.ts';
 import { quoted } from '../commands.ts';
 import { graphFigure, onCircles } from '../graph.ts';
 import { fromColumns } from '../interleaving.ts';
@@ -9,6 +10,7 @@ import { type Html, html, type Inserted } from '../markup.ts';
 import { count, list, rate, several, time, whole } from '../numbers.ts';
 import type { Torture, TortureRun } from '../results.ts';
 import { stepper } from '../sequence.ts';
+import { number, shape, text } from '../shapes.ts';
 import { fairness } from '../spread.ts';
 import type { Around, Said, Section } from './section.ts';
 
@@ -67,14 +69,13 @@ function waitGraph({ make }: Around, run: TortureRun): Html | undefined {
   });
 }
 
+const isFrame = shape<StackFrame>({ functionName: text, file: text, line: number, column: number });
+
 function stacks({ stall }: TortureRun): Inserted {
   if (!stall || !Array.isArray(stall.cpus) || stall.cpus.length === 0) return undefined;
   const each = stall.cpus.map(({ cpu, stack, note }) => {
-    const frames = (Array.isArray(stack) ? stack : []).map((frame) => {
-      const { name, file, line } = frame as { name?: string; file?: string; line?: number };
-      return `  at ${name ?? 'anonymous'}${file === undefined ? '' : ` (${file}:${line ?? 0})`}`;
-    });
-    return [`CPU ${cpu}${note ? ` (${note})` : ''}`, ...frames].join('\n');
+    const frames = Array.isArray(stack) ? formatStack(stack.filter((frame) => isFrame(frame))) : [];
+    return [`CPU ${cpu}${note ? ` (${note})` : ''}`, ...frames.map((line) => `  ${line}`)].join('\n');
   });
   return html`<h4>Where the CPUs stood</h4><pre tabindex="0" role="group" aria-label="Stacks of the CPUs">${each.join('\n')}</pre>`;
 }
