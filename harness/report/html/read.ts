@@ -7,15 +7,8 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type {
-  BenchDocument,
-  BenchRow,
-  ComparedSweep,
-  HuntedSubject,
-  Results,
-  Told,
-  TortureRun,
-} from './results.ts';
+import type { Comparison } from '../../measure/schema.ts';
+import type { BenchDocument, BenchRow, HuntedSubject, Results, Told, TortureRun } from './results.ts';
 import { type Check, record, SHAPES } from './shapes.ts';
 
 /** There is nothing to report. */
@@ -162,7 +155,7 @@ class Reader {
       noise: typeof raw.noise === 'string' ? raw.noise : '',
       points: this.kept(loaded, 'points', SHAPES.point),
       advice: this.kept(loaded, 'advice', SHAPES.advice),
-      ...(SHAPES.comparison(comparison) ? { comparison: comparison as ComparedSweep } : {}),
+      ...(SHAPES.comparison(comparison) ? { comparison: comparison as Comparison } : {}),
     });
   }
 

@@ -2,7 +2,7 @@
  * What a report is made of: the results of a folder, as far as they could be read.
  */
 import type { LockOrder } from '../../detect/lock-graph.ts';
-import type { Advice, LockClassStats, Span, SweepPoint } from '../../measure/schema.ts';
+import type { Advice, Comparison, LockClassStats, Span, SweepPoint } from '../../measure/schema.ts';
 import type { Environment, TortureResult } from '../../torture/result.ts';
 
 /** Where results come from. */
@@ -14,26 +14,6 @@ export interface Told {
   readonly environment: Partial<Environment> | undefined;
 }
 
-/** A figure of a sweep by that of an earlier one. */
-export interface ComparedFigure {
-  readonly lock: string;
-  readonly cpus: number;
-  readonly figure: string;
-  readonly now?: number;
-  readonly before?: number;
-  readonly ratio?: { readonly value: number; readonly low: number; readonly high: number };
-  readonly verdict: string;
-  readonly why?: string;
-}
-
-/** A sweep by an earlier one. */
-export interface ComparedSweep {
-  readonly threshold: number;
-  /** Why they are not comparable, and were compared all the same. */
-  readonly forced: readonly string[];
-  readonly rows: readonly ComparedFigure[];
-}
-
 /** Costs of locks. */
 export interface Sweep extends Told {
   readonly options: Readonly<Record<string, unknown>>;
@@ -42,7 +22,7 @@ export interface Sweep extends Told {
   readonly noise: string;
   readonly points: readonly SweepPoint[];
   readonly advice: readonly Advice[];
-  readonly comparison?: ComparedSweep;
+  readonly comparison?: Comparison;
 }
 
 /** lock_stat. */

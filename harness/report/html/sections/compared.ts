@@ -1,16 +1,17 @@
 /**
  * A sweep held against an earlier one. Runs that are not comparable and were compared all the same are marked so in each figure.
  */
+
+import type { Comparison } from '../../../measure/schema.ts';
 import type { Maker } from '../figure.ts';
 import { type Html, html } from '../markup.ts';
 import { figure, percent, rate, several, time } from '../numbers.ts';
-import type { ComparedSweep } from '../results.ts';
 import type { Said } from './section.ts';
 
 const MARK = ' (forced: the runs are not comparable)';
 
 /** What a comparison comes to. */
-export function comparedSummary({ rows, threshold, forced }: ComparedSweep): Said {
+export function comparedSummary({ rows, threshold, forced }: Comparison): Said {
   const of = (verdict: string): number => rows.filter((row) => row.verdict === verdict).length;
   const worse = of('worse');
   const mark = forced.length > 0 && MARK;
@@ -21,7 +22,7 @@ export function comparedSummary({ rows, threshold, forced }: ComparedSweep): Sai
 }
 
 /** All figures of a comparison in a table. */
-export function comparedTable(make: Maker, { rows, threshold, forced }: ComparedSweep): Html {
+export function comparedTable(make: Maker, { rows, threshold, forced }: Comparison): Html {
   const mark = forced.length > 0 ? MARK : '';
   return html`<h3>Against the earlier run${mark}</h3>
 ${forced.length > 0 && html`<p class="verdict warn">Not comparable, and compared all the same: ${forced.join('; ')}.</p>`}

@@ -137,10 +137,7 @@ export function statSection({ make }: Around, stat: LockStat): Section {
       fairness(
         make,
         `Acquisitions of each CPU: ${subject}`,
-        classes.flatMap((one) => {
-          const { byCpu } = one as { byCpu?: readonly number[] };
-          return byCpu ? [{ name: nameOf(one), shares: byCpu }] : [];
-        }),
+        classes.flatMap((one) => (one.byCpu ? [{ name: nameOf(one), shares: one.byCpu }] : [])),
       ),
       html`<h3>lock_stat</h3><p class="note">The columns of Linux’s lock_stat, and percentiles.</p>`,
       make.table(`lock_stat of ${subject}`, { columns: COLUMNS, rows: classes.map(row), shown: SHOWN }, true),
