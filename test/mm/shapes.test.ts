@@ -13,7 +13,7 @@ import { PAGE_SIZE } from '../../src/mm/pte.ts';
 import { mmSpec } from '../../src/mm/spec.ts';
 import { Mm } from '../../src/mm/structs.ts';
 import type { FutexAnswer, FutexOrders } from '../fixtures/mm/futex-cpu.ts';
-import { suite } from '../suite.ts';
+import { inTurn, suite } from '../suite.ts';
 
 const test = suite('mm shapes');
 
@@ -54,8 +54,10 @@ function taskOf(name: string, modules: KernelEnv['modules'] = {}) {
 
 const ITERATIONS: Readonly<Record<string, number>> = { pages: SHAPE_PAGES, mappings: 1 };
 
+// Most of the time goes into starting CPUs, so they take turns.
+const some = inTurn(test, 3);
 for (const [name, { unit }] of Object.entries(SHAPES))
-  test(`${name}: counts what it does, and gives back what it took`, () => {
+  some(`${name}: counts what it does, and gives back what it took`, () => {
     const { k, mm, run } = taskOf(name);
     const each = ITERATIONS[unit] ?? (name.startsWith('brk') ? 2 : 1);
     assert.is(run(), each);
@@ -115,7 +117,7 @@ test('a futex: who sleeps is woken by the page of the file, wherever it is mappe
     );
 });
 
-test('as threads and as processes, under several regimes: no oracle has anything to say', async () => {
+inTurn(test, 2)('as threads and as processes, under several regimes: no oracle has anything to say', async () => {
   const quick = { cpus: [2], rounds: 1, warmup: 4, window: 4 };
   for (const [shape, regime] of [
     ['page_fault1', 'A4'],
