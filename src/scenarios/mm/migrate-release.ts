@@ -107,7 +107,10 @@ export const putbackBlind = mmRace({
     'a page that was not migrated is given back to its driver without a look whether it is still its own',
   source: `${NON_LRU}: putback_movable_pages; mm.md R4.10`,
   says: 'O-TYPE: putbackPage is called',
-  or: [{ caughtBy: 'check', says: 'O-LIST' }],
+  or: [
+    { caughtBy: 'check', says: 'O-LIST' },
+    { caughtBy: 'exception', says: 'on no list' },
+  ],
   broken: { modules: moving({ putback: 'blind' }) },
 });
 
