@@ -29,6 +29,28 @@ const CONTESTANTS = [
   ['with', true],
 ] as const;
 
+/** What is planted. */
+const PLANTED = [
+  'planted holds',
+  'planted holds, not contended',
+  'planted waits',
+  'planted hot lock',
+  'planted unfair lock',
+] as const;
+
+type Plant = (typeof PLANTED)[number];
+
+const WHERE = ['alone', 'together'] as const;
+const labelOf = (name: string, where: (typeof WHERE)[number]): string =>
+  `${name} ${where === 'alone' ? 'free' : 'contended'}`;
+
+/** The names of its rows. */
+export const STAT_ROWS: readonly string[] = [
+  ...WHERE.flatMap((where) => LOCKS.map((name) => labelOf(name, where))),
+  'histogram record',
+  ...PLANTED,
+];
+
 interface Cost {
   readonly name: string;
   readonly without: number;
@@ -89,7 +111,7 @@ const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 const module = new URL(`./stat-cpu${extension}`, import.meta.url).href;
 
 /** By how much statistics differ from what CPUs noted themselves. */
-async function planted(time: number, signal: AbortSignal | undefined): Promise<Record<string, number>> {
+async function planted(time: number, signal: AbortSignal | undefined): Promise<Record<Plant, number>> {
   const machine = createMachine({ cpus: PAIR_OF_CPUS });
   const [hot, cold] = [machine.alloc(1024), machine.alloc(1024 * PAIR_OF_CPUS)];
   for (const lock of [hot, cold, cold + 1024]) ticket.init(machine.boot, lock, PAIR_OF_CPUS, 0);
@@ -133,9 +155,9 @@ export async function statSection(around: Surroundings): Promise<Printed> {
   const { budget, signal, progress } = around;
   const rows: Row[] = [];
   const lines: string[][] = [];
-  for (const where of ['alone', 'together'] as const)
+  for (const where of WHERE)
     for (const name of LOCKS) {
-      const label = `${name} ${where === 'alone' ? 'free' : 'contended'}`;
+      const label = labelOf(name, where);
       progress(`stat: ${label}`);
       const cost = await costOf(name, where, around);
       rows.push(row(label, { ns: exactly(cost.with), 'with / without': cost.ratio }));

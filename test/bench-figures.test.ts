@@ -9,6 +9,7 @@ import { HUNTED } from '../bench/hunted.ts';
 import { MM_ROWS } from '../bench/mm/index.ts';
 import { caseName, formsOf } from '../bench/rounds.ts';
 import type { Row } from '../bench/section.ts';
+import { STAT_ROWS } from '../bench/stat.ts';
 import {
   exactly,
   jain,
@@ -208,6 +209,7 @@ verdicts('every bar names figures and locks that exist', () => {
     ...CONTENDED.map((loop) => `${loop}: races`),
     ...Object.values(HUNTED),
     ...MM_ROWS,
+    ...STAT_ROWS,
   ]);
   for (const { rows, figure, most: high, least: low } of bars) {
     if (typeof rows === 'object') for (const name of rows) assert.ok(known.has(name), name);

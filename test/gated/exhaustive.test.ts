@@ -20,7 +20,7 @@ import { inTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('gated: exhaustive search');
 const long = longOnly(test);
-const some = inTurn(test, 6);
+const some = inTurn(test, 8);
 const LONG = { deadline: 240_000 };
 const FULL: ProveOptions = { bound: 255, from: 255, executions: 500_000 };
 

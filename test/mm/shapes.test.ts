@@ -117,24 +117,27 @@ test('a futex: who sleeps is woken by the page of the file, wherever it is mappe
     );
 });
 
-inTurn(test, 2)('as threads and as processes, under several regimes: no oracle has anything to say', async () => {
-  const quick = { cpus: [2], rounds: 1, warmup: 4, window: 4 };
-  for (const [shape, regime] of [
-    ['page_fault1', 'A4'],
-    ['tlb_flush1', 'vma-ptl'],
-  ] as const) {
-    const [point] = await scale({ shape, regime, ...quick });
-    for (const tasks of ['threads', 'processes'] as const) {
-      const result = point![tasks];
-      assert.ok('found' in result, `${shape}, ${tasks}, ${regime}: ${JSON.stringify(result)}`);
-      if ('found' in result) {
-        assert.is(result.found.rates.length, 1);
-        assert.is(result.found.shares.length, 2);
-        assert.ok(result.found.idle >= 0 && result.found.idle <= 100);
+inTurn(test, 2)(
+  'as threads and as processes, under several regimes: no oracle has anything to say',
+  async () => {
+    const quick = { cpus: [2], rounds: 1, warmup: 4, window: 4 };
+    for (const [shape, regime] of [
+      ['page_fault1', 'A4'],
+      ['tlb_flush1', 'vma-ptl'],
+    ] as const) {
+      const [point] = await scale({ shape, regime, ...quick });
+      for (const tasks of ['threads', 'processes'] as const) {
+        const result = point![tasks];
+        assert.ok('found' in result, `${shape}, ${tasks}, ${regime}: ${JSON.stringify(result)}`);
+        if ('found' in result) {
+          assert.is(result.found.rates.length, 1);
+          assert.is(result.found.shares.length, 2);
+          assert.ok(result.found.idle >= 0 && result.found.idle <= 100);
+        }
       }
     }
-  }
-});
+  },
+);
 
 const PLANTED = {
   module: new URL(
