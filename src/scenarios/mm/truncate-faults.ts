@@ -64,7 +64,6 @@ export const nopageLooksOnce = mmRace({
 export const nopageCountsLate = mmRace({
   ...RACE,
   name: 'mm/truncate/nopage-counts-late',
-  caughtBy: 'exception',
   wrong: 'a fault reads truncate_count after it has asked the file for the page',
   source: `${VMTRUNC}, 1/6; mm.md R2.10`,
   broken: { modules: nopage({ counts: 'behind' }) },
