@@ -16,7 +16,7 @@ import { seed } from './seed.ts';
 import { inTurn, suite } from './suite.ts';
 
 const test = suite('classic bugs, hunted');
-const some = inTurn(test, 4);
+const some = inTurn(test, 6);
 const EXECUTIONS = 10_000;
 const SILENT = 60;
 const REPLAYS = 10;

@@ -18,7 +18,7 @@ import { seed } from '../seed.ts';
 import { inTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('races of page_lock_anon_vma, hunted');
-const races = inTurn(test, 6);
+const races = inTurn(test, 9);
 const rare = longOnly(test);
 const silent = inTurn(test, 10);
 const LONG = process.env.LOCKRIG_LONG === '1';

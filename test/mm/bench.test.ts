@@ -31,7 +31,7 @@ function barred(byName: ReadonlyMap<string, Row>, speculative: boolean): void {
       for (const name of about) assert.ok(byName.get(name)?.figures[figure], `${name}: ${figure}`);
 }
 
-test('every row has its figures, and the counts are those of the algorithms', async () => {
+inTurn(test, 2)('every row has its figures, and the counts are those of the algorithms', async () => {
   const { rows, text } = await mm(around(TINY_MM));
   assert.equal(
     rows.filter(({ problem }) => problem !== undefined),

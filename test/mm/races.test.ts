@@ -17,7 +17,7 @@ import { inTurn, suite } from '../suite.ts';
 
 const test = suite('mm races');
 const OPTIONS: RaceOptions = { executions: 4000, silent: 30, replays: 2, seed };
-const some = inTurn(test, 2);
+const some = inTurn(test, 4);
 const DEADLINE = { deadline: 120_000 };
 const rowOf = (name: string): RaceRow => RACE_ROWS.find((row) => row.name === name)!;
 

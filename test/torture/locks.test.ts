@@ -17,7 +17,7 @@ import { inTurn, longOnly, suite } from '../suite.ts';
 
 const test = suite('torture: locks');
 const long = longOnly(test);
-const some = inTurn(test, 8);
+const some = inTurn(test, 12);
 const DEADLINE = 180_000;
 
 const PAIR: readonly Partial<TortureParams>[] = [
