@@ -95,6 +95,19 @@ export function loopsOf(on: LoopOn, pairs: Pairs, lengths: Lengths, tally: Tally
   let until = 1;
   let turn = 0;
 
+  /** A section that only reads, until nobody has disturbed it. */
+  function readThrough(lock: Addr, data: Addr, section: number): void {
+    let torn: boolean;
+    let token: number;
+    do {
+      token = read.enter(lock);
+      const seen = isa.read(data);
+      x = work(x, section);
+      torn = isa.read(data) !== seen;
+    } while (read.leave(lock, token));
+    if (torn) tally.torn += 1;
+  }
+
   function fast(sections: number): void {
     const { section, outside } = lengths;
     let at = 0;
@@ -106,15 +119,7 @@ export function loopsOf(on: LoopOn, pairs: Pairs, lengths: Lengths, tally: Tally
       const lock = firstLock + at * lockStride;
       const data = firstData + at * DATA_STRIDE;
       if (reads > 0 && (random & 0xffff) < reads) {
-        let torn: boolean;
-        let token: number;
-        do {
-          token = read.enter(lock);
-          const seen = isa.read(data);
-          x = work(x, section);
-          torn = isa.read(data) !== seen;
-        } while (read.leave(lock, token));
-        if (torn) tally.torn += 1;
+        readThrough(lock, data, section);
       } else {
         write.enter(lock);
         const value = isa.read(data);
@@ -201,15 +206,7 @@ export function loopsOf(on: LoopOn, pairs: Pairs, lengths: Lengths, tally: Tally
         if (turn === 0) held(lock, data, reading);
         else waited(lock, data, reading);
       } else if (reading) {
-        let torn: boolean;
-        let token: number;
-        do {
-          token = read.enter(lock);
-          const seen = isa.read(data);
-          x = work(x, section);
-          torn = isa.read(data) !== seen;
-        } while (read.leave(lock, token));
-        if (torn) tally.torn += 1;
+        readThrough(lock, data, section);
       } else {
         write.enter(lock);
         const value = isa.read(data);

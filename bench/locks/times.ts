@@ -1,30 +1,11 @@
 /**
- * Histograms of times: log-linear, as HdrHistogram's (Tene 2012), with 32 steps to each doubling, so that a percentile is known to 3 %.
+ * Histograms of times that a thread keeps for itself: log-linear, with the buckets of harness/measure/histogram.ts, so that a percentile is known to 3 %.
  *
  * A thread counts in memory of its own and hands over what is not empty; histograms of threads and of forks are added up. Percentiles are the middle of the
  * bucket in which they lie, but never beyond the least and the greatest that were seen.
  */
+import { BUCKETS, bucketOf, bucketStart } from '../../harness/measure/histogram.ts';
 import type { Times } from '../../harness/measure/schema.ts';
-
-const STEP_BITS = 5;
-const STEPS = 1 << STEP_BITS;
-/** Times up to 2^40 ns, 18 minutes, are told apart. */
-const BUCKETS = STEPS * (40 - STEP_BITS + 1);
-
-/** The bucket of a time in whole nanoseconds. */
-export function bucketOf(nanoseconds: number): number {
-  if (nanoseconds < STEPS) return Math.max(0, Math.floor(nanoseconds));
-  const doubling = Math.floor(Math.log2(nanoseconds));
-  const step = Math.floor(nanoseconds / 2 ** (doubling - STEP_BITS)) - STEPS;
-  return Math.min(BUCKETS - 1, (doubling - STEP_BITS + 1) * STEPS + step);
-}
-
-/** Where a bucket begins. */
-export function startOf(bucket: number): number {
-  if (bucket < STEPS) return bucket;
-  const doubling = Math.floor(bucket / STEPS) - 1;
-  return (STEPS + (bucket % STEPS)) * 2 ** doubling;
-}
 
 /** What was counted; survives structured clone and JSON. */
 export interface Counted {
@@ -95,7 +76,8 @@ export function percentile({ buckets, samples, min, max }: Counted, share: numbe
   for (let at = 0; at < buckets.length; at += 2) {
     seen += buckets[at + 1]!;
     const bucket = buckets[at]!;
-    if (seen >= wanted) return Math.min(max, Math.max(min, (startOf(bucket) + startOf(bucket + 1) - 1) / 2));
+    if (seen >= wanted)
+      return Math.min(max, Math.max(min, (bucketStart(bucket) + bucketStart(bucket + 1) - 1) / 2));
   }
   return 0;
 }
@@ -105,7 +87,7 @@ export function timesOf(counted: Counted, every: number): Times {
   const { buckets, samples, sum, min, max } = counted;
   const spans: [number, number, number][] = [];
   for (let at = 0; at < buckets.length; at += 2)
-    spans.push([startOf(buckets[at]!), startOf(buckets[at]! + 1), buckets[at + 1]!]);
+    spans.push([bucketStart(buckets[at]!), bucketStart(buckets[at]! + 1), buckets[at + 1]!]);
   return {
     samples,
     every,

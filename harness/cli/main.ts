@@ -2,8 +2,8 @@
 /**
  * The command line. Each command is a module of its own and loads what it needs when it runs, so that a short command starts fast.
  */
-import { readFileSync } from 'node:fs';
 import { cac } from 'cac';
+import { packageVersion } from '../package.ts';
 import { plainArguments } from './argv.ts';
 import { addBench } from './bench.ts';
 import { EXIT, explain, UsageError } from './errors.ts';
@@ -17,17 +17,6 @@ import { addStat } from './stat.ts';
 import { addTop } from './top.ts';
 import { addTorture, TRACING_COST } from './torture.ts';
 import { addVerifyFix } from './verify-fix.ts';
-
-function version(): string {
-  for (const up of ['../../package.json', '../../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
-    } catch {
-      // One level further up: this file runs from dist/.
-    }
-  }
-  return 'unknown';
-}
 
 // Whoever reads stdout may stop, as `head` does: the run goes on, for its files and its exit code.
 let unsaid = false;
@@ -57,7 +46,7 @@ addMm(cli, finish);
 addList(cli, finish);
 addNew(cli, finish);
 cli.option('--verbose', 'Show stacks of errors');
-cli.version(version());
+cli.version(packageVersion());
 cli.help((sections) => {
   const examples = sections.filter(({ title }) => title?.startsWith('Example'));
   return [

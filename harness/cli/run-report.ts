@@ -3,8 +3,9 @@
  *
  * What cannot be read is told, a sentence each, and the page is made of the rest: then the exit code is 2 all the same, so that nobody takes the part for the whole.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { packageVersion } from '../package.ts';
 import type { AtHand, Replays } from '../report/html/replays.ts';
 import type { Results } from '../report/html/results.ts';
 import { EXIT, UsageError } from './errors.ts';
@@ -16,14 +17,6 @@ function text(name: string, value: Raw): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'boolean') throw new UsageError(`--${name} needs a file`);
   return String(value);
-}
-
-function version(): string {
-  for (const up of ['../../package.json', '../../../package.json']) {
-    const file = new URL(up, import.meta.url);
-    if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-  }
-  return 'unknown';
 }
 
 /** Finds the subject of a token: one of lockrig's own, or one of the files that were named. */
@@ -76,7 +69,7 @@ export async function runReport(
   const { page } = await import('../report/html/page.ts');
   const { writeWhole } = await import('../report/files.ts');
   const name = basename(resolve(path));
-  const document = await page(results, { version: version(), name, replayed: replayed.runs });
+  const document = await page(results, { version: packageVersion(), name, replayed: replayed.runs });
   writeWhole(out, document);
   const size = `${Math.ceil(Buffer.byteLength(document) / 1024)} KiB`;
   process.stdout.write(`${out} (${size})\n`);

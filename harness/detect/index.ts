@@ -7,7 +7,8 @@ import type { Addr } from '../../src/arch/index.ts';
 import type { Pass } from './finding.ts';
 import { type GuardOptions, Guards } from './guards.ts';
 import { Lifetime, type LifetimeOptions } from './lifetime.ts';
-import { LockOrder, type LockOrderOptions } from './lockorder.ts';
+import { LockOrder } from './lockorder.ts';
+import type { LockOrderOptions } from './lockorder-types.ts';
 import { Races } from './races.ts';
 import { Starvation } from './starvation.ts';
 

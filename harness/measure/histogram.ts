@@ -5,34 +5,45 @@
  * atomic: each number is one aligned word of 64 bits, so a reader may see a sample half recorded, and never half a number. Counts stay exact up to 2^53.
  *
  *   samples   how many were recorded
- *   weight    for how many they stand: a sample of one in n stands for n
  *   sum       of the values by their weights
  *   min, max  of the samples; max + 1, so that zeroed memory is an empty histogram, and min likewise
- *   buckets   weights: one a nanosecond up to 64, then 32 an octave, so that a bucket is at most 3.2 % wide; the last one has all from 2.1 s
+ *   buckets   weights, a sample of one in n stands for n: one a nanosecond up to 64, then 32 an octave, so that a bucket is at most 3.2 % wide; the last one has
+ *             all from 18 minutes
+ *
+ * Where a value lies among the buckets is the same for histograms that one thread keeps for itself (bench/locks/times.ts).
  */
 import type { Times } from './schema.ts';
 
 const SAMPLES = 0;
-const WEIGHT = 1;
-const SUM = 2;
-const MIN = 3;
-const MAX = 4;
-const FIRST = 8;
+const SUM = 1;
+const MIN = 2;
+const MAX = 3;
+const FIRST = 4;
 
 const SUB_BITS = 5;
 const SUB = 1 << SUB_BITS;
-/** Values from here on are in the last bucket. */
-const MOST = 2 ** 31 - 1;
-const BUCKETS = (30 - SUB_BITS) * SUB + 2 * SUB;
+const OCTAVES = 40;
+/** How many there are. */
+export const BUCKETS = (OCTAVES - SUB_BITS + 1) * SUB;
+/** Values that are told apart by whole numbers of 31 bits. */
+const SHORT = 2 ** 31;
 
 /** Numbers of a histogram. */
 export const HISTOGRAM_NUMBERS = FIRST + BUCKETS;
 
-/** The bucket of a value. @param value a whole number, 0 to 2^31 - 1 */
+function longBucket(value: number): number {
+  const octave = Math.min(OCTAVES, Math.floor(Math.log2(value)));
+  const step = Math.min(2 * SUB - 1, Math.floor(value / 2 ** (octave - SUB_BITS)));
+  return Math.min(BUCKETS - 1, (octave - SUB_BITS) * SUB + step);
+}
+
+/** The bucket of a value. @param value not negative */
 export function bucketOf(value: number): number {
-  if (value < SUB) return value;
-  const shift = 26 - Math.clz32(value);
-  return (shift << SUB_BITS) + (value >>> shift);
+  if (value >= SHORT) return longBucket(value);
+  const whole = value | 0;
+  if (whole < SUB) return whole;
+  const shift = 26 - Math.clz32(whole);
+  return (shift << SUB_BITS) + (whole >>> shift);
 }
 
 /** The least value of a bucket. */
@@ -54,10 +65,8 @@ export function record(
   value: number,
   weight: number,
 ): void {
-  const whole = value < MOST ? value | 0 : MOST;
-  numbers[at + FIRST + bucketOf(whole)]! += weight;
+  numbers[at + FIRST + bucketOf(value)]! += weight;
   numbers[at + SAMPLES]! += 1;
-  numbers[at + WEIGHT]! += weight;
   numbers[at + SUM]! += value * weight;
   const past = value + 1;
   if (past > numbers[at + MAX]!) numbers[at + MAX] = past;
@@ -72,7 +81,7 @@ export class Merged {
   /** Adds the histogram at `at`; its CPU may go on recording meanwhile. */
   add(numbers: Float64Array<SharedArrayBuffer>, at: number): void {
     const { sum } = this;
-    for (const place of [SAMPLES, WEIGHT, SUM]) sum[place]! += numbers[at + place]!;
+    for (const place of [SAMPLES, SUM]) sum[place]! += numbers[at + place]!;
     for (let bucket = FIRST; bucket < HISTOGRAM_NUMBERS; bucket += 1) sum[bucket]! += numbers[at + bucket]!;
     sum[MAX] = Math.max(sum[MAX]!, numbers[at + MAX]!);
     const least = numbers[at + MIN]!;
@@ -96,14 +105,13 @@ export class Merged {
   times(of: number): Times {
     const { sum } = this;
     const samples = sum[SAMPLES]!;
-    const weight = sum[WEIGHT]!;
     if (samples === 0)
       return {
         ...{ samples: 0, every: 0, min: 0, max: 0, mean: 0 },
         ...{ p50: 0, p90: 0, p99: 0, p999: 0, total: 0, buckets: [] },
       };
     const all = sum.subarray(FIRST).reduce((total, each) => total + each, 0);
-    const mean = sum[SUM]! / weight;
+    const mean = sum[SUM]! / all;
     const buckets: [number, number, number][] = [];
     for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
       const count = sum[FIRST + bucket]!;

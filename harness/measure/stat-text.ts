@@ -2,44 +2,22 @@
  * Lock statistics as text: in the format of /proc/lock_stat, version 0.4 (kernel/locking/lockdep_proc.c), so that what reads that reads this; then what the kernel
  * does not tell: percentiles, and who waited for whom. Times are in microseconds there, and in nanoseconds in CSV.
  */
-import type { ContentionPoint, LockClassStats, Times } from './schema.ts';
+import { isTime, LOCK_STAT_COLUMNS, lockStatNumbers } from './columns.ts';
+import type { ContentionPoint, LockClassStats } from './schema.ts';
 
 const WIDE = 40 + 1 + 12 * (14 + 1);
 /** Contention points that the kernel keeps. */
 const POINTS = 4;
 
-const COLUMNS = [
-  'con-bounces',
-  'contentions',
-  'waittime-min',
-  'waittime-max',
-  'waittime-total',
-  'waittime-avg',
-  'acq-bounces',
-  'acquisitions',
-  'holdtime-min',
-  'holdtime-max',
-  'holdtime-total',
-  'holdtime-avg',
-] as const;
-
 const right = (text: string | number, width: number): string => String(text).padStart(width);
 const microseconds = (ns: number): string => (ns / 1000).toFixed(2);
 const line = (of: string, from: number, length: number): string => ' '.repeat(from) + of.repeat(length);
 
-const timesOf = (count: number, { min, max, total, mean }: Times): string[] => [
-  right(count, 14),
-  ...[min, max, total, mean].map((ns) => right(microseconds(ns), 14)),
-];
-
 function row(label: string, stats: LockClassStats): string {
-  const { contentionBounces, contentions, wait, acquisitionBounces, acquisitions, hold } = stats;
-  return [
-    `${label}${right(contentionBounces, 14)}`,
-    ...timesOf(contentions, wait),
-    right(acquisitionBounces, 14),
-    ...timesOf(acquisitions, hold),
-  ].join(' ');
+  const cells = lockStatNumbers(stats).map((value, at) =>
+    right(isTime(LOCK_STAT_COLUMNS[at]!) ? microseconds(value) : value, 14),
+  );
+  return `${label}${cells.join(' ')}`;
 }
 
 const PLACE = /^(?:\S+ \()?(?:[^ )]*[\\/])?([^\\/ )]*:\d+)/;
@@ -89,7 +67,7 @@ export function lockStatText(classes: readonly LockClassStats[]): string {
   return [
     'lock_stat version 0.4',
     line('-', 0, WIDE),
-    [right('class name', 40), ...COLUMNS.map((column) => right(column, 14))].join(' '),
+    [right('class name', 40), ...LOCK_STAT_COLUMNS.map((column) => right(column, 14))].join(' '),
     line('-', 0, WIDE),
     '',
     ...[...byClass(classes)].flatMap(([name, rows]) => classLines(name, rows)),

@@ -1,7 +1,8 @@
 /**
  * The section about lock_stat: which lock is waited for, by whom, for how long, and where in the source.
  */
-import type { LockClassStats } from '../../../measure/schema.ts';
+import { isTime, LOCK_STAT_COLUMNS, lockStatNumbers } from '../../../measure/columns.ts';
+import type { LockClassStats, Times } from '../../../measure/schema.ts';
 import { bars, heatMap } from '../heat.ts';
 import { html, type Inserted } from '../markup.ts';
 import { count, figure, percent, several, time, whole } from '../numbers.ts';
@@ -17,58 +18,21 @@ const nameOf = ({ name, mode }: LockClassStats): string => (mode === 'read' ? `$
 
 const COLUMNS = [
   'class',
-  'con-bounces',
-  'contentions',
-  'waittime-min',
-  'waittime-max',
-  'waittime-total',
-  'waittime-avg',
-  'acq-bounces',
-  'acquisitions',
-  'holdtime-min',
-  'holdtime-max',
-  'holdtime-total',
-  'holdtime-avg',
-  'wait-p50',
-  'wait-p90',
-  'wait-p99',
-  'wait-p99.9',
-  'hold-p50',
-  'hold-p90',
-  'hold-p99',
-  'hold-p99.9',
-] as const;
+  ...LOCK_STAT_COLUMNS,
+  ...['wait-p50', 'wait-p90', 'wait-p99', 'wait-p99.9'],
+  ...['hold-p50', 'hold-p90', 'hold-p99', 'hold-p99.9'],
+];
 
-function row(each: LockClassStats): (string | number)[] {
-  const { wait, hold } = each;
-  return [
-    nameOf(each),
-    each.contentionBounces,
-    each.contentions,
-    wait.min,
-    wait.max,
-    wait.total,
-    wait.mean,
-    each.acquisitionBounces,
-    each.acquisitions,
-    hold.min,
-    hold.max,
-    hold.total,
-    hold.mean,
-    wait.p50,
-    wait.p90,
-    wait.p99,
-    wait.p999,
-    hold.p50,
-    hold.p90,
-    hold.p99,
-    hold.p999,
-  ];
-}
+const percentiles = ({ p50, p90, p99, p999 }: Times): number[] => [p50, p90, p99, p999];
 
-const SHOWN = COLUMNS.map((column) =>
-  column === 'class' ? undefined : /^(wait|hold)/.test(column) ? time : whole,
-);
+const row = (each: LockClassStats): (string | number)[] => [
+  nameOf(each),
+  ...lockStatNumbers(each),
+  ...percentiles(each.wait),
+  ...percentiles(each.hold),
+];
+
+const SHOWN = COLUMNS.map((column) => (column === 'class' ? undefined : isTime(column) ? time : whole));
 
 function summary(classes: readonly LockClassStats[], subject: string): Said[] {
   const total = classes.reduce((sum, { wait }) => sum + wait.total, 0);
