@@ -32,6 +32,8 @@ export interface BenchSetup {
   readonly stat?: StatHandle;
   /** Rounds between two looks at the stop word; 0: this CPU is alone. */
   readonly batch: number;
+  /** Whether each batch is timed. */
+  readonly timed: boolean;
   /** Alone: milliseconds before the first block, and of a block. */
   readonly warmupMs: number;
   readonly blockMs: number;
@@ -64,7 +66,12 @@ export interface BenchReport {
   readonly rounds: number;
   /** Of a block: nanoseconds a round. */
   readonly nanoseconds: number;
+  /** Nanoseconds of all timed batches that took so many nanoseconds a round, by these; the last one has all that took longer. Since it was booted. */
+  readonly batches?: Float64Array;
 }
+
+/** Nanoseconds a round by which timed batches are told apart. */
+export const BATCH_TIMES = 4096;
 
 /**
  * Rounds in a row while warming up, and how many there should be before the first block: by then V8 has
@@ -124,7 +131,7 @@ function meetOthers(isa: Isa, ready: Addr, cpus: number): void {
   while (here < cpus) here = isa.spinWhile(ready, here);
 }
 
-function together(cpu: Cpu, kind: Kind, loop: Rounds, { batch, at }: BenchSetup): Runner {
+function together(cpu: Cpu, kind: Kind, loop: Rounds, { batch, timed, at }: BenchSetup): Runner {
   const { isa, id, count } = cpu;
   const mine = at.counts + 64 * id;
   let rounds = 0;
@@ -137,6 +144,18 @@ function together(cpu: Cpu, kind: Kind, loop: Rounds, { batch, at }: BenchSetup)
     while (isa.load(at.stop) === 0) {
       loop(batch);
       publish();
+    }
+  };
+  const batches = new Float64Array(BATCH_TIMES);
+  const runTimed = (): void => {
+    meetOthers(isa, at.ready, count);
+    for (let began = performance.now(); isa.load(at.stop) === 0; ) {
+      loop(batch);
+      publish();
+      const now = performance.now();
+      const took = (now - began) * 1e6;
+      batches[Math.min(BATCH_TIMES - 1, Math.round(took / batch))]! += took;
+      began = now;
     }
   };
   const runMeetings = (): void => {
@@ -156,8 +175,13 @@ function together(cpu: Cpu, kind: Kind, loop: Rounds, { batch, at }: BenchSetup)
     }
   };
   return {
-    run: kind === 'barrier' ? runMeetings : kind === 'async-mutex' ? runAsync : run,
-    collect: (): BenchReport => ({ thread: currentThreadId(), rounds, nanoseconds: Number.NaN }),
+    run: timed ? runTimed : kind === 'barrier' ? runMeetings : kind === 'async-mutex' ? runAsync : run,
+    collect: (): BenchReport => ({
+      thread: currentThreadId(),
+      rounds,
+      nanoseconds: Number.NaN,
+      ...(timed && { batches }),
+    }),
   };
 }
 

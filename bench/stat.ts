@@ -2,9 +2,12 @@
  * What lock statistics cost, and whether they are right.
  *
  * A free lock with them and without takes turns on one core, a pair of CPUs that contend takes turns with another pair, on both; the same worker, engine and loop as in the other sections. Of
- * histograms the loop records values of all sizes. What is right is planted: two CPUs note by their own clock how long they hold and wait for a hot lock and for one that each has to
+ * histograms the loop records values of all sizes. Of a pair that contends every batch of rounds is timed, and the one counts that was under way in the middle of the time. V8 may inline as
+ * much as in the commands that keep statistics. What is right is planted: two CPUs note by their own clock how long they hold and wait for a hot lock and for one that each has to
  * itself, and one of them gets less of the hot one; `off` is by how much the statistics differ.
  */
+import { setFlagsFromString } from 'node:v8';
+import { INLINING, USUAL_INLINING } from '../harness/explore/inlining.ts';
 import { HISTOGRAM_NUMBERS, record } from '../harness/measure/histogram.ts';
 import type { LockClassStats } from '../harness/measure/schema.ts';
 import { readStat, statMemory } from '../harness/measure/stat.ts';
@@ -19,7 +22,7 @@ import { caseLike, type Ends } from './section.ts';
 import type { Planted, PlantedOrders } from './stat-cpu.ts';
 import { exactly, type Figure, median, ratioOf } from './stats.ts';
 import { columns } from './table.ts';
-import { nanosecondsOf, Team } from './team.ts';
+import { middleBatch, Team } from './team.ts';
 import { type Contestant, takeTurns } from './turns.ts';
 
 /** Locks that are measured. */
@@ -76,10 +79,16 @@ async function costOf(
       await team.block();
       return { name: label, block: () => team.block() };
     }
-    const team = await Team.start({ ...how, cpus: PAIR_OF_CPUS, batch: BATCH, pin });
+    const team = await Team.start({ ...how, cpus: PAIR_OF_CPUS, batch: BATCH, timed: true, pin });
     started.push(team);
-    await team.crowd(warmup, 0);
-    return { name: label, block: async () => nanosecondsOf(await team.crowd(block, block)) };
+    let before = await team.crowd(warmup, 0);
+    const next = async (): Promise<number> => {
+      const after = await team.crowd(0, budget.stat.window);
+      const middle = middleBatch(before, after);
+      before = after;
+      return middle;
+    };
+    return { name: label, block: next };
   };
   try {
     const contestants: Contestant[] = [];
@@ -94,14 +103,22 @@ async function costOf(
 
 const RECORDS = 20_000;
 
-/** Nanoseconds a record, in the fastest of several blocks. */
-function recordCost(): number {
+/** Records as a CPU does, which knows its memory: a closure over it, of which there is one. */
+function recorder(): (records: number) => void {
   const numbers = new Float64Array(new SharedArrayBuffer(8 * HISTOGRAM_NUMBERS));
   const values = Float64Array.from({ length: 1024 }, (_, at) => 1.02 ** at % 1e9);
+  return (records) => {
+    for (let at = 0; at < records; at += 1) record(numbers, 0, values[at & 1023]!, 1);
+  };
+}
+
+/** Nanoseconds a record, in the fastest of several blocks. */
+function recordCost(): number {
+  const run = recorder();
   let least = Number.POSITIVE_INFINITY;
   for (let block = 0; block < 400; block += 1) {
     const began = performance.now();
-    for (let at = 0; at < RECORDS; at += 1) record(numbers, 0, values[at & 1023]!, 1);
+    run(RECORDS);
     least = Math.min(least, ((performance.now() - began) * 1e6) / RECORDS);
   }
   return least;
@@ -152,6 +169,15 @@ const row = (name: string, figures: Readonly<Record<string, Figure>>): Row => ({
 
 /** The section of the benchmark. */
 export async function statSection(around: Surroundings): Promise<Printed> {
+  setFlagsFromString(INLINING);
+  try {
+    return await measure(around);
+  } finally {
+    setFlagsFromString(USUAL_INLINING);
+  }
+}
+
+async function measure(around: Surroundings): Promise<Printed> {
   const { budget, signal, progress } = around;
   const rows: Row[] = [];
   const lines: string[][] = [];

@@ -12,7 +12,7 @@ import type { AnyLock } from '../src/locking/define.ts';
 import { mutex3 } from '../src/locking/mutex3.ts';
 import { createMachine, type Engine, LINE, type Machine, roundUp } from '../src/memory/index.ts';
 import { pinThread } from './pin.ts';
-import type { BenchReport, BenchSetup, BenchWords } from './program.ts';
+import { BATCH_TIMES, type BenchReport, type BenchSetup, type BenchWords } from './program.ts';
 import { counterAfter, type Form } from './rounds.ts';
 
 /** A lock to measure. */
@@ -33,6 +33,8 @@ export interface TeamOptions {
   readonly stat?: boolean;
   /** Rounds between two looks at the stop word; 0, unless given: for one CPU alone. */
   readonly batch?: number;
+  /** Whether each batch is timed, of locks whose rounds are pairs of calls; with `batch`. */
+  readonly timed?: boolean;
   readonly warmupMs?: number;
   readonly blockMs?: number;
   /** Cores that the CPUs take in turn; unpinned unless given. */
@@ -44,6 +46,8 @@ export interface Crowd {
   /** Milliseconds of each look at the counts, and the counts at that time, by CPU. */
   readonly times: readonly number[];
   readonly counts: readonly (readonly number[])[];
+  /** Where batches are timed: nanoseconds of those that took so many a round, of all CPUs, since they were started. */
+  readonly batches: Float64Array;
 }
 
 /**
@@ -110,7 +114,7 @@ export class Team {
   /** Sets the machine up and starts the CPUs. */
   static async start(options: TeamOptions): Promise<Team> {
     const { subject, form, cpus, engine = 'wasm', tracked = false, stat = false, pin = [] } = options;
-    const { batch = 0, warmupMs = 0, blockMs = 1 } = options;
+    const { batch = 0, timed = false, warmupMs = 0, blockMs = 1 } = options;
     const { lock, url } = subject;
     const machine = createMachine({ cpus, bytes: lock.size(cpus) + cpus * (lock.perCpu + 4 * LINE) + 65536 });
     const at = layOut(machine, lock);
@@ -125,6 +129,7 @@ export class Team {
       tracked,
       ...(stat ? { stat: statMemory({ cpus, bytes: machine.words.byteLength }) } : {}),
       batch,
+      timed,
       warmupMs,
       blockMs,
       shared,
@@ -208,7 +213,12 @@ export class Team {
       Array.from({ length: cpus }, (_, cpu) => pool.collect(cpu)),
     )) as BenchReport[];
     this.verify(reports.reduce((sum, { rounds }) => sum + rounds, 0));
-    return { times, counts };
+    const batches = new Float64Array(BATCH_TIMES);
+    for (const report of reports)
+      report.batches?.forEach((ns, at) => {
+        batches[at]! += ns;
+      });
+    return { times, counts, batches };
   }
 
   private stuck(what: string): BenchFailure {
@@ -256,4 +266,17 @@ export function ratesBetween({ times, counts }: Crowd): number[] {
 export function nanosecondsOf(crowd: Crowd): number {
   const rounds = sharesOf(crowd).reduce((sum, each) => sum + each, 0);
   return ((crowd.times.at(-1)! - crowd.times[0]!) * 1e6) / rounds;
+}
+
+/**
+ * Nanoseconds a round of the batch that was under way in the middle of all time from one crowd to another. Where the host takes a core away the rest go on by
+ * themselves, several times as fast: a mean would tell how often that was.
+ */
+export function middleBatch(before: Crowd, after: Crowd): number {
+  const took = after.batches.map((ns, at) => ns - before.batches[at]!);
+  let left = took.reduce((sum, ns) => sum + ns, 0) / 2;
+  return took.findIndex((ns) => {
+    left -= ns;
+    return left <= 0;
+  });
 }

@@ -5,6 +5,7 @@
  *   calibrate     this CPU alone: what a turn of work takes
  */
 import type { BootContext, Runner } from '../../harness/engines/program.ts';
+import { clockCost } from '../../harness/measure/clock.ts';
 import { findSubject } from '../../harness/torture/program.ts';
 import type { Addr, WaitingPolicy } from '../../src/arch/index.ts';
 import type { LockDefinition } from '../../src/locking/define.ts';
@@ -15,7 +16,7 @@ import { type Clocks, type Lengths, type LoopOn, loopsOf, type Tally } from './l
 import { asyncLoopsOf } from './loops-async.ts';
 import { pairsOf } from './sections.ts';
 import { type Counted, Histogram } from './times.ts';
-import { calibrate, clockCost } from './work.ts';
+import { calibrate } from './work.ts';
 
 /** What `mode` says. */
 export const MODE = { fast: 0, timed: 1, calibrate: 2 } as const;

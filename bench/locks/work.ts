@@ -30,22 +30,3 @@ export function calibrate(): { turn: number; sink: number } {
   }
   return { turn: (least * 1e6) / BLOCK, sink: x };
 }
-
-const LOOKS = 2000;
-const WARM_LOOKS = 20_000;
-
-/**
- * What looking at the clock takes on this thread, once V8 has optimised it: a low percentile of many pairs of looks, because what is taken off must never be
- * too much.
- * @returns nanoseconds
- */
-export function clockCost(): number {
-  const looks: number[] = [];
-  for (let left = WARM_LOOKS; left > 0; left -= 1) {
-    const first = performance.now();
-    const took = performance.now() - first;
-    if (left <= LOOKS) looks.push(took);
-  }
-  looks.sort((a, b) => a - b);
-  return looks[LOOKS >>> 2]! * 1e6;
-}

@@ -5,8 +5,9 @@
  */
 import { availableParallelism } from 'node:os';
 import { parentPort } from 'node:worker_threads';
+import { clockCost } from '../../harness/measure/clock.ts';
 import { type Counted, Histogram } from '../locks/times.ts';
-import { calibrate, clockCost, work } from '../locks/work.ts';
+import { calibrate, work } from '../locks/work.ts';
 import { currentThreadId } from '../pin.ts';
 import { JS_LOCKS, type JsOps } from './js-locks.ts';
 

@@ -1,5 +1,7 @@
 /** What `lockrig stat` does: runs one subject after the other with lock statistics, or reads an earlier run's, and shows them. */
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { INLINING } from '../explore/inlining.ts';
 import { headOf, readStatDocument, statDocument, timelineDocument } from '../measure/documents.ts';
 import { Published } from '../measure/publish.ts';
 import type { LockStatDocument } from '../measure/schema.ts';
@@ -83,6 +85,7 @@ export const CODES: Readonly<Record<TortureResult['verdict'], number>> = {
 
 /** Runs the command. @returns the exit code */
 export async function runStat(what: readonly string[], options: Options): Promise<number> {
+  setFlagsFromString(INLINING);
   if (what.length === 0)
     throw new UsageError('nothing to run: lockrig stat takes locks, scenarios, workloads or a stat.json');
   if (options.csv && options.json !== undefined && typeof options.json !== 'string')

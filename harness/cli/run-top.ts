@@ -5,6 +5,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { INLINING } from '../explore/inlining.ts';
 import { DocumentError, readStatDocument } from '../measure/documents.ts';
 import type { LockClassStats } from '../measure/schema.ts';
 import { type Look, topText } from '../measure/top-text.ts';
@@ -129,6 +131,7 @@ async function runLive(
 
 /** Runs the command. @returns the exit code */
 export async function runTop(what: string, options: Options): Promise<number> {
+  setFlagsFromString(INLINING);
   const interval = time('interval', options.interval, 100) ?? INTERVAL;
   const interrupt = new Interrupt();
   try {

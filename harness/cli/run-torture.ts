@@ -4,7 +4,9 @@
  * A short run is mostly start, so everything that this one may not need is loaded where it is needed.
  */
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { type CpuThreads, threadsLeft } from '../cpus/threads.ts';
+import { INLINING } from '../explore/inlining.ts';
 import type { Published } from '../measure/publish.ts';
 import { Output } from '../report/files.ts';
 import type { TortureParams } from '../torture/params.ts';
@@ -41,6 +43,7 @@ export interface Told {
 /** Runs the command. @returns the exit code */
 export async function runTorture(told: Told): Promise<number> {
   const { names, options, params } = told;
+  if (options.stat) setFlagsFromString(INLINING);
   const interrupt = new Interrupt();
   try {
     if (options.selfTest) {

@@ -7,7 +7,8 @@
  *
  *   hot       for each CPU, class of locks and mode a line: acquisitions until the next one that is timed, and how many that were
  *   numbers   64-bit floats, a block a CPU: contention points, spans, and for each class and mode counters, two histograms, contentions by owner
- *   locks     a word for each word of the machine: the class of the lock that lies there, 0: not seen so far, and who had it last exclusively
+ *   locks     a word for each word of the machine: the class of the lock that lies there, 0: not seen so far, and who had it last exclusively,
+ *             or that it passes from CPU to CPU
  *   control   a line a CPU that others write to ask for something, and the words of the registry
  *   text      names of classes, and places, as UTF-16, the length first
  *
@@ -28,13 +29,20 @@ export interface StatHandle {
   readonly text: SharedArrayBuffer;
 }
 
-/** A word of `locks`: the class from this bit, below it the CPU plus 1. */
-export const CLASS_SHIFT = 11;
-/** The bits of the CPU. */
-export const OWNER = 2 ** CLASS_SHIFT - 1;
-
+/** Bits of a word of `locks` that have the CPU plus 1. */
+const OWNER_BITS = 11;
+/** A mask of them. */
+export const OWNER = 2 ** OWNER_BITS - 1;
+/** In place of a CPU: a lock that passes from one to the next. */
+export const PASSED_ON = OWNER;
 /** Words of `hot` that a class has in each mode. */
 export const HOT_WORDS = 16;
+/** From a word of `locks` to where its class begins in the lines of a CPU. */
+export const TO_HOT = OWNER_BITS;
+/** Where the class begins in a word of `locks`: so that there is nothing but zeroes between it and the CPU, and {@link TO_HOT} is all it takes. */
+export const CLASS_SHIFT = OWNER_BITS + Math.log2(2 * HOT_WORDS);
+/** As many words as can be said: V8 then sees that nobody reaches beyond what there is, and does not look. */
+const HOT_REACH = 2 ** (32 - TO_HOT) + 2 * HOT_WORDS;
 /** Words of a line of `hot`. */
 export const HotField = { left: 0, gap: 1 } as const;
 
@@ -83,6 +91,8 @@ export const Asked = {
   bell: 0,
   /** Whoever holds this lock is to say where. */
   lock: 1,
+  /** Where in `hot` the class and mode lie of which a contention is still to be counted; 0: none. This CPU alone writes it. */
+  passed: 2,
 } as const;
 /** Words of the registry. */
 export const Registry = { lock: 0, classes: 1, places: 2, window: 3 } as const;
@@ -140,9 +150,18 @@ export class StatArea {
     return { number: 1 + (modes >> 1), read: (modes & 1) === 1 };
   }
 
-  /** Where the lines of a CPU begin in `hot`. Those of class 0 count what nobody asks for. */
-  hotBlock(cpu: number): number {
+  private hotBlock(cpu: number): number {
     return cpu * 2 * HOT_WORDS * (this.handle.classes + 1);
+  }
+
+  /** The lines of a CPU; those of class 0 count what nobody asks for. A view that is longer than what belongs to this CPU. */
+  hotOf(cpu: number): Int32Array<SharedArrayBuffer> {
+    return new Int32Array(this.handle.hot, 4 * this.hotBlock(cpu), HOT_REACH);
+  }
+
+  /** Where a class in a mode begins in a block, from where it lies in the lines of a CPU. */
+  offsetOfLine(line: number): number {
+    return this.offset(line >> Math.log2(2 * HOT_WORDS)) + ((line & HOT_WORDS) === 0 ? 0 : MODE_NUMBERS);
   }
 
   /** How often a class was acquired; its CPU may go on meanwhile. */
@@ -255,7 +274,7 @@ export function statMemory({ cpus, bytes, spans = 0 }: StatOptions): StatHandle 
   return {
     cpus,
     ...sizes,
-    hot: new SharedArrayBuffer(4 * cpus * 2 * HOT_WORDS * (classes + 1)),
+    hot: new SharedArrayBuffer(4 * (cpus * 2 * HOT_WORDS * (classes + 1) + HOT_REACH)),
     numbers: new SharedArrayBuffer(8 * cpus * blockNumbers(sizes)),
     locks: new SharedArrayBuffer(bytes),
     control: new SharedArrayBuffer(4 * LINE_WORDS * (cpus + 1)),

@@ -19,23 +19,23 @@
  * Where who waits was called from is looked up in some of the waits that are timed; who holds the lock then is asked to say where it gives it up.
  */
 import type { Addr } from '../../src/arch/index.ts';
-import { type Cpu, CpuArea, MODE_READ, MODE_WRITE } from '../../src/memory/index.ts';
-import { record } from './histogram.ts';
+import { type Cpu, CpuArea, cpuArea, MAX_HELD, MODE_READ, MODE_WRITE } from '../../src/memory/index.ts';
+import { clock } from './clock.ts';
 import {
   Asked,
   CLASS_SHIFT,
   ClassField,
   HOT_WORDS,
   HotField,
-  MATRIX,
-  MATRIX_COLUMNS,
   MODE_NUMBERS,
   OWNER,
+  PASSED_ON,
   Registry,
   StatArea,
   type StatHandle,
-  WAIT,
+  TO_HOT,
 } from './stat-area.ts';
+import { contentionsOf } from './stat-contended.ts';
 import { HoldsInProgress } from './stat-holds.ts';
 import { pointsOf } from './stat-points.ts';
 import { hearWaiting } from './stat-waiting.ts';
@@ -48,53 +48,63 @@ export interface StatCpuOptions {
   readonly keep?: boolean;
 }
 
-/** Nanoseconds between two samples of a class, where there are two classes. */
+/** Nanoseconds between two samples of a class, where there are two classes: of holds, and of waits that are short, in which others wait, too. */
 const PERIOD = 50_000;
+const WAIT_PERIOD = 200_000;
 const MOST_GAP = 65_536;
 
-/** From a word of `locks` to the lines of its class in `hot`: two of {@link HOT_WORDS}. */
-const TO_HOT = CLASS_SHIFT - 5;
-const HOT_MASK = -2 * HOT_WORDS;
+/** The CPU, plus 1, that says that it holds a lock; 0: none. */
+function holderOf({ isa, count, id }: Cpu, lock: Addr): number {
+  for (let other = 0; other < count; other += 1) {
+    if (other === id) continue;
+    const area = cpuArea(other);
+    for (let held = Math.min(MAX_HELD, isa.read(area + CpuArea.held)) - 1; held >= 0; held -= 1)
+      if (isa.read(area + CpuArea.heldLocks + 8 * held) === lock) return other + 1;
+  }
+  return 0;
+}
 
 /** Keeps the statistics of a CPU, from now on; before the operations of its locks are made, and once. */
 export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: StatCpuOptions): void {
   const area = new StatArea(handle);
-  const { numbers, hot, locks, control } = area;
+  const { numbers, locks, control } = area;
+  const hot = area.hotOf(cpu.id);
   const block = area.block(cpu.id);
-  const hotWrite = area.hotBlock(cpu.id);
-  /** From where modes count: the line of a class to write comes first, then that to read. */
-  const lines = hotWrite - HOT_WORDS * MODE_WRITE;
   const me = cpu.id + 1;
-  const columns = Math.min(handle.cpus, MATRIX_COLUMNS - 1);
   const bell = area.asked(cpu.id, Asked.bell);
   const askedFor = area.asked(cpu.id, Asked.lock);
+  const passed = area.asked(cpu.id, Asked.passed);
   const window = area.registry(Registry.window);
-  const clock = (): number => performance.now() * 1e6;
   const points = pointsOf(area, cpu.id);
-  const holds = new HoldsInProgress(area, cpu.id, clock);
+  const holds = new HoldsInProgress(area, cpu.id);
   /** Classes in their modes that this CPU has timed. */
   const seen = new Set<number>();
   let windowSeen = 0;
   let dice = 0x9e3779b9 ^ Math.imul(cpu.id + 1, 0x85ebca6b);
 
-  const waiting = hearWaiting(cpu.isa, me, clock, {
-    rare: gap,
-    look: () => {
+  const waiting = hearWaiting(cpu.isa, me, {
+    rare: (elapsed, count) => gap(elapsed, count, WAIT_PERIOD),
+    before: () => contentions.settle(),
+    who: () => {
       const lock = keep ? cpu.isa.read(cpu.area + CpuArea.waitingFor) : 0;
       const owner = lock === 0 ? 0 : locks[lock >>> 2]! & OWNER;
+      return owner === PASSED_ON ? holderOf(cpu, lock) : owner;
+    },
+    look: (owner) => {
       if (owner !== 0 && owner !== me) {
-        control[area.asked(owner - 1, Asked.lock)] = lock;
+        control[area.asked(owner - 1, Asked.lock)] = cpu.isa.read(cpu.area + CpuArea.waitingFor);
         control[area.asked(owner - 1, Asked.bell)] = 1;
       }
       return points.here();
     },
   });
   const { state } = waiting;
+  const contentions = contentionsOf(area, me, { state, cost: holds.cost, waited: points.waited });
 
   const offsetOf = (word: number, mode: number): number =>
     block + area.offset(word >>> CLASS_SHIFT) + (mode === MODE_READ ? MODE_NUMBERS : 0);
-  const lineOf = (word: number, mode: number): number =>
-    ((word >>> TO_HOT) & HOT_MASK) + lines + HOT_WORDS * mode;
+  /** The line of a class to write comes first, then that to read. */
+  const lineOf = (word: number, mode: number): number => (word >>> TO_HOT) + HOT_WORDS * (mode - MODE_WRITE);
 
   /** A lock that nobody has had so far. */
   function register(lock: Addr): number {
@@ -104,12 +114,12 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
   }
 
   /** How many to let pass before the next sample, when it took so long for so many. */
-  function gap(elapsed: number, count: number): number {
+  function gap(elapsed: number, count: number, period = PERIOD): number {
     if (control[window] !== 0) return 1;
     dice ^= dice << 13;
     dice ^= dice >>> 17;
     dice ^= dice << 5;
-    const mean = (Math.max(1, seen.size / 2) * PERIOD * count) / Math.max(1, elapsed);
+    const mean = (Math.max(1, seen.size / 2) * period * count) / Math.max(1, elapsed);
     return Math.round(Math.min(MOST_GAP, Math.max(1, mean * (0.5 + (dice >>> 0) / 2 ** 32))));
   }
 
@@ -124,22 +134,16 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
     }
   }
 
-  function contended(at: number, owner: number): void {
-    const all = numbers[at + ClassField.contentions]! + 1;
-    numbers[at + ClassField.contentions] = all;
-    if (owner !== me) numbers[at + ClassField.contentionBounces]! += 1;
-    numbers[at + MATRIX + (owner === 0 || owner === me || owner > columns ? columns : owner - 1)]! += 1;
-    const { since, long, place } = state;
-    if (long) numbers[at + ClassField.long]! += 1;
-    if (since === 0) return;
-    let weight = 1;
-    if (!long) {
-      const short = all - numbers[at + ClassField.long]!;
-      weight = short - numbers[at + ClassField.short]!;
-      numbers[at + ClassField.short] = short;
+  /** Another CPU had it last, or this one has waited: for a lock that is passed on, mostly, and nobody times it. What there is to count can wait then. */
+  function notExpected(lock: Addr, mode: number, word: number, left: number): void {
+    if ((word & OWNER) !== PASSED_ON || !state.waited || state.since !== 0 || left <= 0) {
+      acquiredSlowly(lock, mode);
+      return;
     }
-    record(numbers, at + WAIT, Math.max(0, clock() - since - holds.cost), weight);
-    if (place >= 0) points.waited(at - block, place);
+    control[passed] = lineOf(word, mode);
+    // waiting.clear(), where nobody has looked.
+    state.waited = false;
+    state.expected = me;
   }
 
   /**
@@ -154,29 +158,28 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
     }
     const owner = word & OWNER;
     const at = block + area.offset(word >>> CLASS_SHIFT) + (mode === MODE_READ ? MODE_NUMBERS : 0);
-    const line = ((word >>> TO_HOT) & HOT_MASK) + lines + HOT_WORDS * mode;
+    const line = lineOf(word, mode);
     const from = state.since;
+    const next = contentions.next(lock, hot[line]!, owner);
     if (state.waited) {
-      contended(at, owner);
+      contentions.count(at, owner);
       waiting.clear();
     }
-    if (owner !== me) {
-      if (owner !== 0) numbers[at + ClassField.acquisitionBounces]! += 1;
-      if (mode !== MODE_READ) locks[lock >>> 2] = (word & ~OWNER) | me;
-    }
+    if (owner !== me && owner !== 0) numbers[at + ClassField.acquisitionBounces]! += 1;
+    if (owner !== next && mode !== MODE_READ) locks[lock >>> 2] = (word & ~OWNER) | next;
     if (hot[line]! > 0) return;
     const now = clock();
     // The first one in this class and mode finds a counter that was never set.
-    const passed = Math.max(1, hot[line + HotField.gap]!);
-    numbers[at + ClassField.acquisitions]! += passed;
+    const uncounted = Math.max(1, hot[line + HotField.gap]!);
+    numbers[at + ClassField.acquisitions]! += uncounted;
     seen.add(line);
     if (control[window] !== windowSeen) lookAtWindow();
-    const ahead = gap(now - numbers[at + ClassField.timedAt]!, passed);
+    const ahead = gap(now - numbers[at + ClassField.timedAt]!, uncounted);
     hot[line + HotField.gap] = ahead;
     hot[line + HotField.left] = ahead;
     numbers[at + ClassField.timedAt] = now;
     control[bell] = 1;
-    holds.begin(lock, at, passed, from);
+    holds.begin(lock, at, uncounted, from);
   }
 
   /** Something is timed, or asked for. */
@@ -198,10 +201,10 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
     acquired(lock: Addr, mode: number): void {
       const word = locks[lock >>> 2]!;
       // lineOf(word, mode) and word & OWNER, in as few bytecodes as there can be: V8 inlines only so many into one function.
-      const line = ((word >>> 6) & -32) + lines + (mode << 4);
-      const left = hot[line]! - 1;
+      const line = (word >>> 11) + ((mode - 1) << 4);
+      const left = (hot[line]! - 1) | 0;
       hot[line] = left;
-      if (left <= 0 || (word & 2047) !== state.expected) acquiredSlowly(lock, mode);
+      if (left <= 0 || (word & 2047) !== state.expected) notExpected(lock, mode, word, left);
     },
     released(lock: Addr, mode: number): void {
       if (control[bell] !== 0) releasedSlowly(lock, mode);
@@ -234,7 +237,7 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
     if (word >>> CLASS_SHIFT === 0) word = register(lock);
     const at = offsetOf(word, mode);
     numbers[at + ClassField.acquisitions]! += 1;
-    if (state.waited) contended(at, word & OWNER);
+    if (state.waited) contentions.count(at, word & OWNER);
     waiting.clear();
   }
 

@@ -3,6 +3,7 @@
  * timed they become spans.
  */
 import type { Addr } from '../../src/arch/index.ts';
+import { clock, clockCost } from './clock.ts';
 import { record } from './histogram.ts';
 import { BlockField, HOLD, type StatArea } from './stat-area.ts';
 
@@ -15,28 +16,19 @@ const WEIGHT = 4;
 const FIELDS = 5;
 const MOST = 32;
 
-/** Nanoseconds that two looks at the clock are apart by themselves: the quarter that was fastest says it. */
-function clockCost(clock: () => number): number {
-  const costs: number[] = [];
-  for (let look = 0; look < 400; look += 1) costs.push(-clock() + clock());
-  return costs.sort((a, b) => a - b)[100]!;
-}
-
 /** The holds of one CPU. */
 export class HoldsInProgress {
   /** What a time is too long by. */
   readonly cost: number;
   private readonly area: StatArea;
   private readonly cpu: number;
-  private readonly clock: () => number;
   private readonly open = new Float64Array(FIELDS * MOST);
   private count = 0;
 
-  constructor(area: StatArea, cpu: number, clock: () => number) {
+  constructor(area: StatArea, cpu: number) {
     this.area = area;
     this.cpu = cpu;
-    this.clock = clock;
-    this.cost = clockCost(clock);
+    this.cost = clockCost();
   }
 
   /** Whether there are any. */
@@ -63,7 +55,7 @@ export class HoldsInProgress {
     open[place + AT] = at;
     open[place + WEIGHT] = weight;
     open[place + WANTED] = wanted;
-    open[place + HAD] = this.clock();
+    open[place + HAD] = clock();
   }
 
   /** Ends the latest of a lock, if it was begun. @param keep whether it becomes a span */
@@ -72,7 +64,7 @@ export class HoldsInProgress {
     for (let entry = this.count - 1; entry >= 0; entry -= 1) {
       const place = FIELDS * entry;
       if (open[place + LOCK] !== lock || open[place + AT] !== at) continue;
-      const now = this.clock();
+      const now = clock();
       const had = open[place + HAD]!;
       record(area.numbers, at + HOLD, Math.max(0, now - had - this.cost), open[place + WEIGHT]!);
       if (keep) this.span([at - area.block(this.cpu), lock, open[place + WANTED]! || had, had, now]);

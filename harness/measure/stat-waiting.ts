@@ -8,6 +8,7 @@
  * Waiting serves interrupts, whose handlers may take locks of their own: what is known of the wait is put aside meanwhile.
  */
 import type { Addr, Isa } from '../../src/arch/index.ts';
+import { clock } from './clock.ts';
 
 /** What is known of the wait of this CPU. */
 export interface Waiting {
@@ -21,14 +22,20 @@ export interface Waiting {
   long: boolean;
   /** Where it was called from; -1: nobody has looked. */
   place: number;
+  /** Who had the lock when it began, plus 1; 0: nobody has looked. */
+  owner: number;
 }
 
 /** What hearing a CPU wait needs. */
 export interface Hearing {
   /** How many waits to let pass before the next one is timed, when so many took so long, in ns. */
   readonly rare: (elapsed: number, count: number) => number;
+  /** What there is to do, since this CPU has the time. */
+  readonly before: () => void;
+  /** Who has what is waited for, plus 1; 0: not known. */
+  readonly who: () => number;
   /** Looks where this wait was called from. */
-  readonly look: () => number;
+  readonly look: (owner: number) => number;
 }
 
 /** A CPU's waiting, as it is heard. */
@@ -42,14 +49,15 @@ export interface Heard {
 }
 
 const NOBODY = -1;
-/** Nanoseconds between two looks at where is waited; the first few come at once. */
+/** Nanoseconds between two looks at where is waited, and how many times as long as one has taken; the first few come at once. */
 const LOOK_PERIOD = 2e6;
+const LOOK_SHARE = 2000;
 const FIRST_LOOKS = 16;
 
 /** Lets a CPU's waiting be heard; before its operations are made, and once. */
-export function hearWaiting(isa: Isa, me: number, clock: () => number, { rare, look }: Hearing): Heard {
+export function hearWaiting(isa: Isa, me: number, { rare, before, who, look }: Hearing): Heard {
   const { spinWhile, spinWhileAny, spinBriefly, wait, pause } = isa;
-  const state: Waiting = { waited: false, expected: me, since: 0, long: false, place: -1 };
+  const state: Waiting = { waited: false, expected: me, since: 0, long: false, place: -1, owner: 0 };
   const aside: Waiting[] = [];
   /** Short waits until the next one that is timed, how many that were, and when the last one was. */
   let left = 1;
@@ -57,7 +65,7 @@ export function hearWaiting(isa: Isa, me: number, clock: () => number, { rare, l
   let timedAt = 0;
   let briefCost = 0;
   let looks = 0;
-  let lookedAt = 0;
+  let nextLook = 0;
 
   function clear(): void {
     state.waited = false;
@@ -65,6 +73,7 @@ export function hearWaiting(isa: Isa, me: number, clock: () => number, { rare, l
     state.since = 0;
     state.long = false;
     state.place = -1;
+    state.owner = 0;
   }
 
   function push(): void {
@@ -80,6 +89,7 @@ export function hearWaiting(isa: Isa, me: number, clock: () => number, { rare, l
   function begins(): void {
     state.waited = true;
     state.expected = NOBODY;
+    before();
     left -= 1;
     if (left > 0) return;
     const now = clock();
@@ -87,10 +97,12 @@ export function hearWaiting(isa: Isa, me: number, clock: () => number, { rare, l
     passed = rare(now - timedAt, passed);
     left = passed;
     timedAt = now;
-    if (looks >= FIRST_LOOKS && now - lookedAt < LOOK_PERIOD) return;
+    state.owner = who();
+    if (looks >= FIRST_LOOKS && now < nextLook) return;
     looks += 1;
-    lookedAt = now;
-    state.place = look();
+    state.place = look(state.owner);
+    const after = clock();
+    nextLook = after + Math.max(LOOK_PERIOD, LOOK_SHARE * (after - now));
   }
 
   /** It will take a while. */

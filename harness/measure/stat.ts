@@ -14,6 +14,7 @@ import { PACKAGE_ROOT } from '../package.ts';
 import { Merged } from './histogram.ts';
 import type { ContentionPoint, LockClassStats, LockMode, Span } from './schema.ts';
 import {
+  Asked,
   BlockField,
   ClassField,
   HOLD,
@@ -86,7 +87,13 @@ function classStats(area: StatArea, name: string, number: number, mode: LockMode
   const columns = Math.min(handle.cpus, MATRIX_COLUMNS - 1) + 1;
   const byCpu = cpus.map((_at, cpu) => area.acquisitions(cpu, number, read));
   const acquisitions = byCpu.reduce((total, each) => total + each, 0);
-  const contentions = sum(ClassField.contentions);
+  // What CPUs leave for later; of two CPUs, that it was after the other one is known.
+  const later = cpus.map((_at, cpu) => {
+    const line = area.control[area.asked(cpu, Asked.passed)]!;
+    return line !== 0 && area.offsetOfLine(line) === offset ? 1 : 0;
+  });
+  const left = later.reduce<number>((total, each) => total + each, 0);
+  const contentions = sum(ClassField.contentions) + left;
   const waiters = addPoints(area, offset, WAITER);
   const looks = waiters.reduce((total, { count }) => total + count, 0);
   return {
@@ -94,13 +101,17 @@ function classStats(area: StatArea, name: string, number: number, mode: LockMode
     mode,
     acquisitions,
     contentions,
-    acquisitionBounces: sum(ClassField.acquisitionBounces),
-    contentionBounces: sum(ClassField.contentionBounces),
+    acquisitionBounces: sum(ClassField.acquisitionBounces) + left,
+    contentionBounces: sum(ClassField.contentionBounces) + left,
     tryFailures: sum(ClassField.tryFailures),
     byCpu,
     wait: merged(WAIT).times(contentions),
     hold: merged(HOLD).times(acquisitions),
-    matrix: cpus.map((at) => Array.from(numbers.slice(at + MATRIX, at + MATRIX + columns))),
+    matrix: cpus.map((at, cpu) => {
+      const row = Array.from(numbers.slice(at + MATRIX, at + MATRIX + columns));
+      row[handle.cpus === 2 ? 1 - cpu : columns - 1]! += later[cpu]!;
+      return row;
+    }),
     points: {
       every: looks === 0 ? 0 : contentions / looks,
       waiters,

@@ -141,7 +141,8 @@ test('reads and writes are told apart, a writer that becomes a reader counts as 
   assert.equal([read.acquisitionBounces, write.acquisitionBounces], [1, 0]);
 });
 
-test('a CPU that waits is a contention, however often it looks; waiting for something else is none', () => {
+/** Two CPUs on this thread: the second waits whenever it takes the lock, three times, for words that have changed by then. */
+function oneWaits() {
   const machine = createMachine({ cpus: 2 });
   const [lock, word] = [machine.alloc(64), machine.alloc(64)];
   const handle = statMemory({ cpus: 2, bytes: machine.words.byteLength });
@@ -149,7 +150,6 @@ test('a CPU that waits is a contention, however often it looks; waiting for some
     const cpu = machine.attach(id);
     statCpu(handle, cpu, { classOf: () => 'waits' });
     const { isa } = cpu;
-    // Waits three times, for words that have changed by then.
     const acquire = (): void => {
       if (id === 0) return;
       for (const value of [1, 2, 3]) isa.spinWhile(word, value);
@@ -158,31 +158,61 @@ test('a CPU that waits is a contention, however often it looks; waiting for some
     return { isa, ops: track('mutex', cpu, { acquire, release: () => {} }) };
   });
   const [holder, waiter] = cpus;
-  holder!.ops.acquire(lock);
-  holder!.ops.release(lock);
-  for (let round = 0; round < 40; round += 1) {
-    waiter!.isa.spinWhile(word, 1);
-    waiter!.ops.acquire(lock);
-    waiter!.ops.release(lock);
+  const pair = ({ ops }: (typeof cpus)[number]): void => {
+    ops.acquire(lock);
+    ops.release(lock);
+  };
+  return { holder: holder!, waiter: waiter!, word, pair, row: () => readStat(handle)[0]! };
+}
+
+test('a CPU that waits is a contention, however often it looks; waiting for something else is none', () => {
+  const { holder, waiter, word, pair, row: read } = oneWaits();
+  pair(holder);
+  for (let round = 0; round < 3; round += 1) {
+    waiter.isa.spinWhile(word, 1);
+    pair(waiter);
   }
-  holder!.isa.spinWhile(word, 1);
-  holder!.ops.acquire(lock);
-  holder!.ops.release(lock);
-  const [row] = readStat(handle);
-  assert.is(row!.contentions, 40);
-  assert.is(row!.contentionBounces, 1);
-  assert.is(row!.acquisitionBounces, 2);
+  holder.isa.spinWhile(word, 1);
+  pair(holder);
+  const row = read();
+  assert.is(row.contentions, 3);
+  assert.is(row.contentionBounces, 1);
+  assert.is(row.acquisitionBounces, 2);
   // After the first one it had had it last itself.
-  assert.equal(row!.matrix, [
+  assert.equal(row.matrix, [
     [0, 0, 0],
-    [1, 0, 39],
+    [1, 0, 2],
   ]);
-  assert.ok(row!.wait.samples > 0);
-  const { waiters } = row!.points;
+  assert.ok(row.wait.samples > 0);
+  const { waiters } = row.points;
   assert.ok(
     waiters.length > 0 && waiters.every(({ place }) => place.includes('stat.test')),
     JSON.stringify(waiters),
   );
+});
+
+test('a lock that is passed on: every acquisition is a bounce, one by one, until a CPU has it to itself', () => {
+  const { holder, waiter, pair, row } = oneWaits();
+  pair(holder);
+  for (let round = 1; round <= 500; round += 1) {
+    pair(waiter);
+    // Before the CPU has got round to count it.
+    assert.equal([row().contentions, row().contentionBounces], [round, round]);
+    pair(holder);
+    assert.is(row().acquisitionBounces, 2 * round);
+    assert.equal(row().matrix, [
+      [0, 0, 0],
+      [round, 0, 0],
+    ]);
+  }
+  for (let alone = 0; alone < 50; alone += 1) pair(holder);
+  const more = row().acquisitionBounces - 1000;
+  assert.ok(more >= 0 && more <= 4, `${more} bounces of a lock that one CPU has to itself`);
+  pair(waiter);
+  pair(holder);
+  pair(holder);
+  assert.is(row().acquisitionBounces, 1000 + more + 2);
+  assert.equal(row().byCpu, [553, 501]);
 });
 
 /** What a torture run counts of its own, by mode. */
