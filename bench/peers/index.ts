@@ -6,7 +6,7 @@ import { nativeSweepPeers } from './native.ts';
 import type { Found, Wants } from './run.ts';
 
 /** What peers' names begin with. */
-const FAMILIES = ['c', 'ck', 'urcu', 'npm', 'v8', 'node'] as const;
+export const FAMILIES = ['c', 'ck', 'urcu', 'npm', 'v8', 'node'] as const;
 
 /** The families of names and globs; all where one of them is nobody's, so that it can be said what there is. */
 export function familiesOf(names: readonly string[]): Wants {

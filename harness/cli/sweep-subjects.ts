@@ -1,9 +1,11 @@
 /**
  * What a sweep measures: locks by name or file, those that they are held against, and peers, which are asked for by their names among the latter.
  */
+
 import type { FoundPeers, PeerLock, SweepPeer } from '../../bench/locks/peer.ts';
 import { cannot } from '../../bench/locks/sections.ts';
 import type { Swept } from '../../bench/locks/sweep.ts';
+import { FAMILIES } from '../../bench/peers/index.ts';
 import type { BenchSubject } from '../../bench/team.ts';
 import { findLocks } from './bench.ts';
 import { UsageError } from './errors.ts';
@@ -51,6 +53,20 @@ async function peersLike(
     const matches = picomatch(name);
     return !found.peers.some((peer) => peer.name === name || matches(peer.name));
   });
+  const family = (name: string): string => name.split('/')[0]!;
+  for (const name of missing) {
+    // Known, and not here: the reason is given.
+    if (found.absent.some((reason) => picomatch(name)(reason.split(':')[0]!))) continue;
+    const relatives = found.peers.filter((peer) => family(peer.name) === family(name));
+    if (relatives.length > 0)
+      throw new UsageError(
+        `there is no peer '${name}': of ${family(name)} there are ${relatives.map((peer) => peer.name).join(', ')}`,
+      );
+    if (!FAMILIES.some((each) => picomatch(family(name))(each)))
+      throw new UsageError(
+        `there is no lock and no peer '${name}': peers are of ${FAMILIES.join(', ')}, such as c/mutex`,
+      );
+  }
   const known = found.peers.map(({ name }) => name).join(', ');
   return {
     peers: [...new Map(peers.map((peer) => [peer.name, peer])).values()],
@@ -66,7 +82,7 @@ async function peersLike(
 /**
  * Finds them.
  * @param against names with commas between, of locks, files and peers
- * @throws UsageError when a name is nobody's, or a lock keeps nobody out of anything
+ * @throws UsageError when a name is nobody's, a peer of a family that is here included, or a lock keeps nobody out of anything
  */
 export async function sweepSubjects(
   names: readonly string[],

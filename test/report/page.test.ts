@@ -79,6 +79,7 @@ test('it has every picture, drawn from data, with the same numbers as a table an
     /^Throughput by length of the section: 2 CPUs$/,
     /^Distribution of latency, /,
     /^Distribution of hand-off times, /,
+    /^Distribution of hold times, /,
     /^Fairness, /,
     /^Hand-offs of /,
     /^What is left of the throughput/,
@@ -137,6 +138,7 @@ test('the summary says who was best, what stalled, what was noisy, which lock is
   const text = document.querySelector('.summary')?.textContent ?? '';
   for (const sentence of [
     /The most sections by the second with 2 CPUs, sections of 0 ns: ticket, 8\.\d+ M\/s/,
+    /my-lock let two CPUs in, at 2 points/,
     /ttas is shared unevenly/,
     /1 point did not come to an end: ttas stalled/,
     /too noisy at 2 points/,

@@ -105,8 +105,9 @@ const flagged = (points: readonly SweepPoint[]): string => {
   return some.length === 0 ? '' : ` ${some.join('; ')}.`;
 };
 
-const state = ({ noisy, stalled, skipped }: SweepPoint): string =>
+const state = ({ noisy, stalled, skipped, violation }: SweepPoint): string =>
   [
+    violation ? 'let two in' : '',
     noisy === undefined ? '' : `noisy: ${noisy}`,
     stalled === undefined ? '' : `stalled: ${stalled}`,
     skipped === undefined ? '' : `not measured: ${skipped}`,
@@ -117,57 +118,37 @@ const state = ({ noisy, stalled, skipped }: SweepPoint): string =>
 const title = (what: string, along: Dimension, where: string): string =>
   `${what} by ${along.title}${where === '' ? '' : `: ${where}`}`;
 
-const numbers = (point: SweepPoint): (string | number | undefined)[] => {
-  const { throughput: through, latency } = point;
-  return [
-    point.lock,
-    point.cpus,
-    point.section,
-    point.outside,
-    point.reads,
-    point.waiting,
-    point.locks,
-    through?.median,
-    through?.low,
-    through?.high,
-    through?.variation,
-    latency?.p50,
-    latency?.p90,
-    latency?.p99,
-    latency?.p999,
-    latency?.max,
-    point.handoff?.p50,
-    point.fairness?.jain,
-    point.fairness?.ratio,
-    state(point),
-  ];
-};
+type Cell = (point: SweepPoint) => string | number | undefined;
 
-/** Everything that was measured, a row a point. */
-export const POINT_COLUMNS = [
-  'lock',
-  'cpus',
-  'section_ns',
-  'outside_ns',
-  'reads',
-  'waiting',
-  'locks',
-  'throughput_per_s',
-  'throughput_low',
-  'throughput_high',
-  'variation',
-  'latency_p50_ns',
-  'latency_p90_ns',
-  'latency_p99_ns',
-  'latency_p999_ns',
-  'latency_max_ns',
-  'handoff_p50_ns',
-  'jain',
-  'max_by_min',
-  'state',
-] as const;
+/** Everything that was measured, a row a point: the columns, and what is in them. */
+const POINT = {
+  lock: ({ lock }) => lock,
+  cpus: ({ cpus }) => cpus,
+  section_ns: ({ section }) => section,
+  outside_ns: ({ outside }) => outside,
+  reads: ({ reads }) => reads,
+  waiting: ({ waiting }) => waiting,
+  locks: ({ locks }) => locks,
+  throughput_per_s: ({ throughput: each }) => each?.median,
+  throughput_low: ({ throughput: each }) => each?.low,
+  throughput_high: ({ throughput: each }) => each?.high,
+  variation: ({ throughput: each }) => each?.variation,
+  latency_p50_ns: ({ latency: each }) => each?.p50,
+  latency_p90_ns: ({ latency: each }) => each?.p90,
+  latency_p99_ns: ({ latency: each }) => each?.p99,
+  latency_p99_low_ns: ({ p99 }) => p99?.low,
+  latency_p99_high_ns: ({ p99 }) => p99?.high,
+  latency_p999_ns: ({ latency: each }) => each?.p999,
+  latency_max_ns: ({ latency: each }) => each?.max,
+  handoff_p50_ns: ({ handoff }) => handoff?.p50,
+  hold_p50_ns: ({ hold }) => hold?.p50,
+  calibrated_section_ns: ({ calibrated }) => calibrated?.section,
+  jain: ({ fairness: each }) => each?.jain,
+  max_by_min: ({ fairness: each }) => each?.ratio,
+  state: (point) => state(point),
+} satisfies Record<string, Cell>;
 
-type Column = (typeof POINT_COLUMNS)[number];
+type Column = keyof typeof POINT;
 
 const WHERE: readonly Column[] = ['lock', 'cpus', 'section_ns', 'outside_ns', 'reads', 'waiting', 'locks'];
 const THROUGHPUT: readonly Column[] = [
@@ -183,6 +164,8 @@ const LATENCY: readonly Column[] = [
   'latency_p50_ns',
   'latency_p90_ns',
   'latency_p99_ns',
+  'latency_p99_low_ns',
+  'latency_p99_high_ns',
   'latency_p999_ns',
   'latency_max_ns',
 ];
@@ -195,14 +178,13 @@ function shownAs(column: Column): ((value: number) => string) | undefined {
 }
 
 /** Points in a table. @param columns all unless given */
-export function pointTable(points: readonly SweepPoint[], columns: readonly Column[] = POINT_COLUMNS): Table {
-  const places = columns.map((column) => POINT_COLUMNS.indexOf(column));
+export function pointTable(
+  points: readonly SweepPoint[],
+  columns: readonly Column[] = Object.keys(POINT) as Column[],
+): Table {
   return {
     columns,
-    rows: points.map((point) => {
-      const all = numbers(point);
-      return places.map((at) => all[at]);
-    }),
+    rows: points.map((point) => columns.map((column) => POINT[column](point))),
     shown: columns.map(shownAs),
   };
 }
@@ -245,9 +227,10 @@ export function latency(make: Maker, group: Group, order: readonly string[]): Ht
     curvesOf(
       { ...group, points: measured },
       series,
-      ({ latency: each }) => {
+      ({ latency: each, p99 }) => {
         const y = Math.max(1, each?.[quantile] ?? 1);
-        return { y, low: y, high: y };
+        if (quantile === 'p50' || !p99) return { y, low: y, high: y };
+        return { y, low: Math.max(1, Math.min(y, p99.low)), high: Math.max(y, p99.high) };
       },
       time,
     );
@@ -256,7 +239,7 @@ export function latency(make: Maker, group: Group, order: readonly string[]): Ht
   const ticks = decades(measured.flatMap(({ latency: each }) => [each?.p50 ?? 0, each?.p99 ?? 0]));
   return make.figure({
     title: name,
-    text: 'From wanting the lock to having it; lower is better. The thick line is the median, the thin one above it the 99th percentile. Both scales are logarithmic where values are far apart.',
+    text: 'From wanting the lock to having it; lower is better. The thick line is the median, the thin one above it the 99th percentile, whose band reaches over that of each fork. Both scales are logarithmic where values are far apart.',
     key: html`<p class="note">thick: median, thin: 99th percentile</p>`,
     picture: make.chart(
       name,

@@ -154,7 +154,7 @@ function spreads({ make, cores }: Around, sweep: Sweep, order: readonly string[]
     new Map(seriesOf(points, order).map(({ name, at }) => [name, at]));
   return all.flatMap(({ where, points }) => {
     const at = indexed(points);
-    const times = (of: 'latency' | 'handoff') =>
+    const times = (of: 'latency' | 'handoff' | 'hold') =>
       points.flatMap((point) => {
         const each = point[of];
         return each ? [{ name: point.lock, at: at.get(point.lock) ?? 0, times: each }] : [];
@@ -171,6 +171,12 @@ function spreads({ make, cores }: Around, sweep: Sweep, order: readonly string[]
         `Distribution of hand-off times${suffix(where)}`,
         'From giving the lock up to the next CPU having it, where that waited.',
         times('handoff'),
+      ),
+      distributions(
+        make,
+        `Distribution of hold times${suffix(where)}`,
+        'From having the lock to giving it up: the section, and what disturbed it.',
+        times('hold'),
       ),
       fairness(
         make,
@@ -207,6 +213,7 @@ export function sweepSection(around: Around, sweep: Sweep): Section {
   const said = settings(points, cores).slice(0, SETTINGS);
   const fallen = cliffs(points, cores);
   const worst = [...fallen].sort((one, other) => one.share - other.share)[0];
+  const broken = points.filter(({ violation }) => violation);
   const stalled = points.filter((point) => point.stalled !== undefined);
   const noisy = points.filter((point) => point.noisy !== undefined);
   const skipped = points.filter((point) => point.skipped !== undefined);
@@ -222,6 +229,12 @@ export function sweepSection(around: Around, sweep: Sweep): Section {
       kind: worst.share < 0.5 ? 'warn' : 'plain',
       text: html`With more CPUs than cores, <strong>${worst.lock}</strong> keeps ${percent(worst.share)} of its throughput${fallen.length > 1 && ', the least of all'}.`,
     },
+    broken.length > 0
+      ? {
+          kind: 'bad',
+          text: html`<strong>${list([...new Set(broken.map(({ lock }) => lock))])}</strong> let two CPUs in, at ${several(broken.length, 'point')}: such a lock has no cost to compare.`,
+        }
+      : undefined,
     stalled.length > 0
       ? {
           kind: 'bad',
