@@ -1,15 +1,18 @@
 /**
- * The program of a CPU in a sweep: makes the operations of one lock, untracked, and the loops over them, and does what the word `mode` says.
+ * The program of a CPU in a sweep: makes the operations of one lock, untracked unless lock statistics are wanted, and the loops over them, and does what the word
+ * `mode` says.
  *
  *   fast, timed   all CPUs together: meet, then batches of sections until `stop`; each batch is a heartbeat
  *   calibrate     this CPU alone: what a turn of work takes
  */
 import type { BootContext, Runner } from '../../harness/engines/program.ts';
 import { clockCost } from '../../harness/measure/clock.ts';
+import { type StatHandle, statCpu } from '../../harness/measure/stat.ts';
 import { findSubject } from '../../harness/torture/program.ts';
 import type { Addr, WaitingPolicy } from '../../src/arch/index.ts';
 import type { LockDefinition } from '../../src/locking/define.ts';
 import type { OpsByKind } from '../../src/locking/kinds.ts';
+import { track } from '../../src/locking/track.ts';
 import type { Cpu } from '../../src/memory/index.ts';
 import { currentThreadId } from '../pin.ts';
 import { type Clocks, type Lengths, type LoopOn, loopsOf, type Tally } from './loops.ts';
@@ -47,6 +50,8 @@ export interface SweepSetup {
   /** Share of reads. */
   readonly reads: number;
   readonly shared: unknown;
+  /** Where lock statistics are kept, if they are. */
+  readonly stat?: StatHandle;
   readonly at: SweepWords;
 }
 
@@ -68,14 +73,16 @@ type Loop = (sections: number) => void | Promise<void>;
 function loopOf(
   definition: LockDefinition,
   cpu: Cpu,
-  { at, shared, locks, reads }: SweepSetup,
+  { subject, at, shared, stat, locks, reads }: SweepSetup,
   lengths: Lengths,
   tally: Tally,
   clocks: Clocks,
 ): { fast: Loop; timed: Loop } {
   const { kind, create } = definition;
   const areaOf = (other: number): Addr => (at.perCpu === 0 ? 0 : at.perCpu + other * at.perCpuStride);
-  const ops = create(cpu.isa, cpu, { area: areaOf(cpu.id), areaOf, shared });
+  if (stat) statCpu(stat, cpu, { classOf: () => subject.name, keep: false });
+  const made = create(cpu.isa, cpu, { area: areaOf(cpu.id), areaOf, shared });
+  const ops = stat ? track(kind, cpu, made) : made;
   const on: LoopOn = {
     isa: cpu.isa,
     cpu: cpu.id,

@@ -1,6 +1,8 @@
 /**
  * The process of a fork: is told once what to measure, answers for each lock, and ends. It ends, too, when nobody listens any more.
  */
+import { setFlagsFromString } from 'node:v8';
+import { INLINING } from '../../harness/explore/inlining.ts';
 import { findSubject } from '../../harness/torture/program.ts';
 import type { AnyLock } from '../../src/locking/define.ts';
 import { type ForkAnswer, type ForkOrder, measureFork } from './fork.ts';
@@ -16,6 +18,7 @@ const say = (message: ForkMessage, then: () => void = () => {}): void => {
 };
 
 process.once('message', (order: ForkOrder) => {
+  if (order.subjects.some(({ stat }) => stat !== undefined)) setFlagsFromString(INLINING);
   const measure = async (): Promise<boolean> => {
     const locks = await Promise.all(
       order.subjects.map(async (each) => (await findSubject({ definition: 'lock', ...each })) as AnyLock),

@@ -10,6 +10,7 @@ import { BenchFailure, type BenchSubject } from '../team.ts';
 import type { SweepReport } from './cpu.ts';
 import { SweepStall, SweepTeam } from './team.ts';
 import { type Counted, together } from './times.ts';
+import { Watched } from './watched.ts';
 
 /** How long a fork measures. Times in milliseconds. */
 export interface ForkBudget {
@@ -49,7 +50,8 @@ export type ForkAnswer = { readonly figures: ForkFigures } | { readonly problem:
 
 /** What a fork is told; survives JSON. */
 export interface ForkOrder {
-  readonly subjects: readonly { readonly name: string; readonly url?: string }[];
+  /** `stat`: the file that its lock statistics go to while it is measured; they are not kept unless given. */
+  readonly subjects: readonly { readonly name: string; readonly url?: string; readonly stat?: string }[];
   readonly setting: Setting;
   readonly budget: ForkBudget;
   readonly pin: readonly number[];
@@ -68,6 +70,7 @@ interface Entry {
   every: number;
   readonly throughput: number[];
   shares: number[];
+  readonly watched: Watched | undefined;
 }
 
 function problemOf(error: Error): ForkProblem {
@@ -77,8 +80,15 @@ function problemOf(error: Error): ForkProblem {
   return { kind: 'failed', text: error.message.split('\n')[0]! };
 }
 
-async function enter(subject: BenchSubject, { setting, pin, budget }: ForkOrder): Promise<Entry> {
-  const team = await SweepTeam.start({ subject, setting, pin, stallAfter: budget.stallAfter });
+async function enter(
+  subject: BenchSubject,
+  { setting, pin, budget }: ForkOrder,
+  stat: string | undefined,
+): Promise<Entry> {
+  const team = await SweepTeam.start({
+    ...{ subject, setting, pin, stallAfter: budget.stallAfter },
+    stat: stat !== undefined,
+  });
   try {
     const turn = await team.calibrate();
     const turns = {
@@ -93,7 +103,8 @@ async function enter(subject: BenchSubject, { setting, pin, budget }: ForkOrder)
     team.lengths(turns.section, turns.outside, every);
     await team.window('timed', budget.warmup / 4, budget.window / 2);
     await team.collect();
-    return { team, turn, turns, every, throughput: [], shares: warm.shares.map(() => 0) };
+    const watched = stat === undefined ? undefined : new Watched(stat, subject.lock.name, setting, team);
+    return { team, turn, turns, every, throughput: [], shares: warm.shares.map(() => 0), watched };
   } catch (error) {
     await team.end();
     throw error;
@@ -106,6 +117,7 @@ async function round(entry: Entry, { budget }: ForkOrder): Promise<void> {
   throughput.push((shares.reduce((sum, each) => sum + each, 0) * 1000) / milliseconds);
   entry.shares = entry.shares.map((share, cpu) => share + shares[cpu]!);
   await team.window('timed', 0, budget.window);
+  entry.watched?.look();
 }
 
 function figuresOf(
@@ -144,7 +156,7 @@ export async function measureFork(
   try {
     for (const [at, subject] of subjects.entries()) {
       try {
-        entries.set(at, await enter(subject, order));
+        entries.set(at, await enter(subject, order, order.subjects[at]!.stat));
       } catch (error) {
         if (await failed(at, error as Error)) return false;
       }

@@ -4,6 +4,8 @@
  * What was measured is told as it comes, so that a run that is ended, or that is killed, has lost the fork in progress and nothing else. A lock that does not
  * come to an end in a setting has that point marked; one that lets two in has no figure anywhere: it would be the figure of something else.
  */
+import { join } from 'node:path';
+import { statFileOf } from '../../harness/measure/publish.ts';
 import type { Peer, Setting, SweepPoint } from '../../harness/measure/schema.ts';
 import type { BenchSubject } from '../team.ts';
 import { peerPoint, pointOf } from './figures.ts';
@@ -30,6 +32,8 @@ export interface SweepPlan {
   readonly budget: ForkBudget;
   /** Cores to bind to where there are no more CPUs than these; none: nothing is bound. */
   readonly pin: readonly number[];
+  /** The folder where lock statistics go meanwhile; they are not kept unless given. */
+  readonly stat?: string;
   readonly signal?: AbortSignal;
   /** Hears what is measured, and the share of the sweep that is behind it. */
   readonly onProgress?: (text: string, share: number) => void;
@@ -110,7 +114,7 @@ class Sweep {
 
   /** One fork in one setting. */
   async step(setting: Setting): Promise<void> {
-    const { locks, peers, budget, pin, signal } = this.plan;
+    const { locks, peers, budget, pin, stat, signal } = this.plan;
     const here = budgetIn(setting, budget, this.cores);
     const bound = setting.cpus <= pin.length ? pin : [];
     const due = locks.filter(
@@ -121,9 +125,10 @@ class Sweep {
     );
     for (const some of chunks(due, Math.max(1, Math.floor(MOST_THREADS / setting.cpus)))) {
       const order = {
-        subjects: some.map(({ subject: { lock, url } }) => ({
+        subjects: some.map(({ name, subject: { lock, url } }) => ({
           name: lock.name,
           ...(url === undefined ? {} : { url }),
+          ...(stat === undefined ? {} : { stat: join(stat, statFileOf(name)) }),
         })),
         setting,
         budget: here,

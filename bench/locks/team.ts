@@ -6,7 +6,8 @@
  */
 import { CpuPool } from '../../harness/cpus/pool.ts';
 import { Watchdog } from '../../harness/cpus/watchdog.ts';
-import type { Setting } from '../../harness/measure/schema.ts';
+import type { LockClassStats, Setting } from '../../harness/measure/schema.ts';
+import { readStat, type StatHandle, statMemory } from '../../harness/measure/stat.ts';
 import { createMachine, LINE, type Machine, roundUp } from '../../src/memory/index.ts';
 import { cores, pinThread } from '../pin.ts';
 import { BenchFailure, type BenchSubject } from '../team.ts';
@@ -45,6 +46,8 @@ export interface SweepTeamOptions {
   readonly pin: readonly number[];
   /** Milliseconds without progress that make a stall. */
   readonly stallAfter: number;
+  /** Whether lock statistics are kept. */
+  readonly stat?: boolean;
 }
 
 function programUrl(): string {
@@ -78,9 +81,17 @@ export class SweepTeam {
   private readonly machine: Machine;
   private readonly pool: CpuPool;
   private readonly at: SweepWords;
+  private readonly statistics: StatHandle | undefined;
+  private ran = 0;
 
-  private constructor(options: SweepTeamOptions, machine: Machine, pool: CpuPool, at: SweepWords) {
+  private constructor(
+    options: SweepTeamOptions,
+    machine: Machine,
+    pool: CpuPool,
+    { at, stat }: Pick<SweepSetup, 'at' | 'stat'>,
+  ) {
     this.options = options;
+    this.statistics = stat;
     this.machine = machine;
     this.pool = pool;
     this.at = at;
@@ -88,7 +99,7 @@ export class SweepTeam {
 
   /** Sets the machine up and starts the CPUs. */
   static async start(options: SweepTeamOptions): Promise<SweepTeam> {
-    const { subject, setting, pin } = options;
+    const { subject, setting, pin, stat } = options;
     const { lock, url } = subject;
     const { cpus, locks, reads, waiting } = setting;
     const bytes =
@@ -104,10 +115,11 @@ export class SweepTeam {
       locks,
       reads,
       shared,
+      ...(stat && { stat: statMemory({ cpus, bytes: machine.words.byteLength }) }),
       at,
     };
     const pool = await CpuPool.start({ machine, program: programUrl(), setup });
-    const team = new SweepTeam(options, machine, pool, at);
+    const team = new SweepTeam(options, machine, pool, setup);
     try {
       for (const [cpu, core] of pin.length > 0
         ? team.everyone().map((id) => [id, pin[id % pin.length]!] as const)
@@ -127,6 +139,16 @@ export class SweepTeam {
 
   private report(cpu: number): Promise<SweepReport> {
     return this.pool.collect(cpu) as Promise<SweepReport>;
+  }
+
+  /** How long its CPUs have run so far, all windows and what went before them. */
+  get seconds(): number {
+    return this.ran / 1000;
+  }
+
+  /** The lock statistics so far; none unless they are kept. */
+  stat(): LockClassStats[] {
+    return this.statistics === undefined ? [] : readStat(this.statistics);
   }
 
   /** Measures a turn of work on CPU 0. @returns nanoseconds */
@@ -185,6 +207,7 @@ export class SweepTeam {
     const counts = (): number[] => this.everyone().map((cpu) => boot.load(at.counts + LINE * cpu));
     try {
       while (boot.load(at.ready) < machine.cpus) await pause(1);
+      const ready = performance.now();
       await pause(warmup);
       const before = counts();
       const began = performance.now();
@@ -193,6 +216,7 @@ export class SweepTeam {
       const took = performance.now() - began;
       boot.store(at.stop, 1);
       await watched;
+      this.ran += performance.now() - ready;
       this.verify();
       return { milliseconds: took, shares: after.map((count, cpu) => (count - before[cpu]!) >>> 0) };
     } finally {

@@ -19,6 +19,7 @@ import {
   marksText,
   pictures,
 } from '../../bench/locks/text.ts';
+import { endWatched } from '../../bench/locks/watched.ts';
 import { describeMachine } from '../../bench/machine.ts';
 import { MEASURE_SCHEMA, type SweepDocument, type SweepPoint } from '../measure/schema.ts';
 import { writeWhole } from '../report/files.ts';
@@ -128,7 +129,7 @@ export async function runBenchLocks(names: readonly string[], options: Options):
     command: 'bench locks',
     complete: false,
     environment: environment(),
-    options: { axes, product, forks, budget },
+    options: { axes, product, forks, budget, ...(choices.stat && { stat: true }) },
     locks: locks.map(({ name }) => name),
     peers: [
       ...locks.flatMap(({ name, peer }) => (peer ? [{ name, ...peer }] : [])),
@@ -163,6 +164,7 @@ export async function runBenchLocks(names: readonly string[], options: Options):
     forks,
     budget,
     pin: machine.pinning === true ? machine.usable : [],
+    ...(choices.stat && choices.out !== undefined && { stat: choices.out }),
     signal: interrupt.signal,
     onProgress: (text, share) => {
       const left = share > 0 ? ((performance.now() - began) / 1000) * (1 / share - 1) : undefined;
@@ -176,6 +178,12 @@ export async function runBenchLocks(names: readonly string[], options: Options):
     say(opening(head, plan, cores, machine.pinning));
     const swept = await sweep(plan, cores);
     live?.clear();
+    if (plan.stat !== undefined)
+      endWatched(
+        plan.stat,
+        locks.map(({ name }) => name),
+        swept.complete,
+      );
     const foreign = others();
     const busy = othersWere(foreign, cores);
     const measured: SweepDocument = {

@@ -27,6 +27,17 @@ const LONG = 24 * 3_600_000;
 /** Milliseconds without news after which a run is taken for ended. */
 const PATIENCE = 15_000;
 
+/** Whether a look is one at the same run, later. */
+function isLater(look: Look, before: Look): boolean {
+  const counted = ({ name, mode }: LockClassStats): number =>
+    look.classes.find((each) => each.name === name && each.mode === mode)?.acquisitions ?? 0;
+  return (
+    look.subject === before.subject &&
+    look.seconds > before.seconds &&
+    before.classes.every((each) => counted(each) >= each.acquisitions)
+  );
+}
+
 /** Shows tables. */
 class Screen {
   private update: ((text: string) => void) | undefined;
@@ -43,7 +54,7 @@ class Screen {
 
   show(look: Look): void {
     // Another run than before has begun.
-    const before = this.before && this.before.seconds < look.seconds ? this.before : undefined;
+    const before = this.before && isLater(look, this.before) ? this.before : undefined;
     const text = topText(
       look,
       before,

@@ -118,8 +118,8 @@ export function outputOf(options: Options): { output: Output; events: boolean } 
 
 /** Where the lock statistics of one of several locks are published while it runs; nowhere without a folder. */
 async function publishedTo(out: Raw, subjects: number, name: string): Promise<Published> {
-  const { Published } = await import('../measure/publish.ts');
-  const file = subjects === 1 ? 'stat.json' : `stat-${name.replace(/[^\w.-]+/g, '_')}.json`;
+  const { Published, statFileOf } = await import('../measure/publish.ts');
+  const file = subjects === 1 ? 'stat.json' : statFileOf(name);
   return new Published('torture', typeof out === 'string' ? [join(out, file)] : []);
 }
 

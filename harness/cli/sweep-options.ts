@@ -25,6 +25,8 @@ export interface SweepChoices {
   readonly locks?: number[];
   readonly forks?: number;
   readonly product: boolean;
+  /** Whether lock statistics are kept. */
+  readonly stat: boolean;
   readonly compare?: string;
   /** A share. */
   readonly threshold: number;
@@ -46,6 +48,7 @@ const OWN = [
   'threshold',
   'force',
   'out',
+  'stat',
 ] as const;
 
 /** Adds the options to the command. */
@@ -63,6 +66,10 @@ export function addSweepOptions(command: Command): Command {
     .option('--product', 'bench locks: all combinations, not one axis at a time')
     .option('--forks <n>', 'bench locks: how often, in processes that are new (default: 7; with --quick 3)')
     .option('--out <dir>', 'bench locks: locks.json in this folder, written as it goes')
+    .option(
+      '--stat',
+      'bench locks: keep lock statistics, for lockrig top on the folder of --out; the figures have their cost in them',
+    )
     .option('--compare <file>', 'bench locks: against an earlier locks.json; exit 1 when something got worse')
     .option('--threshold <share>', 'bench locks: by how much it may get worse (default: 5%)')
     .option('--force', 'bench locks: compare although machine, Node or options differ');
@@ -123,6 +130,8 @@ export function sweepChoices(options: Options): SweepChoices {
   const compare = word('compare', options.compare);
   if (compare === undefined && (options.threshold !== undefined || options.force !== undefined))
     throw new UsageError(`--${options.force ? 'force' : 'threshold'} goes with --compare FILE`);
+  if (options.stat && options.out === undefined)
+    throw new UsageError('--stat goes with --out DIR: that is where the statistics go');
   const given = {
     cpus: numbers('cpus', MAX_CPUS),
     section: times('section'),
@@ -137,9 +146,10 @@ export function sweepChoices(options: Options): SweepChoices {
   return {
     ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Omit<
       SweepChoices,
-      'product' | 'threshold' | 'force'
+      'product' | 'threshold' | 'force' | 'stat'
     >),
     product: options.product === true,
+    stat: options.stat === true,
     threshold: thresholdOf(options.threshold),
     force: options.force === true,
   };

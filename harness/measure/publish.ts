@@ -8,6 +8,9 @@ import type { LockClassStats, LockStatDocument } from './schema.ts';
 
 const EVERY = 1000;
 
+/** The file for the statistics of one of several subjects. */
+export const statFileOf = (name: string): string => `stat-${name.replace(/[^\w.-]+/g, '_')}.json`;
+
 /** Writes the statistics of a run. */
 export class Published {
   private readonly files: readonly string[];

@@ -1,12 +1,13 @@
 /** `lockrig bench locks` as a command: peers beside locks, comparison with an earlier run, colours, bad input that takes an earlier run. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { SweepPeer } from '../../bench/locks/peer.ts';
 import { sweep } from '../../bench/locks/sweep.ts';
 import { Histogram, timesOf } from '../../bench/locks/times.ts';
 import { EXIT } from '../../harness/cli/errors.ts';
-import type { Measured, Setting, SweepDocument } from '../../harness/measure/schema.ts';
+import type { LockStatDocument, Measured, Setting, SweepDocument } from '../../harness/measure/schema.ts';
 import { lockByName } from '../../src/locks.ts';
 import { folder, lockrig, refused, said } from '../fixtures/torture/cli.ts';
 import { suite } from '../suite.ts';
@@ -191,6 +192,29 @@ test('no colours into a pipe or with NO_COLOR, colours with FORCE_COLOR, and the
     assert.match(stdout, /┃/);
     assert.not.match(stderr, /left/);
   }
+});
+
+test('--stat keeps lock statistics of each lock, which top reads while the sweep goes on', async () => {
+  const out = join(box.path, 'watched');
+  const line = [
+    ...['bench', 'locks', 'ticket', 'mutex3', '--quick', '--cpus', '2', '--section', '1us', '--outside', '0'],
+    ...['--waiting', 'spin-then-park', '--locks', '1', '--forks', '2', '--stat', '--out', out],
+  ];
+  const running = lockrig(line, { cwd: box.path });
+  const stats = ['stat-ticket.json', 'stat-mutex3.json'].map((name) => join(out, name));
+  while (!stats.every((each) => existsSync(each))) await setTimeout(20);
+  const top = await lockrig(['top', out, '--interval', '100ms'], { cwd: box.path });
+  assert.is(top.code, EXIT.clean, said(top));
+  assert.match(top.stdout, /^top:(?:ticket|mutex3), sections of 1 us cpus=2 at/);
+  const ended = await running;
+  assert.is(ended.code, EXIT.clean, said(ended));
+  for (const each of stats) {
+    const { complete, command, cpus, classes } = JSON.parse(readFileSync(each, 'utf8')) as LockStatDocument;
+    assert.equal([complete, command, cpus], [true, 'bench locks', 2]);
+    const [first] = classes;
+    assert.ok(first!.acquisitions > 1000 && first!.hold.p50 > 500, JSON.stringify(first));
+  }
+  assert.is((JSON.parse(readFileSync(join(out, 'locks.json'), 'utf8')) as SweepDocument).options.stat, true);
 });
 
 test.run();
