@@ -39,6 +39,10 @@ function show(document: LockStatDocument, { csv, json, plain }: Options): void {
   process.stdout.write(`${lockStatText(classes)}\n`);
   if (plain) return;
   process.stdout.write(`${moreText(classes)}\n`);
+  if (classes.length === 0)
+    process.stdout.write(
+      'no lock was taken that statistics are kept of: queues and hazard pointers, which nobody waits for, and async locks have none\n',
+    );
   process.stdout.write(
     `stat:${subject} cpus=${cpus} seconds=${seconds.toFixed(1)}${complete ? '' : ' (partial: the run did not come to its end)'}\n`,
   );

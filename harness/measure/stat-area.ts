@@ -35,6 +35,10 @@ const OWNER_BITS = 11;
 export const OWNER = 2 ** OWNER_BITS - 1;
 /** In place of a CPU: a lock that passes from one to the next. */
 export const PASSED_ON = OWNER;
+/** From here on the CPU, plus 1, that was seen last of those that pass it on. */
+export const SEEN = 2 ** (OWNER_BITS - 1);
+/** The last CPU, plus 1, that can be said to have been seen. */
+export const LAST_SEEN = PASSED_ON - SEEN - 1;
 /** Words of `hot` that a class has in each mode. */
 export const HOT_WORDS = 16;
 /** From a word of `locks` to where its class begins in the lines of a CPU. */

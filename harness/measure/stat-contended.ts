@@ -2,35 +2,56 @@
  * Contentions of one CPU: how many, after whom, and how long it waited.
  *
  * Who had a lock last is in a word that all CPUs share (`locks`, stat-area.ts). Where a lock passes from one CPU to the next, that word would travel with it, and a
- * hand-off would take twice as long. So a CPU that has waited for a lock {@link IN_A_ROW} times, one acquisition after the other, says in the word that the lock is
- * passed on; from then on nobody writes it, and every acquisition counts as one where another CPU had the lock last, until a CPU has had it so often in a row
- * without waiting. What is counted too much by that is at most one bounce for each of those, at the end of a time in which it was passed on.
+ * hand-off would take twice as long. So a CPU that has waited for a lock {@link IN_A_ROW} times, one acquisition after the other, after another CPU each time, says in
+ * the word that the lock is passed on. From then on nobody writes it but
+ *
+ *   who has it without having waited    its name: it may have had it before, and counts one bounce too many at most. When it finds its own name it has had it last
+ *   who times how long it holds it      its name, for who comes next
+ *   who waits, and finds a name         that it is passed on: the name is that of who had it before
+ *
+ * So a name stays there only as long as nobody has waited since: two acquisitions without waiting, one after the other, by one CPU, and it is passed on no longer.
  *
  * Who has waited for a lock that is passed on counts that when it waits the next time: until then others may wait for it. What is left to count is in the word `passed`,
- * and whoever reads adds it.
- *
- * After whom it then waited is known where there are two CPUs; of more, those waits that are timed find out, and are taken to be as the ones before them.
+ * and whoever reads adds it. After whom it then waited is known where there are two CPUs; of more, the names say it, and those without are taken to be as the next
+ * one that is known.
  */
 import { clock } from './clock.ts';
 import { record } from './histogram.ts';
-import { Asked, ClassField, MATRIX, MATRIX_COLUMNS, PASSED_ON, type StatArea, WAIT } from './stat-area.ts';
+import {
+  Asked,
+  ClassField,
+  LAST_SEEN,
+  MATRIX,
+  MATRIX_COLUMNS,
+  PASSED_ON,
+  SEEN,
+  type StatArea,
+  WAIT,
+} from './stat-area.ts';
 import type { Waiting } from './stat-waiting.ts';
 
-/** Acquisitions in a row of which all, or none, had to wait. */
+/** Acquisitions in a row that had to wait. */
 const IN_A_ROW = 4;
 
 /** The contentions of a CPU. */
 export interface Contentions {
-  /** Counts one. @param owner who had the lock before, plus 1, or {@link PASSED_ON} */
+  /** Counts one. @param owner what the word said of who had the lock before */
   count(at: number, owner: number): void;
   /** Counts what was left for later. */
   settle(): void;
   /**
-   * What the word is to say after an acquisition: this CPU, or {@link PASSED_ON}.
-   * @param left what is left to count of its class, one less from acquisition to acquisition
+   * What the word is to say after an exclusive acquisition.
+   * @param left what is left to count of its class, one less from acquisition to acquisition; 0 or less: it is timed
    */
   next(lock: number, left: number, owner: number): number;
 }
+
+/** The CPU, plus 1, that a word names; 0: none. */
+const named = (owner: number): number => (owner < SEEN ? owner : owner === PASSED_ON ? 0 : owner - SEEN);
+
+/** Whether an acquisition is of a lock that another CPU had last. */
+export const isBounce = (owner: number, me: number): boolean =>
+  owner === PASSED_ON || (named(owner) !== 0 && named(owner) !== me);
 
 /**
  * Makes them.
@@ -50,7 +71,7 @@ export function contentionsOf(
   /** Contentions of which it is not known after whom they were, and of what. */
   let unknown = 0;
   let unknownOf = 0;
-  /** How often in a row the word was not as it would be now, of which lock, and what was left to count then. */
+  /** How often in a row it has waited after another CPU, for which lock, and what was left to count then. */
   let row = 0;
   let rowOf = 0;
   let rowLeft = 0;
@@ -58,11 +79,11 @@ export function contentionsOf(
   const column = (owner: number): number =>
     MATRIX + (owner === 0 || owner === me || owner > columns ? columns : owner - 1);
 
-  function afterSomebody(at: number): void {
+  /** @param other who had it before, plus 1; 0: not known */
+  function after(at: number, other: number): void {
     if (unknownOf !== at) unknown = 0;
     unknownOf = at;
-    const other = handle.cpus === 2 ? 3 - me : state.owner;
-    if (other === 0 || other === me) {
+    if (other === 0) {
       unknown += 1;
       numbers[at + MATRIX + columns]! += 1;
       return;
@@ -75,9 +96,9 @@ export function contentionsOf(
   function count(at: number, owner: number): void {
     const all = numbers[at + ClassField.contentions]! + 1;
     numbers[at + ClassField.contentions] = all;
-    if (owner !== me) numbers[at + ClassField.contentionBounces]! += 1;
-    if (owner === PASSED_ON) afterSomebody(at);
-    else numbers[at + column(owner)]! += 1;
+    if (isBounce(owner, me)) numbers[at + ClassField.contentionBounces]! += 1;
+    if (owner < SEEN || named(owner) === me) numbers[at + column(named(owner))]! += 1;
+    else after(at, handle.cpus === 2 ? 3 - me : named(owner));
     const { since, long, place } = state;
     if (long) numbers[at + ClassField.long]! += 1;
     if (since === 0) return;
@@ -102,14 +123,16 @@ export function contentionsOf(
       numbers[at + ClassField.acquisitionBounces]! += 1;
     },
     next(lock, left, owner) {
-      if (state.waited === (owner === PASSED_ON)) {
-        row = 0;
-        return owner === PASSED_ON ? owner : me;
+      const name = left <= 0 && me <= LAST_SEEN ? SEEN + me : PASSED_ON;
+      if (owner >= SEEN) {
+        if (state.waited) return name;
+        return named(owner) === me || me > LAST_SEEN ? me : SEEN + me;
       }
+      if (!state.waited || owner === me || owner === 0) return me;
       row = lock === rowOf && left === rowLeft - 1 ? row + 1 : 1;
       rowOf = lock;
       rowLeft = left;
-      return row >= IN_A_ROW === state.waited ? PASSED_ON : me;
+      return row >= IN_A_ROW ? name : me;
     },
   };
 }

@@ -31,11 +31,12 @@ import {
   OWNER,
   PASSED_ON,
   Registry,
+  SEEN,
   StatArea,
   type StatHandle,
   TO_HOT,
 } from './stat-area.ts';
-import { contentionsOf } from './stat-contended.ts';
+import { contentionsOf, isBounce } from './stat-contended.ts';
 import { HoldsInProgress } from './stat-holds.ts';
 import { pointsOf } from './stat-points.ts';
 import { hearWaiting } from './stat-waiting.ts';
@@ -85,14 +86,12 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
   const waiting = hearWaiting(cpu.isa, me, {
     rare: (elapsed, count) => gap(elapsed, count, WAIT_PERIOD),
     before: () => contentions.settle(),
-    who: () => {
+    look: () => {
       const lock = keep ? cpu.isa.read(cpu.area + CpuArea.waitingFor) : 0;
-      const owner = lock === 0 ? 0 : locks[lock >>> 2]! & OWNER;
-      return owner === PASSED_ON ? holderOf(cpu, lock) : owner;
-    },
-    look: (owner) => {
+      const last = lock === 0 ? 0 : locks[lock >>> 2]! & OWNER;
+      const owner = last >= SEEN ? holderOf(cpu, lock) : last;
       if (owner !== 0 && owner !== me) {
-        control[area.asked(owner - 1, Asked.lock)] = cpu.isa.read(cpu.area + CpuArea.waitingFor);
+        control[area.asked(owner - 1, Asked.lock)] = lock;
         control[area.asked(owner - 1, Asked.bell)] = 1;
       }
       return points.here();
@@ -140,6 +139,8 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
       acquiredSlowly(lock, mode);
       return;
     }
+    // One is left from before, where a handler has taken a lock.
+    if (control[passed] !== 0) contentions.settle();
     control[passed] = lineOf(word, mode);
     // waiting.clear(), where nobody has looked.
     state.waited = false;
@@ -165,7 +166,7 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
       contentions.count(at, owner);
       waiting.clear();
     }
-    if (owner !== me && owner !== 0) numbers[at + ClassField.acquisitionBounces]! += 1;
+    if (isBounce(owner, me)) numbers[at + ClassField.acquisitionBounces]! += 1;
     if (owner !== next && mode !== MODE_READ) locks[lock >>> 2] = (word & ~OWNER) | next;
     if (hot[line]! > 0) return;
     const now = clock();
@@ -184,14 +185,15 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
 
   /** Something is timed, or asked for. */
   function releasedSlowly(lock: Addr, mode: number): void {
-    const at = offsetOf(locks[lock >>> 2]!, mode);
-    holds.end(lock, at, windowSeen !== 0);
+    // First of all: what comes after it belongs to no hold.
+    const now = clock();
+    holds.end(lock, offsetOf(locks[lock >>> 2]!, mode), now, windowSeen !== 0);
     const asked = control[askedFor]!;
     // Somebody who asks meanwhile goes without an answer: there will be another look.
     control[bell] = holds.some ? 1 : 0;
     if (asked === 0) return;
     control[askedFor] = 0;
-    if (asked === lock) points.held(at - block, points.here());
+    if (asked === lock) points.held(offsetOf(locks[lock >>> 2]!, mode) - block, points.here());
   }
 
   const stat = {
@@ -222,17 +224,19 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
       1;
   }
 
-  /** Who awaits something never has it: what it awaits is noted, since it may take locks meanwhile. */
-  const awaited: [lock: Addr, mode: number][] = [];
+  /** Who awaits something never has it: what it awaits is noted, and how often it had waited before, since it may take locks meanwhile. Every such wait is timed. */
+  const awaited: [lock: Addr, mode: number, waits: number, since: number][] = [];
   function awaits(lock: Addr, mode: number): void {
     if (state.waited) waiting.clear();
-    awaited.push([lock, mode]);
+    awaited.push([lock, mode, waiting.waits, clock()]);
     waiting.push();
   }
   function gaveUp(): void {
-    const [lock, mode] = awaited.pop() ?? [0, 0];
+    const [lock, mode, waits, since] = awaited.pop() ?? [0, 0, 0, 0];
     if (lock === 0) return;
+    const { place } = state;
     waiting.pop();
+    if (waiting.waits !== waits) Object.assign(state, { waited: true, long: true, since, place });
     let word = locks[lock >>> 2]!;
     if (word >>> CLASS_SHIFT === 0) word = register(lock);
     const at = offsetOf(word, mode);
@@ -271,5 +275,6 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
       tracking.gaveUp();
     },
   };
-  Object.assign(cpu, { tracking: { ...(keep ? both : { ...tracking, ...counted }), sections: stat } });
+  const told = keep ? both : { ...tracking, ...counted };
+  Object.assign(cpu, { tracking: { ...told, sections: stat, waits: { awaits, gaveUp } } });
 }

@@ -1,6 +1,9 @@
 /**
  * Holds that are being timed on one CPU: begun at an acquisition that was chosen, ended where the lock is given up. In a window in which every acquisition is
  * timed they become spans.
+ *
+ * Looking at the clock makes a hold longer, and so more likely to be the one in which its thread loses its core, or which a garbage collection falls into: of short holds
+ * several times as likely. A sample that lasts much longer than usual therefore stands for as many less.
  */
 import type { Addr } from '../../src/arch/index.ts';
 import { clock, clockCost } from './clock.ts';
@@ -15,6 +18,11 @@ const WEIGHT = 4;
 /** Numbers of a hold. */
 const FIELDS = 5;
 const MOST = 32;
+/** Nanoseconds from which on a hold that lasts so many times as long as usual is taken for disturbed. */
+const DISTURBED = 50_000;
+const MUCH = 16;
+/** What timing adds to a hold, in looks at the clock: a part of two, and the way to them, which is seldom taken. */
+const EXTRA = 2;
 
 /** The holds of one CPU. */
 export class HoldsInProgress {
@@ -22,6 +30,8 @@ export class HoldsInProgress {
   readonly cost: number;
   private readonly area: StatArea;
   private readonly cpu: number;
+  /** How long holds of a class and mode last that nothing disturbs. */
+  private readonly usual = new Map<number, number>();
   private readonly open = new Float64Array(FIELDS * MOST);
   private count = 0;
 
@@ -58,15 +68,25 @@ export class HoldsInProgress {
     open[place + HAD] = clock();
   }
 
+  /** For how many a hold stands that took so long. */
+  private weigh(at: number, took: number, weight: number): number {
+    const usual = this.usual.get(at) ?? Math.min(took, DISTURBED);
+    if (took < DISTURBED || took < MUCH * usual) {
+      this.usual.set(at, usual + (took - usual) / MUCH);
+      return weight;
+    }
+    return Math.max(1, (weight * usual) / (usual + EXTRA * this.cost));
+  }
+
   /** Ends the latest of a lock, if it was begun. @param keep whether it becomes a span */
-  end(lock: Addr, at: number, keep: boolean): void {
+  end(lock: Addr, at: number, now: number, keep: boolean): void {
     const { open, area } = this;
     for (let entry = this.count - 1; entry >= 0; entry -= 1) {
       const place = FIELDS * entry;
       if (open[place + LOCK] !== lock || open[place + AT] !== at) continue;
-      const now = clock();
       const had = open[place + HAD]!;
-      record(area.numbers, at + HOLD, Math.max(0, now - had - this.cost), open[place + WEIGHT]!);
+      const took = Math.max(0, now - had - this.cost);
+      record(area.numbers, at + HOLD, took, this.weigh(at, took, open[place + WEIGHT]!));
       if (keep) this.span([at - area.block(this.cpu), lock, open[place + WANTED]! || had, had, now]);
       this.count -= 1;
       open.copyWithin(place, place + FIELDS, FIELDS * (this.count + 1));

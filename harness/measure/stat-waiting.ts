@@ -22,8 +22,6 @@ export interface Waiting {
   long: boolean;
   /** Where it was called from; -1: nobody has looked. */
   place: number;
-  /** Who had the lock when it began, plus 1; 0: nobody has looked. */
-  owner: number;
 }
 
 /** What hearing a CPU wait needs. */
@@ -32,15 +30,15 @@ export interface Hearing {
   readonly rare: (elapsed: number, count: number) => number;
   /** What there is to do, since this CPU has the time. */
   readonly before: () => void;
-  /** Who has what is waited for, plus 1; 0: not known. */
-  readonly who: () => number;
   /** Looks where this wait was called from. */
-  readonly look: (owner: number) => number;
+  readonly look: () => number;
 }
 
 /** A CPU's waiting, as it is heard. */
 export interface Heard {
   readonly state: Waiting;
+  /** How often it has waited so far. */
+  readonly waits: number;
   /** Forgets the wait. */
   clear(): void;
   /** Puts the wait aside, and takes it up again. */
@@ -55,15 +53,16 @@ const LOOK_SHARE = 2000;
 const FIRST_LOOKS = 16;
 
 /** Lets a CPU's waiting be heard; before its operations are made, and once. */
-export function hearWaiting(isa: Isa, me: number, { rare, before, who, look }: Hearing): Heard {
+export function hearWaiting(isa: Isa, me: number, { rare, before, look }: Hearing): Heard {
   const { spinWhile, spinWhileAny, spinBriefly, wait, pause } = isa;
-  const state: Waiting = { waited: false, expected: me, since: 0, long: false, place: -1, owner: 0 };
+  const state: Waiting = { waited: false, expected: me, since: 0, long: false, place: -1 };
   const aside: Waiting[] = [];
   /** Short waits until the next one that is timed, how many that were, and when the last one was. */
   let left = 1;
   let passed = 1;
   let timedAt = 0;
   let briefCost = 0;
+  let waits = 0;
   let looks = 0;
   let nextLook = 0;
 
@@ -73,7 +72,6 @@ export function hearWaiting(isa: Isa, me: number, { rare, before, who, look }: H
     state.since = 0;
     state.long = false;
     state.place = -1;
-    state.owner = 0;
   }
 
   function push(): void {
@@ -87,6 +85,7 @@ export function hearWaiting(isa: Isa, me: number, { rare, before, who, look }: H
   }
 
   function begins(): void {
+    waits += 1;
     state.waited = true;
     state.expected = NOBODY;
     before();
@@ -97,10 +96,9 @@ export function hearWaiting(isa: Isa, me: number, { rare, before, who, look }: H
     passed = rare(now - timedAt, passed);
     left = passed;
     timedAt = now;
-    state.owner = who();
     if (looks >= FIRST_LOOKS && now < nextLook) return;
     looks += 1;
-    state.place = look(state.owner);
+    state.place = look();
     const after = clock();
     nextLook = after + Math.max(LOOK_PERIOD, LOOK_SHARE * (after - now));
   }
@@ -152,5 +150,11 @@ export function hearWaiting(isa: Isa, me: number, { rare, before, who, look }: H
     },
   });
 
-  return { state, clear, push, pop };
+  return {
+    state,
+    get waits() {
+      return waits;
+    },
+    ...{ clear, push, pop },
+  };
 }

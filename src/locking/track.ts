@@ -9,6 +9,8 @@
 import type { Addr } from '../arch/index.ts';
 import { type Cpu, MODE_READ, MODE_WRITE, type Tracking } from '../memory/index.ts';
 import type {
+  BarrierOps,
+  CompletionOps,
   ConditionOps,
   Kind,
   MutexOps,
@@ -22,8 +24,11 @@ import { traitsOfOps } from './traits.ts';
 
 const nothing = (): void => {};
 
+/** What only those listen to who count. */
+type Counted = 'sections' | 'waits';
+
 /** What tracking is told of acquisitions, with what nobody need listen to. */
-function listeners({ tracking }: Cpu): Required<Omit<Tracking, 'sections'>> & Pick<Tracking, 'sections'> {
+function listeners({ tracking }: Cpu): Required<Omit<Tracking, Counted>> & Pick<Tracking, Counted> {
   const { acquired, waitsFor } = tracking;
   return { awaits: waitsFor, took: acquired, refused: nothing, ...tracking };
 }
@@ -189,6 +194,22 @@ function trackCondition(cpu: Cpu, ops: ConditionOps, traits: number): ConditionO
   };
 }
 
+/** A barrier or a completion: it is waited for, and nobody has it. */
+function trackWaits<Ops extends BarrierOps | CompletionOps>(cpu: Cpu, ops: Ops, traits: number): Ops {
+  const { waits } = cpu.tracking;
+  if (!waits) return ops;
+  const { awaits, gaveUp } = waits;
+  return {
+    ...ops,
+    wait(lock: Addr) {
+      awaits(lock, MODE_WRITE, traits);
+      const last = ops.wait(lock);
+      gaveUp();
+      return last;
+    },
+  };
+}
+
 /** Of nested sections only the outermost is kept; a grace period is waited for as a writer waits for readers. */
 function trackRcu(cpu: Cpu, ops: RcuOps, traits: number): RcuOps {
   const { awaits, gaveUp, released, took } = listeners(cpu);
@@ -233,6 +254,8 @@ export function track<K extends Kind>(kind: K, cpu: Cpu, ops: OpsByKind[K]): Ops
     seq: trackSeq,
     semaphore: trackSemaphore,
     condition: trackCondition,
+    barrier: trackWaits,
+    completion: trackWaits,
     rcu: trackRcu,
   } as Partial<Record<Kind, (cpu: Cpu, ops: never, traits: number) => unknown>>;
   const wrapper = wrap[kind];

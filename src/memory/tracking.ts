@@ -37,6 +37,8 @@ export interface Tracking {
   readonly refused?: (lock: Addr, mode: LockMode) => void;
   /** Is told of read sections of sequence locks, which hold nothing. For who counts. */
   readonly sections?: Pick<Tracking, 'waitsFor' | 'acquired' | 'released'>;
+  /** Is told of waits for what nobody holds: barriers, completions. For who counts. */
+  readonly waits?: Required<Pick<Tracking, 'awaits' | 'gaveUp'>>;
   /** This CPU has acquired `lock`. @throws TooManyLocks */
   readonly acquired: (lock: Addr, mode: LockMode, traits?: number) => void;
   /** This CPU is about to release `lock`. @returns whether it held it in that mode */
