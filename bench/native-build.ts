@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { threadId } from 'node:worker_threads';
+import { PACKAGE_ROOT } from '../harness/package.ts';
 
 /** Where to build from and with what; every field has its default. */
 export interface NativeBuild {
@@ -125,7 +126,11 @@ function compile<Listed>(
     const all = [...args, ...FLAGS, ...flags, '-o', fresh, join(folder, main), ...libraries];
     const built = spawnSync(cc, all, { encoding: 'utf8', timeout: BUILD_TIMEOUT });
     if (built.error !== undefined || built.status !== 0) {
-      const lines = (built.stderr ?? '').split('\n').filter((line) => line.trim() !== '');
+      // Of where lockrig lies nobody need know.
+      const lines = (built.stderr ?? '')
+        .replaceAll(PACKAGE_ROOT, '')
+        .split('\n')
+        .filter((line) => line.trim() !== '');
       const why =
         lines.find((line) => line.includes('error')) ?? lines[0] ?? built.error?.message ?? 'no message';
       throw new Error(`'${cc}' could not compile the native peers: ${why.trim()}`);

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { wrap } from 'comlink';
@@ -270,8 +270,12 @@ test('a lock template is a correct lock', async () => {
   for (const name of ['MyFirst_lock.ts', 'MyFirst_lock.mjs']) {
     const written = await writeTemplate('lock', join(box.folder, name));
     assert.is(written.name, 'my-first-lock');
-    assert.is(written.command, `npx lockrig torture ./${name}`);
-    assert.match(readFileSync(written.file, 'utf8'), written.command);
+    // Where it is from here; in the file nothing of where that was.
+    const where = relative(process.cwd(), box.folder).replaceAll('\\', '/');
+    assert.is(written.command, `npx lockrig torture ${where}/${name}`);
+    const text = readFileSync(written.file, 'utf8');
+    assert.match(text, `npx lockrig torture ./${name}\n`);
+    assert.not.match(text, where);
     const [lock] = (await load(written.file)).locks;
     assert.is(lock?.name, 'my-first-lock');
     checkExclusion(lock as unknown as Exclusive);
@@ -280,7 +284,8 @@ test('a lock template is a correct lock', async () => {
 
 test('a scenario template counts without a lock and says so', async () => {
   const { file, command } = await writeTemplate('scenario', join(box.folder, "it's lost.js"));
-  assert.is(command, `npx lockrig torture './it'\\''s lost.js'`);
+  const where = relative(process.cwd(), box.folder).replaceAll('\\', '/');
+  assert.is(command, `npx lockrig torture '${where}/it'\\''s lost.js'`);
   assert.match(readFileSync(file, 'utf8'), /^\/\/ @ts-check\n/);
   const [scenario] = (await load(file)).scenarios;
   assert.is(scenario?.name, 'it-s-lost');

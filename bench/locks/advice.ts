@@ -216,7 +216,7 @@ export function advise(points: readonly SweepPoint[], base: Setting, cores: numb
     ...(noisy > 0
       ? [
           {
-            text: `nothing is said from ${noisy} of ${points.length} points: they are noisy`,
+            text: `nothing is said from ${noisy} of ${points.filter(({ throughput }) => throughput).length} points: they are noisy`,
             evidence: [],
           },
         ]

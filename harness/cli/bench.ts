@@ -25,7 +25,7 @@ export function addBench(cli: CAC, finish: (code: Promise<number>) => void): voi
     .example((bin) => `${bin} bench locks ./my-lock.ts --against ticket,mcs,mutex3 --out results`)
     .example((bin) => `${bin} bench mm page_fault1 'tlb_flush*' --regime L --csv results`)
     .option('--against <names>', 'Hold each lock against these, too: names or files, with commas between')
-    .option('--quick', 'Under a minute instead of three to five')
+    .option('--quick', 'Fewer and shorter measurements: enough to see what is badly wrong')
     .option('--json [file]', 'Results as JSON; without a file on stdout, instead of the tables')
     .option('--strict', 'Exit 1 when a bar is missed');
   addShapeOptions(addSweepOptions(command)).action((what: string[], options: Options) =>

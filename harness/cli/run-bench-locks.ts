@@ -1,7 +1,7 @@
 /**
  * `lockrig bench locks`: sweeps locks over CPUs, sections, readers, waiting and number of locks; says what fits where; compares with an earlier run.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { advise } from '../../bench/locks/advice.ts';
 import { compare, differencesOf } from '../../bench/locks/compare.ts';
@@ -22,7 +22,7 @@ import {
 import { endWatched } from '../../bench/locks/watched.ts';
 import { describeMachine } from '../../bench/machine.ts';
 import { MEASURE_SCHEMA, type SweepDocument, type SweepPoint } from '../measure/schema.ts';
-import { writeWhole } from '../report/files.ts';
+import { readWhole, writeWhole } from '../report/files.ts';
 import { environment } from '../torture/result.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { Interrupt } from './interrupt.ts';
@@ -41,7 +41,7 @@ function readEarlier(given: string): SweepDocument {
   const file = statSync(given, { throwIfNoEntry: false })?.isDirectory() ? join(given, 'locks.json') : given;
   let document: SweepDocument;
   try {
-    document = JSON.parse(readFileSync(file, 'utf8')) as SweepDocument;
+    document = JSON.parse(readWhole(file)) as SweepDocument;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new UsageError(
@@ -70,8 +70,8 @@ function readEarlier(given: string): SweepDocument {
 
 /** The share of points whose forks agree, and what others did to the machine. */
 function noiseText(points: readonly SweepPoint[], others: string, busy: boolean): string {
-  const measured = points.filter(({ throughput }) => (throughput?.forks?.length ?? 0) > 1);
-  const alone = measured.filter(({ cpus }) => cpus === 1);
+  const measured = points.filter(({ throughput }) => throughput !== undefined);
+  const alone = measured.filter(({ cpus, throughput }) => cpus === 1 && (throughput!.forks?.length ?? 0) > 1);
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   const worst = Math.max(0, ...alone.map(({ throughput }) => throughput!.variation));
   const noisy = measured.filter((point) => point.noisy !== undefined).length;
@@ -146,10 +146,20 @@ export async function runBenchLocks(names: readonly string[], options: Options):
     throw new UsageError(
       `--compare ${choices.compare}: the runs are not comparable (${reasons.join('; ')}); --force compares them all the same`,
     );
+  let unwritten: Error | undefined;
   const write = (document: SweepDocument): void => {
     for (const file of files) writeWhole(file, `${JSON.stringify(document)}\n`);
   };
   write(head);
+  // What was measured is printed, whatever becomes of the files, and what is wrong with them is said at the end.
+  const keep = (document: SweepDocument): void => {
+    try {
+      write(document);
+      unwritten = undefined;
+    } catch (error) {
+      unwritten = error as Error;
+    }
+  };
   const say = (text: string): void => {
     if (!toStdout && text !== '') process.stdout.write(`${text}\n\n`);
   };
@@ -172,7 +182,7 @@ export async function runBenchLocks(names: readonly string[], options: Options):
         `bench locks: ${text}, ${Math.round(100 * share)} %${left === undefined ? '' : `, ${minutes(left)} left`}`,
       );
     },
-    onPoints: (points) => write({ ...head, points }),
+    onPoints: (points) => keep({ ...head, points }),
   };
   try {
     say(opening(head, plan, cores, machine.pinning));
@@ -196,9 +206,10 @@ export async function runBenchLocks(names: readonly string[], options: Options):
     const document: SweepDocument = earlier
       ? { ...measured, comparison: compare(measured, earlier, choices.threshold, reasons) }
       : measured;
-    write(document);
+    keep(document);
     if (toStdout) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
     for (const text of closing(document, axes, cores, choices.compare)) say(text);
+    if (unwritten) throw unwritten;
     return exitCode(swept, document);
   } finally {
     live?.clear();

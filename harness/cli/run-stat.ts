@@ -26,14 +26,14 @@ const DURATION = 5000;
 const WINDOW = 20;
 
 /** Shows a document in the form that was asked for. */
-function show(document: LockStatDocument, { csv, json, plain }: Options): void {
+function show(document: LockStatDocument, { csv, json, plain }: Options, first = true): void {
   const { classes, subject, cpus, seconds, complete } = document;
   if (json === true || json === '-') {
     process.stdout.write(`${JSON.stringify(document)}\n`);
     return;
   }
   if (csv) {
-    process.stdout.write(lockStatCsv(classes));
+    process.stdout.write(lockStatCsv(classes, first));
     return;
   }
   process.stdout.write(`${lockStatText(classes)}\n`);
@@ -117,6 +117,7 @@ export async function runStat(what: readonly string[], options: Options): Promis
   }
   const live = await Live.open(true);
   const codes: number[] = [];
+  let unwritten: Error | undefined;
   try {
     for (const [at, subject] of subjects.entries()) {
       if (interrupt.signal.aborted) break;
@@ -143,9 +144,14 @@ export async function runStat(what: readonly string[], options: Options): Promis
       live.clear();
       const complete = result.verdict === 'success' || result.verdict === 'failure';
       const document = statDocument('stat', result, result.lockStat ?? [], complete);
-      published.write(document);
-      if (seen) write(files[at]!.timeline, timelineDocument('stat', result, seen, complete));
-      show(document, options);
+      // What was counted is shown, whatever becomes of the files.
+      try {
+        published.write(document);
+        if (seen) write(files[at]!.timeline, timelineDocument('stat', result, seen, complete));
+      } catch (error) {
+        unwritten ??= error as Error;
+      }
+      show(document, options, at === 0);
       codes.push(CODES[result.verdict]);
       if (result.verdict !== 'success') {
         process.stderr.write(`${heading(result)}\n${summarize(result).join('\n')}\n`);
@@ -155,6 +161,7 @@ export async function runStat(what: readonly string[], options: Options): Promis
     live.clear();
     interrupt.dispose();
   }
+  if (unwritten) throw unwritten;
   const first = [EXIT.violation, EXIT.died, EXIT.stall].find((code) => codes.includes(code));
   return first ?? (interrupt.signal.aborted ? EXIT.interrupted : EXIT.clean);
 }

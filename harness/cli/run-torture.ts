@@ -152,6 +152,7 @@ async function tortureAll(
       ? { ...params, trace: 'ring' as const }
       : params;
   const results: TortureResult[] = [];
+  let unwritten: Error | undefined;
   let complete = false;
   try {
     for (const subject of subjects) {
@@ -177,17 +178,26 @@ async function tortureAll(
         ...(threads === undefined || results.length > 0 ? {} : { threads }),
       });
       live.clear();
-      await output.add(result);
+      // What was found is said, whatever becomes of the files.
+      const kept = async (write: () => unknown): Promise<void> => {
+        try {
+          await write();
+        } catch (error) {
+          unwritten ??= error as Error;
+        }
+      };
+      await kept(() => output.add(result));
       results.push(result);
       if (result.verdict === 'success') live.passed += 1;
-      else live.failed += 1;
+      else if (result.verdict !== 'interrupted') live.failed += 1;
       const lines = summarize(result);
       for (const line of lines.slice(0, -1)) say(line);
       if (result.lockStat) {
         const { lockStatText } = await import('../measure/stat-text.ts');
         say(lockStatText(result.lockStat));
         const { statDocument } = await import('../measure/documents.ts');
-        published?.write(statDocument('torture', result, result.lockStat, !signal.aborted));
+        const document = statDocument('torture', result, result.lockStat, !signal.aborted);
+        await kept(() => published?.write(document));
       }
       tell({ event: 'result', result });
       if (result.verdict === 'failure' || result.verdict === 'stall')
@@ -206,6 +216,7 @@ async function tortureAll(
     live.clear();
     await output.finish(complete);
   }
+  if (unwritten) throw unwritten;
   const code = exitCode(results, signal.aborted);
   if (subjects.length > 1)
     say(

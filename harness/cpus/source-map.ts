@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
+import { PACKAGE_ROOT } from '../package.ts';
 import { mapping } from '../plugin/mapping.ts';
 
 /** One call on a thread's stack. */
@@ -66,12 +67,15 @@ function position({ file, line, column }: StackFrame): string {
   return isWasm(file) ? `0x${column.toString(16)}` : `${line}:${column}`;
 }
 
-/** A path from the current folder where it is below that. */
+/** A path from the current folder where it is below that, from lockrig's where it is its own: what is shown may be read on another machine. */
 export function shortPath(file: string): string {
   if (file === '') return '<anonymous>';
   if (!isAbsolute(file)) return file;
-  const path = relative(process.cwd(), file);
-  return path === '' || path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path) ? file : path;
+  for (const folder of [process.cwd(), PACKAGE_ROOT]) {
+    const path = relative(folder, file);
+    if (path !== '' && path !== '..' && !path.startsWith(`..${sep}`) && !isAbsolute(path)) return path;
+  }
+  return file;
 }
 
 function mapFrame(frame: StackFrame): StackFrame {

@@ -1,7 +1,7 @@
 /**
  * Results of measurements in files: made, and read again. A file that is missing, cut short, of something else or of a later lockrig is refused in a sentence.
  */
-import { readFileSync } from 'node:fs';
+import { readWhole } from '../report/files.ts';
 import { environment, type TortureResult } from '../torture/result.ts';
 import {
   type DocumentHead,
@@ -51,7 +51,7 @@ export function timelineDocument(
 function parsed(file: string): unknown {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readWhole(file);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new DocumentError(
@@ -75,6 +75,12 @@ const numbersIn = (value: unknown, names: readonly string[]): boolean =>
   value !== null &&
   names.every((name) => typeof (value as Record<string, unknown>)[name] === 'number');
 
+const listOf = (value: unknown, check: (each: unknown) => boolean): boolean =>
+  Array.isArray(value) && value.every(check);
+
+const isPoint = (value: unknown): boolean =>
+  numbersIn(value, ['count']) && typeof (value as { place?: unknown }).place === 'string';
+
 function isClass(value: unknown): boolean {
   const stats = value as Partial<LockClassStats> | null;
   return (
@@ -83,9 +89,9 @@ function isClass(value: unknown): boolean {
     (stats.mode === 'read' || stats.mode === 'write') &&
     numbersIn(stats.wait, TIMES) &&
     numbersIn(stats.hold, TIMES) &&
-    Array.isArray(stats.matrix) &&
-    Array.isArray(stats.points?.waiters) &&
-    Array.isArray(stats.points?.holders)
+    listOf(stats.matrix, (row) => listOf(row, (count) => typeof count === 'number')) &&
+    listOf(stats.points?.waiters, isPoint) &&
+    listOf(stats.points?.holders, isPoint)
   );
 }
 

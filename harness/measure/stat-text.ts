@@ -124,8 +124,8 @@ const cell = (value: string | number): string =>
 
 const TIMES = ['samples', 'min', 'max', 'total', 'mean', 'p50', 'p90', 'p99', 'p999'] as const;
 
-/** As CSV: a head, a row a class and mode; times in nanoseconds. */
-export function lockStatCsv(classes: readonly LockClassStats[]): string {
+/** As CSV: a head, unless there was one before, and a row a class and mode; times in nanoseconds. */
+export function lockStatCsv(classes: readonly LockClassStats[], first = true): string {
   const head = [
     ...['class', 'mode', 'con-bounces', 'contentions', 'acq-bounces', 'acquisitions', 'try-failures'],
     ...TIMES.map((name) => `wait-${name}`),
@@ -137,5 +137,5 @@ export function lockStatCsv(classes: readonly LockClassStats[]): string {
     ...TIMES.map((name) => stats.wait[name]),
     ...TIMES.map((name) => stats.hold[name]),
   ]);
-  return `${[head, ...rows].map((row) => row.map(cell).join(',')).join('\n')}\n`;
+  return `${[...(first ? [head] : []), ...rows].map((row) => row.map(cell).join(',')).join('\n')}\n`;
 }

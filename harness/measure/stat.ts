@@ -7,10 +7,8 @@
  *     const ops = track('mutex', cpu, myLock.create(cpu.isa, cpu));                // what tracking wraps is seen
  *     readStat(handle);                                                            // whenever one likes
  */
-import { relative } from 'node:path';
 import type { Addr } from '../../src/arch/index.ts';
 import { mapFrames, shortPath } from '../cpus/source-map.ts';
-import { PACKAGE_ROOT } from '../package.ts';
 import { Merged } from './histogram.ts';
 import type { ContentionPoint, LockClassStats, LockMode, Span } from './schema.ts';
 import {
@@ -38,17 +36,13 @@ export function placeFrom(lines: string): string {
   return lines.split('\n').map(frameFrom).join(' from ');
 }
 
-/** Files of lockrig from its root, wherever it is installed: results are read elsewhere, too. */
-const shown = (file: string): string =>
-  file.startsWith(PACKAGE_ROOT) ? relative(PACKAGE_ROOT, file).replaceAll('\\', '/') : shortPath(file);
-
 function frameFrom(line: string): string {
   const [, name = '', url = '', at, column] = FRAME.exec(line) ?? [];
   if (at === undefined) return line.replace(/^at /, '') || 'unknown';
   const file = url.startsWith('file:') ? decodeURIComponent(new URL(url).pathname) : url;
   const functionName = name.replace(/^(?:async |new )?(?:Object|Module)\./, '').replace(/ \[as .*\]$/, '');
   const [frame] = mapFrames([{ functionName, file, line: Number(at), column: Number(column) }]);
-  const place = `${shown(frame!.file)}:${frame!.line}`;
+  const place = `${shortPath(frame!.file)}:${frame!.line}`;
   return functionName === '' || functionName === '<anonymous>' ? place : `${functionName} (${place})`;
 }
 

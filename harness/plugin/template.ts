@@ -59,7 +59,7 @@ export async function writeTemplate(
   const parts = { name: nameFor(path, kind), word: commandWord(path) };
   const text = kind === 'lock' ? lockText(parts) : scenarioText(parts);
   await write(path, extension.endsWith('js') ? `// @ts-check\n${text}` : text, options.force === true);
-  return { file: path, name: parts.name, command: command(parts.word) };
+  return { file: path, name: parts.name, command: command(wordHere(path)) };
 }
 
 async function write(path: string, text: string, force: boolean): Promise<void> {
@@ -91,11 +91,21 @@ function nameFor(path: string, kind: string): string {
   return name === '' ? `my-${kind}` : name;
 }
 
-/** Relative, so that the file does not tell where it was written, and quoted if a shell would take it apart. */
+/** A file as a word of a command here. */
+function wordHere(path: string): string {
+  const below = relative(process.cwd(), path).split(sep).join('/');
+  return quoted(below.startsWith('../') || isAbsolute(below) ? below : `./${below}`);
+}
+
+/** The same in the file itself, which does not tell where it was written. */
 function commandWord(path: string): string {
   const below = relative(process.cwd(), path);
   const outside = below.startsWith('..') || isAbsolute(below);
-  const word = `./${(outside ? basename(path) : below).split(sep).join('/')}`;
+  return quoted(`./${(outside ? basename(path) : below).split(sep).join('/')}`);
+}
+
+/** Quoted if a shell would take it apart. */
+function quoted(word: string): string {
   if (/[\p{Cc}\u2028\u2029]/u.test(word)) return 'FILE';
   return /^[\p{L}\p{N}_./@+-]+$/u.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,7 +1,16 @@
 /**
  * Result files: written under a temporary name and renamed, so that a reader, or a crash, never meets half a file.
  */
-import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { environment, type TortureResult } from '../torture/result.ts';
 
@@ -52,6 +61,17 @@ export function writeWhole(file: string, text: string): void {
     }
     throw new OutputError(file, error as Error);
   }
+}
+
+/** Most bytes of a file of results. */
+const MOST_BYTES = 256 * 2 ** 20;
+
+/** Reads a file of results; from a pipe or a device it would never come back. @throws Error */
+export function readWhole(file: string): string {
+  const there = statSync(file);
+  if (!there.isFile()) throw new Error('it is no regular file');
+  if (there.size > MOST_BYTES) throw new Error('it is larger than 256 MiB');
+  return readFileSync(file, 'utf8');
 }
 
 /** A document of results with everything needed to judge them. */
@@ -105,7 +125,7 @@ export class Output {
   async add(result: TortureResult): Promise<void> {
     this.results.push(result);
     if (this.dir) {
-      if (result.verdict !== 'success') {
+      if (result.verdict !== 'success' && result.verdict !== 'interrupted') {
         const name = `failure-${this.unused(result.lock.replace(/[^\w.-]+/g, '_'))}.json`;
         writeWhole(join(this.dir, name), resultDocument(this.command, [result], true));
       }

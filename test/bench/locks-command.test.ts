@@ -212,7 +212,7 @@ test('--stat keeps lock statistics of each lock, which top reads while the sweep
     const { complete, command, cpus, classes } = JSON.parse(readFileSync(each, 'utf8')) as LockStatDocument;
     assert.equal([complete, command, cpus], [true, 'bench locks', 2]);
     const [first] = classes;
-    assert.ok(first!.acquisitions > 1000 && first!.hold.p50 > 500, JSON.stringify(first));
+    assert.ok(first!.acquisitions > 0 && first!.hold.p50 > 500, JSON.stringify(first));
   }
   assert.is((JSON.parse(readFileSync(join(out, 'locks.json'), 'utf8')) as SweepDocument).options.stat, true);
 });

@@ -1,4 +1,5 @@
 /** `lockrig stat` and `lockrig top`: what they print can be read by who reads lock_stat, files can be read again, bad ones are refused in a sentence. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -112,6 +113,22 @@ test('top shows a run in another process while it goes on', async () => {
   assert.match(partial.stdout, /\(partial: the run did not come to its end\)\n$/);
 });
 
+/** The same with a row of a matrix that is none. */
+function broken(document: LockStatDocument): object {
+  const [first, ...others] = document.classes;
+  return { ...document, classes: [{ ...first, matrix: [[1, 2, 3], 'x'] }, ...others] };
+}
+
+test('a table of several locks has one head', async () => {
+  const { stdout, code } = await lockrig(['stat', 'ticket', 'mcs', '--csv', '--duration', '100ms'], at);
+  assert.is(code, 0);
+  const names = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split(',')[0]);
+  assert.equal(names, ['class', 'ticket', 'mcs']);
+});
+
 test('what cannot be read or run is refused in a sentence', async () => {
   const whole = { schemaVersion: 1, command: 'stat', complete: true, environment: {}, subject: 'x', cpus: 2 };
   box.write({
@@ -120,7 +137,9 @@ test('what cannot be read or run is refused in a sentence', async () => {
     'other.json': JSON.stringify({ schemaVersion: 1, command: 'torture', results: [] }),
     'damaged.json': JSON.stringify({ ...whole, seconds: 1, classes: [{ name: 'x', mode: 'write' }] }),
     'none/readme': '',
+    'results/wrong.json': JSON.stringify(broken(load<LockStatDocument>('results/stat.json'))),
   });
+  if (process.platform !== 'win32') execFileSync('mkfifo', [join(box.path, 'pipe.json')]);
   for (const [line, sentence] of [
     [['stat'], /nothing to run: lockrig stat takes locks, scenarios, workloads or a stat\.json/],
     [['stat', 'missing.json'], /missing\.json cannot be read: there is no such file/],
@@ -128,6 +147,10 @@ test('what cannot be read or run is refused in a sentence', async () => {
     [['stat', 'newer.json'], /newer\.json has schema version 99, and this lockrig reads up to 1/],
     [['stat', 'other.json'], /other\.json holds no lock statistics/],
     [['stat', 'damaged.json'], /damaged\.json holds lock statistics with a damaged row: number 1/],
+    [['stat', 'results/wrong.json'], /wrong\.json holds lock statistics with a damaged row: number 1/],
+    ...(process.platform === 'win32'
+      ? []
+      : ([[['stat', 'pipe.json'], /pipe\.json cannot be read: it is no regular file/]] as const)),
     [['stat', 'ticket', 'cut.json'], /cut\.json was measured before/],
     [['stat', 'ticket', 'mcs', '--timeline', 't.json'], /are for one subject: --out DIR/],
     [['stat', 'ticket', '--window', '2s'], /--window 2s is not right/],

@@ -5,9 +5,10 @@
  * in which it ends is dropped, since the last number of it may lack digits. One of a newer schema is not read at all. Both are problems: the report is
  * written without them, says so, and the command ends in exit code 2. A run that was interrupted is none: its document says itself that it is not complete.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Comparison } from '../../measure/schema.ts';
+import type { Comparison, Span } from '../../measure/schema.ts';
+import { readWhole } from '../files.ts';
 import type { BenchDocument, BenchRow, HuntedSubject, Results, Told, TortureRun } from './results.ts';
 import { type Check, record, SHAPES } from './shapes.ts';
 
@@ -22,9 +23,6 @@ export class NoResults extends Error {
 
 /** The newest schema that is known, of every kind of file. */
 const SCHEMA = 1;
-/** A file that is larger than any result is none. */
-const MOST_BYTES = 256 * 2 ** 20;
-
 type Raw = Record<string, unknown>;
 
 interface Loaded {
@@ -78,11 +76,7 @@ class Reader {
     const { problems } = this.results;
     let text: string;
     try {
-      if (statSync(path).size > MOST_BYTES) {
-        problems.push(`${name} is larger than 256 MiB: it is left out`);
-        return undefined;
-      }
-      text = readFileSync(path, 'utf8');
+      text = readWhole(path);
     } catch (error) {
       problems.push(`${name} cannot be read: ${(error as Error).message}`);
       return undefined;
@@ -170,13 +164,20 @@ class Reader {
   }
 
   timeline(loaded: Loaded): void {
-    const { raw } = loaded;
+    const { raw, name } = loaded;
+    const told = Number(raw.nanoseconds);
+    const spans = this.kept<Span>(loaded, 'spans', SHAPES.span);
+    const known = Number.isFinite(told) && told > 0;
+    if (!known && spans.length > 0)
+      this.results.problems.push(
+        `${name} does not say how long its window was: it ends with its last span here`,
+      );
     this.results.timelines.push({
       ...this.told(loaded, 'a timeline'),
       ...subjectOf(raw),
-      nanoseconds: Number(raw.nanoseconds ?? 0),
+      nanoseconds: known ? told : spans.reduce((most, { gave }) => Math.max(most, gave), 1),
       lost: Number(raw.lost ?? 0),
-      spans: this.kept(loaded, 'spans', SHAPES.span),
+      spans,
     });
   }
 
@@ -295,7 +296,8 @@ export async function readResults(path: string): Promise<Results> {
   const folder = statSync(path).isDirectory();
   const names = folder
     ? readdirSync(path)
-        .filter((name) => name.endsWith('.json'))
+        // Counters of a run while it goes on are no results.
+        .filter((name) => name.endsWith('.json') && name !== 'progress.json')
         .sort(order)
     : [path];
   const reader = new Reader();

@@ -102,7 +102,7 @@ ${races.map(({ violation, lines }) => html`<h4>${violation.text}</h4><pre tabind
 ${steps && html`<h4>What the CPUs did last</h4>${stepper(around.make, steps, `${lock}, what the CPUs did last`)}`}
 ${trace && !steps && Array.isArray(trace.lines) && html`<h4>What the CPUs did last</h4><pre tabindex="0" role="group" aria-label="Last accesses of the CPUs of ${lock}">${trace.lines.join('\n')}</pre>`}
 ${notes.length > 0 && html`<ul class="dim">${notes.map((note) => html`<li>${note}</li>`)}</ul>`}
-<p>Again: <code>${again(run)}</code>; to make it a run that replays, add <code>--reproduce</code>.</p>
+<p>Again: <code>${again(run)}</code>; a lock of a file is named by the file; to make it a run that replays, add <code>--reproduce</code>.</p>
 `;
 }
 
