@@ -209,6 +209,10 @@ export async function runBenchLocks(names: readonly string[], options: Options):
     keep(document);
     if (toStdout) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
     for (const text of closing(document, axes, cores, choices.compare)) say(text);
+    if (choices.out !== undefined && !unwritten) {
+      const { reportOf } = await import('./run-report.ts');
+      say(`report: ${await reportOf(choices.out)}`);
+    }
     if (unwritten) throw unwritten;
     return exitCode(swept, document);
   } finally {
@@ -235,7 +239,7 @@ function opening(
     ...(peers.length > 0
       ? [`peers: ${peers.map(({ name, version }) => `${name} (${version})`).join(', ')}`]
       : []),
-    `base: ${settingText(settings[0]!)}; ${settings.length} settings, ${forks} fork${forks === 1 ? '' : 's'} of ${budget.rounds} windows of ${budget.window} ms each: about ${minutes(secondsOf(plan, cores))}`,
+    `base: ${settingText(settings[0]!)}; ${settings.length} setting${settings.length === 1 ? '' : 's'}, ${forks} fork${forks === 1 ? '' : 's'} of ${budget.rounds} windows of ${budget.window} ms each: about ${minutes(secondsOf(plan, cores))}`,
   ].join('\n');
 }
 

@@ -47,6 +47,27 @@ async function writeTimeline(file: string, results: Results, { recordings }: Rep
   writeWhole(file, `${JSON.stringify(timeline(recording, { subject: recording.subject }))}\n`);
 }
 
+/** Writes the page. @returns the file and its size, as they are told */
+async function writePage(
+  out: string,
+  name: string,
+  results: Results,
+  runs: Replays['runs'],
+): Promise<string> {
+  const { page } = await import('../report/html/page.ts');
+  const { writeWhole } = await import('../report/files.ts');
+  const document = await page(results, { version: packageVersion(), name, replayed: runs });
+  writeWhole(out, document);
+  return `${out} (${Math.ceil(Buffer.byteLength(document) / 1024)} KiB)`;
+}
+
+/** Writes the page of a folder of results into it, of failures as they were found. @returns the file and its size, as they are told */
+export async function reportOf(folder: string): Promise<string> {
+  const { readResults } = await import('../report/html/read.ts');
+  const out = join(folder, 'report.html');
+  return writePage(out, basename(resolve(folder)), await readResults(folder), new Map());
+}
+
 /** Runs the command. @returns the exit code */
 export async function runReport(
   path: string,
@@ -66,13 +87,7 @@ export async function runReport(
     const { replays } = await import('../report/html/replays.ts');
     replayed = await replays(results, find);
   }
-  const { page } = await import('../report/html/page.ts');
-  const { writeWhole } = await import('../report/files.ts');
-  const name = basename(resolve(path));
-  const document = await page(results, { version: packageVersion(), name, replayed: replayed.runs });
-  writeWhole(out, document);
-  const size = `${Math.ceil(Buffer.byteLength(document) / 1024)} KiB`;
-  process.stdout.write(`${out} (${size})\n`);
+  process.stdout.write(`${await writePage(out, basename(resolve(path)), results, replayed.runs)}\n`);
   if (perfetto !== undefined) {
     await writeTimeline(perfetto, results, replayed);
     process.stdout.write(`${perfetto}\n`);

@@ -6,10 +6,13 @@ import type { CAC } from 'cac';
 import type { Raw } from './values.ts';
 
 /** What both commands that keep lock statistics choose of a run. */
-export function runOptions(command: ReturnType<CAC['command']>): ReturnType<CAC['command']> {
+export function runOptions(
+  command: ReturnType<CAC['command']>,
+  long = 'How long each: 500ms, 30s, 2m (default: 5s)',
+): ReturnType<CAC['command']> {
   return command
     .option('--cpus <n>', 'Worker threads, each a CPU (default: 2)')
-    .option('--duration <time>', 'How long each: 500ms, 30s, 2m (default: 5s)')
+    .option('--duration <time>', long)
     .option('--seed <n>', 'Seed of all random choices (default: by the clock)')
     .option('--reads <share>', 'Share of reads, for locks that know readers (default: 0.75)')
     .option('--try <share>', 'Share of trylocks (default: 0.1)')

@@ -65,7 +65,10 @@ export function addSweepOptions(command: Command): Command {
     .option('--locks <list>', 'bench locks: how many locks CPUs choose from (default: 1,16)')
     .option('--product', 'bench locks: all combinations, not one axis at a time')
     .option('--forks <n>', 'bench locks: how often, in processes that are new (default: 7; with --quick 3)')
-    .option('--out <dir>', 'bench locks: locks.json in this folder, written as it goes')
+    .option(
+      '--out <dir>',
+      'bench locks: locks.json in this folder, written as it goes, and in the end report.html',
+    )
     .option(
       '--stat',
       'bench locks: keep lock statistics, for lockrig top on the folder of --out; the figures have their cost in them',

@@ -49,6 +49,8 @@ async function peersLike(
     const matches = picomatch(name);
     return found.peers.filter((peer) => peer.name === name || matches(peer.name));
   });
+  const because = (name: string): boolean =>
+    found.absent.some((reason) => picomatch(name)(reason.split(':')[0]!));
   const missing = names.filter((name) => {
     const matches = picomatch(name);
     return !found.peers.some((peer) => peer.name === name || matches(peer.name));
@@ -56,7 +58,7 @@ async function peersLike(
   const family = (name: string): string => name.split('/')[0]!;
   for (const name of missing) {
     // Known, and not here: the reason is given.
-    if (found.absent.some((reason) => picomatch(name)(reason.split(':')[0]!))) continue;
+    if (because(name)) continue;
     const relatives = found.peers.filter((peer) => family(peer.name) === family(name));
     if (relatives.length > 0)
       throw new UsageError(
@@ -71,9 +73,9 @@ async function peersLike(
   return {
     peers: [...new Map(peers.map((peer) => [peer.name, peer])).values()],
     absent: [
-      ...missing.map(
-        (name) => `${name}: this machine has no such peer; it has ${known === '' ? 'none' : known}`,
-      ),
+      ...missing
+        .filter((name) => !because(name))
+        .map((name) => `${name}: this machine has no such peer; it has ${known === '' ? 'none' : known}`),
       ...found.absent,
     ],
   };

@@ -12,7 +12,7 @@ export function addTop(cli: CAC, finish: (code: Promise<number>) => void): void 
     )
     .example((bin) => `${bin} top mm/all --cpus 4`)
     .example((bin) => `${bin} top results   (of: ${bin} torture mm/all --stat --out results)`);
-  runOptions(command)
+  runOptions(command, 'How long a subject runs: 500ms, 30s, 2m (default: until Ctrl-C)')
     .option('--interval <time>', 'Between two looks (default: 1s)')
     .action((what: string, options: Readonly<Record<string, Raw>>) => finish(run(what, options)));
 }

@@ -215,6 +215,9 @@ test('--stat keeps lock statistics of each lock, which top reads while the sweep
     assert.ok(first!.acquisitions > 0 && first!.hold.p50 > 500, JSON.stringify(first));
   }
   assert.is((JSON.parse(readFileSync(join(out, 'locks.json'), 'utf8')) as SweepDocument).options.stat, true);
+  assert.match(ended.stdout, `report: ${join(out, 'report.html')} (`);
+  const page = readFileSync(join(out, 'report.html'), 'utf8');
+  for (const title of ['What the locks cost', 'Who waited for which lock']) assert.match(page, title);
 });
 
 test.run();

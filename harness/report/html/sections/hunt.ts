@@ -102,7 +102,7 @@ export function huntSection(around: Around, hunted: Hunted, replayed: Replayed):
   const { subjects, file } = hunted;
   let left = STEPPED;
   return {
-    title: 'Hunt',
+    title: `Hunt: ${subjects.length === 1 ? subjects[0]!.subject : several(subjects.length, 'subject')}`,
     summary: subjects.map(summary),
     body: [
       html`<p>From <code>${file}</code>.</p>`,
