@@ -210,7 +210,14 @@ test('Web Locks of this Node go round, or are absent with the version that has t
   const found = jsPeers({ nodes: [process.execPath] });
   if ((globalThis as { navigator?: { locks?: object } }).navigator?.locks) {
     const setting = { ...SETTING, reads: 0.5 };
-    whole(await named(found, 'node/locks').measure(setting, BUDGET), 2);
+    // Node 24.21 and 26.10 let two workers in a few times in a thousand, and then there is no figure.
+    const measured = await named(found, 'node/locks')
+      .measure(setting, BUDGET)
+      .catch((error: PeerFailure) => error);
+    if (measured instanceof Error) {
+      assert.is(measured.code, 'ECOUNTER', measured.message);
+      assert.match(measured.message, /^'node\/locks' let (?:two CPUs in|a writer in with readers)/);
+    } else whole(measured, 2);
   } else {
     const said = found.absent.find((each) => each.startsWith('node/locks')) ?? '';
     assert.match(
