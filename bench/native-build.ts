@@ -9,7 +9,6 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { threadId } from 'node:worker_threads';
 import { PACKAGE_ROOT } from '../harness/package.ts';
 
@@ -68,13 +67,10 @@ export function compilerCommand(given: string = process.env.CC?.trim() || 'cc'):
 
 /** The folder of the C sources. This file is bench/native-build.ts, or dist/bench/native-build.js: the package is one or two levels up. */
 export function packageSources(files: readonly string[] = ['peers.c', 'locks.h']): string {
-  const candidates = ['./native/', '../../bench/native/'].map((path) =>
-    fileURLToPath(new URL(path, import.meta.url)),
-  );
-  const found = candidates.find((folder) => files.every((file) => existsSync(join(folder, file))));
-  if (found === undefined)
-    throw new Error(`the C sources (${files.join(', ')}) are not in ${candidates.join(' or ')}`);
-  return found;
+  const folder = join(PACKAGE_ROOT, 'bench', 'native');
+  if (!files.every((file) => existsSync(join(folder, file))))
+    throw new Error(`the C sources (${files.join(', ')}) are not in ${folder}`);
+  return folder;
 }
 
 /** The first line of what a compiler says of its version. @throws Error with a sentence when there is none */

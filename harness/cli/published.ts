@@ -5,9 +5,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { PublishedLocks } from '../../bench/section.ts';
 import { mutex } from '../../src/locking/mutex.ts';
+import { PACKAGE_ROOT } from '../package.ts';
 import { findLocks } from './bench.ts';
 
 /** Which example, and the package that it is about; '' where it is Node itself. */
@@ -18,11 +18,8 @@ const EXAMPLES = [
 ] as const;
 
 function examplesFolder(): string | undefined {
-  for (const up of ['../../examples', '../../../examples']) {
-    const folder = fileURLToPath(new URL(up, import.meta.url));
-    if (existsSync(folder)) return folder;
-  }
-  return undefined;
+  const folder = join(PACKAGE_ROOT, 'examples');
+  return existsSync(folder) ? folder : undefined;
 }
 
 /** The version of an installed package. @throws Error when it is not installed */

@@ -22,7 +22,7 @@ import {
 import { endWatched } from '../../bench/locks/watched.ts';
 import { describeMachine } from '../../bench/machine.ts';
 import { MEASURE_SCHEMA, type SweepDocument, type SweepPoint } from '../measure/schema.ts';
-import { readWhole, writeWhole } from '../report/files.ts';
+import { readWhole, Unwritten, writeWhole } from '../report/files.ts';
 import { environment } from '../torture/result.ts';
 import { EXIT, UsageError } from './errors.ts';
 import { Interrupt } from './interrupt.ts';
@@ -146,20 +146,10 @@ export async function runBenchLocks(names: readonly string[], options: Options):
     throw new UsageError(
       `--compare ${choices.compare}: the runs are not comparable (${reasons.join('; ')}); --force compares them all the same`,
     );
-  let unwritten: Error | undefined;
   const write = (document: SweepDocument): void => {
     for (const file of files) writeWhole(file, `${JSON.stringify(document)}\n`);
   };
   write(head);
-  // What was measured is printed, whatever becomes of the files, and what is wrong with them is said at the end.
-  const keep = (document: SweepDocument): void => {
-    try {
-      write(document);
-      unwritten = undefined;
-    } catch (error) {
-      unwritten = error as Error;
-    }
-  };
   const say = (text: string): void => {
     if (!toStdout && text !== '') process.stdout.write(`${text}\n\n`);
   };
@@ -182,7 +172,8 @@ export async function runBenchLocks(names: readonly string[], options: Options):
         `bench locks: ${text}, ${Math.round(100 * share)} %${left === undefined ? '' : `, ${minutes(left)} left`}`,
       );
     },
-    onPoints: (points) => keep({ ...head, points }),
+    // What is wrong with the files is said of the last document, which has everything.
+    onPoints: (points) => void new Unwritten().write(() => write({ ...head, points })),
   };
   try {
     say(opening(head, plan, cores, machine.pinning));
@@ -206,14 +197,16 @@ export async function runBenchLocks(names: readonly string[], options: Options):
     const document: SweepDocument = earlier
       ? { ...measured, comparison: compare(measured, earlier, choices.threshold, reasons) }
       : measured;
-    keep(document);
+    // What was measured is printed, whatever becomes of the files.
+    const unwritten = new Unwritten();
+    await unwritten.write(() => write(document));
     if (toStdout) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
     for (const text of closing(document, axes, cores, choices.compare)) say(text);
-    if (choices.out !== undefined && !unwritten) {
+    unwritten.say();
+    if (choices.out !== undefined) {
       const { reportOf } = await import('./run-report.ts');
       say(`report: ${await reportOf(choices.out)}`);
     }
-    if (unwritten) throw unwritten;
     return exitCode(swept, document);
   } finally {
     live?.clear();

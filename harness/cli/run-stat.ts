@@ -7,7 +7,7 @@ import { Published } from '../measure/publish.ts';
 import type { LockStatDocument } from '../measure/schema.ts';
 import type { Window } from '../measure/stat.ts';
 import { lockStatCsv, lockStatText, moreText } from '../measure/stat-text.ts';
-import { writeWhole } from '../report/files.ts';
+import { Unwritten, writeWhole } from '../report/files.ts';
 import { withDefaults } from '../torture/params.ts';
 import type { TortureResult } from '../torture/result.ts';
 import { paramsFor, torture } from '../torture/run.ts';
@@ -117,7 +117,7 @@ export async function runStat(what: readonly string[], options: Options): Promis
   }
   const live = await Live.open(true);
   const codes: number[] = [];
-  let unwritten: Error | undefined;
+  const unwritten = new Unwritten();
   try {
     for (const [at, subject] of subjects.entries()) {
       if (interrupt.signal.aborted) break;
@@ -145,12 +145,9 @@ export async function runStat(what: readonly string[], options: Options): Promis
       const complete = result.verdict === 'success' || result.verdict === 'failure';
       const document = statDocument('stat', result, result.lockStat ?? [], complete);
       // What was counted is shown, whatever becomes of the files.
-      try {
-        published.write(document);
-        if (seen) write(files[at]!.timeline, timelineDocument('stat', result, seen, complete));
-      } catch (error) {
-        unwritten ??= error as Error;
-      }
+      await unwritten.write(() => published.write(document));
+      const spans = seen && timelineDocument('stat', result, seen, complete);
+      if (spans) await unwritten.write(() => write(files[at]!.timeline, spans));
       show(document, options, at === 0);
       codes.push(CODES[result.verdict]);
       if (result.verdict !== 'success') {
@@ -161,7 +158,7 @@ export async function runStat(what: readonly string[], options: Options): Promis
     live.clear();
     interrupt.dispose();
   }
-  if (unwritten) throw unwritten;
+  unwritten.say();
   const first = [EXIT.violation, EXIT.died, EXIT.stall].find((code) => codes.includes(code));
   return first ?? (interrupt.signal.aborted ? EXIT.interrupted : EXIT.clean);
 }

@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { type CpuThreads, threadsLeft } from '../cpus/threads.ts';
 import { INLINING } from '../explore/inlining.ts';
 import type { Published } from '../measure/publish.ts';
-import { Output } from '../report/files.ts';
+import { Output, Unwritten } from '../report/files.ts';
 import type { TortureParams } from '../torture/params.ts';
 import type { TortureResult } from '../torture/result.ts';
 import { type Progress, paramsFor, torture } from '../torture/run.ts';
@@ -152,7 +152,7 @@ async function tortureAll(
       ? { ...params, trace: 'ring' as const }
       : params;
   const results: TortureResult[] = [];
-  let unwritten: Error | undefined;
+  const unwritten = new Unwritten();
   let complete = false;
   try {
     for (const subject of subjects) {
@@ -179,14 +179,7 @@ async function tortureAll(
       });
       live.clear();
       // What was found is said, whatever becomes of the files.
-      const kept = async (write: () => unknown): Promise<void> => {
-        try {
-          await write();
-        } catch (error) {
-          unwritten ??= error as Error;
-        }
-      };
-      await kept(() => output.add(result));
+      await unwritten.write(() => output.add(result));
       results.push(result);
       if (result.verdict === 'success') live.passed += 1;
       else if (result.verdict !== 'interrupted') live.failed += 1;
@@ -197,7 +190,7 @@ async function tortureAll(
         say(lockStatText(result.lockStat));
         const { statDocument } = await import('../measure/documents.ts');
         const document = statDocument('torture', result, result.lockStat, !signal.aborted);
-        await kept(() => published?.write(document));
+        await unwritten.write(() => published?.write(document));
       }
       tell({ event: 'result', result });
       if (result.verdict === 'failure' || result.verdict === 'stall')
@@ -216,7 +209,7 @@ async function tortureAll(
     live.clear();
     await output.finish(complete);
   }
-  if (unwritten) throw unwritten;
+  unwritten.say();
   const code = exitCode(results, signal.aborted);
   if (subjects.length > 1)
     say(

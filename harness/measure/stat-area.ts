@@ -14,6 +14,7 @@
  *
  * A class, or a place, is added under a lock of the registry and published by its count; it is looked up by text, once for each CPU and lock.
  */
+import { MAX_CPUS } from '../../src/memory/index.ts';
 import { HISTOGRAM_NUMBERS } from './histogram.ts';
 
 /** How lock statistics are shared; survives structured clone. */
@@ -36,7 +37,7 @@ export const OWNER = 2 ** OWNER_BITS - 1;
 /** In place of a CPU: a lock that passes from one to the next. */
 export const PASSED_ON = OWNER;
 /** From here on the CPU, plus 1, that was seen last of those that pass it on. */
-export const SEEN = 2 ** (OWNER_BITS - 1);
+export const SEEN = MAX_CPUS + 1;
 /** The last CPU, plus 1, that can be said to have been seen. */
 export const LAST_SEEN = PASSED_ON - SEEN - 1;
 /** Words of `hot` that a class has in each mode. */

@@ -2,7 +2,7 @@
  * Contentions of one CPU: how many, after whom, and how long it waited.
  *
  * Who had a lock last is in a word that all CPUs share (`locks`, stat-area.ts). Where a lock passes from one CPU to the next, that word would travel with it, and a
- * hand-off would take twice as long. So a CPU that has waited for a lock {@link IN_A_ROW} times, one acquisition after the other, after another CPU each time, says in
+ * hand-off would wait for one more cache line. So a CPU that has waited for a lock {@link IN_A_ROW} times, one acquisition after the other, after another CPU each time, says in
  * the word that the lock is passed on. From then on nobody writes it but
  *
  *   who has it without having waited    its name: it may have had it before, and counts one bounce too many at most. When it finds its own name it has had it last

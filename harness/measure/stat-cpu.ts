@@ -10,10 +10,11 @@
  *   wanted     it has not, for this lock so far          given up   look up, if anything is timed or asked for
  *
  * Who had a lock last is written when it changes, by exclusive acquisitions only: readers that scale would no longer. So a bounce of a read is one where
- * another CPU was the last to write. It is read when the lock is had: a contention is put down to whoever had it before.
+ * another CPU was the last to write. It is read when the lock is had: a contention is put down to whoever had it before. Where a lock passes from CPU to CPU it is
+ * written by some of them only (stat-contended.ts).
  *
  * Clocks cost more than locks: of holds, and of waits that a short spin ends, one in so many is timed, so many that a class is looked at about every
- * {@link PERIOD} ns, drawn at random around that, and a sample stands for all since the one before. A wait that outlasts the short spin is always timed, from
+ * {@link PERIOD} or {@link WAIT_PERIOD} ns, drawn at random around that, and a sample stands for all since the one before. A wait that outlasts the short spin is always timed, from
  * an estimate of when it began. What the clock itself takes is subtracted.
  *
  * Where who waits was called from is looked up in some of the waits that are timed; who holds the lock then is asked to say where it gives it up.
@@ -158,7 +159,7 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
       hot[lineOf(word, mode)]! -= 1;
     }
     const owner = word & OWNER;
-    const at = block + area.offset(word >>> CLASS_SHIFT) + (mode === MODE_READ ? MODE_NUMBERS : 0);
+    const at = offsetOf(word, mode);
     const line = lineOf(word, mode);
     const from = state.since;
     const next = contentions.next(lock, hot[line]!, owner);
@@ -187,13 +188,14 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
   function releasedSlowly(lock: Addr, mode: number): void {
     // First of all: what comes after it belongs to no hold.
     const now = clock();
-    holds.end(lock, offsetOf(locks[lock >>> 2]!, mode), now, windowSeen !== 0);
+    const at = offsetOf(locks[lock >>> 2]!, mode);
+    holds.end(lock, at, now, windowSeen !== 0);
     const asked = control[askedFor]!;
     // Somebody who asks meanwhile goes without an answer: there will be another look.
     control[bell] = holds.some ? 1 : 0;
     if (asked === 0) return;
     control[askedFor] = 0;
-    if (asked === lock) points.held(offsetOf(locks[lock >>> 2]!, mode) - block, points.here());
+    if (asked === lock) points.held(at - block, points.here());
   }
 
   const stat = {

@@ -63,6 +63,25 @@ export function writeWhole(file: string, text: string): void {
   }
 }
 
+/** Files that could not be written, while what they are about goes on: what is wrong is said in the end. */
+export class Unwritten {
+  private error: Error | undefined;
+
+  /** Writes something; the first error is kept. */
+  async write(what: () => unknown): Promise<void> {
+    try {
+      await what();
+    } catch (error) {
+      this.error ??= error as Error;
+    }
+  }
+
+  /** @throws the error that was kept, if there is one */
+  say(): void {
+    if (this.error) throw this.error;
+  }
+}
+
 /** Most bytes of a file of results. */
 const MOST_BYTES = 256 * 2 ** 20;
 

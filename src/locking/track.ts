@@ -194,36 +194,36 @@ function trackCondition(cpu: Cpu, ops: ConditionOps, traits: number): ConditionO
   };
 }
 
+/** Waiting for what is never had. */
+const awaiting =
+  <Result>(
+    { awaits, gaveUp }: Required<Pick<Tracking, 'awaits' | 'gaveUp'>>,
+    traits: number,
+    ops: object,
+    wait: (lock: Addr) => Result,
+  ) =>
+  (lock: Addr): Result => {
+    awaits(lock, MODE_WRITE, traits);
+    try {
+      return wait.call(ops, lock);
+    } finally {
+      gaveUp();
+    }
+  };
+
 /** A barrier or a completion: it is waited for, and nobody has it. */
 function trackWaits<Ops extends BarrierOps | CompletionOps>(cpu: Cpu, ops: Ops, traits: number): Ops {
   const { waits } = cpu.tracking;
-  if (!waits) return ops;
-  const { awaits, gaveUp } = waits;
-  return {
-    ...ops,
-    wait(lock: Addr) {
-      awaits(lock, MODE_WRITE, traits);
-      const last = ops.wait(lock);
-      gaveUp();
-      return last;
-    },
-  };
+  return waits ? { ...ops, wait: awaiting(waits, traits, ops, ops.wait as (lock: Addr) => unknown) } : ops;
 }
 
 /** Of nested sections only the outermost is kept; a grace period is waited for as a writer waits for readers. */
 function trackRcu(cpu: Cpu, ops: RcuOps, traits: number): RcuOps {
   const { awaits, gaveUp, released, took } = listeners(cpu);
-  const [read, write] = [MODE_READ, MODE_WRITE];
+  const read = MODE_READ;
   const { synchronizeExpedited, barrier } = ops;
   const depths = new Map<Addr, number>();
-  const waiting = (wait: (rcu: Addr) => void) => (rcu: Addr) => {
-    awaits(rcu, write, traits);
-    try {
-      wait.call(ops, rcu);
-    } finally {
-      gaveUp();
-    }
-  };
+  const waiting = (wait: (rcu: Addr) => void) => awaiting({ awaits, gaveUp }, traits, ops, wait);
   return {
     ...ops,
     readLock(rcu) {

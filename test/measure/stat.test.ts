@@ -11,13 +11,15 @@ import {
 } from '../../harness/measure/histogram.ts';
 import type { LockClassStats, LockMode } from '../../harness/measure/schema.ts';
 import { readStat, statCpu, statMemory } from '../../harness/measure/stat.ts';
+import { LAST_SEEN, PASSED_ON, SEEN } from '../../harness/measure/stat-area.ts';
+import { isBounce } from '../../harness/measure/stat-contended.ts';
 import { classFromName } from '../../harness/measure/stat-names.ts';
 import { loadLock } from '../../src/catalog.ts';
 import type { AnyLock } from '../../src/locking/define.ts';
 import { rwsem } from '../../src/locking/rwsem.ts';
 import { tas } from '../../src/locking/tas.ts';
 import { track } from '../../src/locking/track.ts';
-import { createMachine } from '../../src/memory/index.ts';
+import { createMachine, MAX_CPUS } from '../../src/memory/index.ts';
 import { seed } from '../seed.ts';
 import { haveTurn, suite } from '../suite.ts';
 
@@ -276,6 +278,16 @@ test('locks of a class are those of one word of a struct, whatever object it is 
     ['lonely', 'lonely'],
   ] as const)
     assert.is(classFromName(name, 'mine'), expected);
+});
+
+test('the name of every CPU is told from those that pass a lock on', () => {
+  for (const owner of [1, 2, MAX_CPUS])
+    assert.equal([isBounce(owner, owner), isBounce(owner, 3)], [false, true]);
+  assert.is(isBounce(0, 3), false);
+  assert.equal(
+    [isBounce(SEEN + 3, 3), isBounce(SEEN + LAST_SEEN, 3), isBounce(PASSED_ON, 3)],
+    [false, true, true],
+  );
 });
 
 test('of three CPUs in turn it is known after whom each waited, or not at all', () => {
