@@ -76,7 +76,8 @@ export function baseTable(base: Setting, document: SweepDocument, cores: number)
   const head = [
     'lock',
     'rate/s',
-    'p10-p90',
+    'p10',
+    'p90',
     'forks',
     'wait p50',
     'p99',
@@ -93,7 +94,8 @@ export function baseTable(base: Setting, document: SweepDocument, cores: number)
     return [
       lock,
       cell(point),
-      `${rate(throughput!.low)}-${rate(throughput!.high)}`,
+      rate(throughput!.low),
+      rate(throughput!.high),
       `${(100 * throughput!.variation).toFixed(1)} %`,
       time(latency?.p50),
       time(latency?.p99),

@@ -102,6 +102,17 @@ async function watch(what: string, interval: number, signal: AbortSignal): Promi
   return EXIT.interrupted;
 }
 
+/** @throws UsageError which says of a name of nothing that there is no such folder, either */
+async function subjectsNamed(what: string): Promise<Awaited<ReturnType<typeof findSubjects>>> {
+  try {
+    return await findSubjects([what], { workloads: true });
+  } catch (error) {
+    const { message } = error as Error;
+    if (!message.startsWith('there is no lock')) throw error;
+    throw new UsageError(`there is no folder ${what}, and ${message}`);
+  }
+}
+
 async function runLive(
   what: string,
   options: Options,
@@ -109,7 +120,7 @@ async function runLive(
   signal: AbortSignal,
 ): Promise<number> {
   const params = { duration: LONG, ...parameters(options) };
-  const subjects = await findSubjects([what], { workloads: true });
+  const subjects = await subjectsNamed(what);
   const [subject] = subjects;
   if (!subject || subjects.length > 1)
     throw new UsageError(`'${what}' stands for ${subjects.length} subjects: top shows one`);

@@ -256,7 +256,9 @@ export function defineMmWorkload(given: MmWorkloadSpec): WorkloadDefinition<MmMe
     ...(notes ? { notes: ({ tools }: { tools: MmMember }) => notes(tools) } : {}),
     names(addr, state, count, settings) {
       const { spec, model } = planOf(settings, count);
-      return addr < state + model ? partyName(state, addr, count) : mmNames(spec)(addr, state + model, count);
+      return addr < state + model
+        ? partyName(state, addr, spec, count)
+        : mmNames(spec)(addr, state + model, count);
     },
   });
 }

@@ -88,8 +88,17 @@ test('a workload has a row for each class of its locks, and a torture run prints
   );
   assert.is(ran.code, 0, said(ran));
   const names = [...rowsOf(ran.stdout).keys()].map((name) => name.replace(/-[RW]$/, ''));
-  for (const name of ['mmap_sem', 'page_table_lock', 'i_mmap_lock', 'lru_lock', 'PG_locked', 'zone.lock'])
-    assert.ok(names.includes(name), `${name} is not among ${names.join(', ')}`);
+  const due = [
+    'mmap_sem',
+    'page_table_lock',
+    'i_mmap_lock',
+    'lru_lock',
+    'PG_locked',
+    'zone.lock',
+    'alone.mutex',
+  ];
+  for (const name of due) assert.ok(names.includes(name), `${name} is not among ${names.join(', ')}`);
+  assert.not.match(names.join(), /unnamed/);
   assert.match(ran.stdout, /torture:mm\/objrmap .* SUCCESS\n$/);
 });
 
@@ -158,6 +167,7 @@ test('what cannot be read or run is refused in a sentence', async () => {
     [['stat', 'ticket', '--out', 'cut.json', '--duration', '100ms'], /cut\.json\S* cannot be written/],
     [['stat', 'tiket'], /no lock, no scenario and no workload 'tiket'/],
     [['top', 'none'], /none holds no stat\.json: lockrig torture --stat --out none/],
+    [['top', 'nowhere'], /there is no folder nowhere, and there is no lock, no scenario and no workload/],
     [['top', 'tick*'], /'tick\*' stands for 2 subjects: top shows one/],
     [['top', 'ticket', '--interval', '1ms'], /--interval 1ms is not right/],
   ] as const)

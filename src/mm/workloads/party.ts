@@ -89,9 +89,11 @@ export const judgedPages = ({ mms, files, filePages }: MmSpec, cpus: number): nu
   mms * cpus * BLOCK + files * filePages;
 
 /** The name of a word of the party; undefined for others. */
-export function partyName(at: Addr, addr: Addr, cpus: number): string | undefined {
-  if (addr < at || addr >= mutexes(at, cpus)) return undefined;
+export function partyName(at: Addr, addr: Addr, spec: MmSpec, cpus: number): string | undefined {
+  if (addr < at || addr >= at + partyBytes(spec, cpus)) return undefined;
   if (addr < members(at)) return `table.${wordOf(Table, addr - at) ?? 'pad'}`;
+  const past = addr - mutexes(at, cpus);
+  if (past >= 0) return `alone[${Math.floor(past / LINE)}].${past % LINE === 0 ? 'mutex' : 'pad'}`;
   const stride = roundUp(sizeOf(Member), LINE);
   const cpu = Math.floor((addr - members(at)) / stride);
   return `member[${cpu}].${wordOf(Member, (addr - members(at)) % stride) ?? 'pad'}`;
