@@ -56,7 +56,7 @@ export const FULL: Budget = {
   instructions: { time: 60 },
   padding: { time: 400 },
   traced: { rounds: 60 },
-  stat: { rounds: 40, window: 50, planted: 3000 },
+  stat: { teams: 5, rounds: 9, window: 50, planted: 3000 },
   gated: { executions: 20_000, blocks: 20 },
   mm: {
     rounds: 24,
@@ -83,7 +83,7 @@ export const QUICK: Budget = {
   instructions: { time: 10 },
   padding: { time: 60 },
   traced: { rounds: 10 },
-  stat: { rounds: 5, window: 40, planted: 1500 },
+  stat: { teams: 1, rounds: 5, window: 40, planted: 1500 },
   gated: { executions: 4_000, blocks: 5 },
   mm: {
     rounds: 5,

@@ -31,7 +31,13 @@ export interface Budget {
   /** Blocks of each engine. */
   readonly traced: { readonly rounds: number };
   /** Blocks of each lock with statistics and without, milliseconds of those where two CPUs contend, and of what is planted. */
-  readonly stat: { readonly rounds: number; readonly window: number; readonly planted: number };
+  /** Teams, one after the other, and rounds of each. */
+  readonly stat: {
+    readonly teams: number;
+    readonly rounds: number;
+    readonly window: number;
+    readonly planted: number;
+  };
   /** Blocks of each mode, and executions of a block. */
   readonly gated: { readonly executions: number; readonly blocks: number };
   /** Seeds of a classic, replays of a token, and whether broken locks are hunted, too. */

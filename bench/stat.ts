@@ -1,7 +1,8 @@
 /**
  * What lock statistics cost, and whether they are right.
  *
- * A free lock with them and without takes turns on one core, a pair of CPUs that contend takes turns with another pair, on both; the same worker, engine and loop as in the other sections. Of
+ * A free lock with them and without takes turns on one core, a pair of CPUs that contend takes turns with another pair, on both; the same worker, engine and loop as in the other sections.
+ * They begin anew some times, since where V8 puts their code and the system their memory is worth some percent either way, for as long as they live. Of
  * histograms the loop records values of all sizes. Of a pair that contends every batch of rounds is timed, and the one counts that was under way in the middle of the time. V8 may inline as
  * much as in the commands that keep statistics. What is right is planted: two CPUs note by their own clock how long they hold and wait for a hot lock and for one that each has to
  * itself, and one of them gets less of the hot one; `off` is by how much the statistics differ.
@@ -68,6 +69,8 @@ async function costOf(
 ): Promise<Cost> {
   const lock = (await loadLock(name))!;
   const { form } = caseLike({ lock }, 'write', where);
+  const bare: number[] = [];
+  const counted: number[] = [];
   const started: Ends[] = [];
   const join = async (label: string, stat: boolean): Promise<Contestant> => {
     const { warmup, block } = budget[where === 'alone' ? 'uncontended' : 'contended'];
@@ -90,15 +93,17 @@ async function costOf(
     };
     return { name: label, block: next };
   };
-  try {
-    const contestants: Contestant[] = [];
-    for (const [label, stat] of CONTESTANTS) contestants.push(await join(label, stat));
-    const samples = await takeTurns(contestants, budget.stat.rounds, signal);
-    const [bare, counted] = [samples.get('without')!, samples.get('with')!];
-    return { name, without: median(bare), with: median(counted), ratio: ratioOf(counted, bare) };
-  } finally {
-    await Promise.all(started.map((each) => each.end()));
-  }
+  for (let teams = 0; teams < budget.stat.teams; teams += 1)
+    try {
+      const contestants: Contestant[] = [];
+      for (const [label, stat] of CONTESTANTS) contestants.push(await join(label, stat));
+      const samples = await takeTurns(contestants, budget.stat.rounds, signal);
+      bare.push(...samples.get('without')!);
+      counted.push(...samples.get('with')!);
+    } finally {
+      await Promise.all(started.splice(0).map((each) => each.end()));
+    }
+  return { name, without: median(bare), with: median(counted), ratio: ratioOf(counted, bare) };
 }
 
 const RECORDS = 20_000;

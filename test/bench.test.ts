@@ -26,7 +26,7 @@ const TINY: Budget = {
   litmus: { instances: 2048, ordered: 4096 },
   instructions: { time: 1 },
   padding: { time: 10 },
-  stat: { rounds: 1, window: 5, planted: 50 },
+  stat: { teams: 2, rounds: 1, window: 5, planted: 50 },
   traced: { rounds: 2 },
   gated: { executions: 100, blocks: 2 },
   mm: TINY_MM,

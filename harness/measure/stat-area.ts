@@ -5,7 +5,7 @@
  * share a line with what measures. Every number has one writer. A CPU counts in its own block with plain stores; readers add the blocks up and take no part in
  * anything, so a reader can come and go while CPUs run.
  *
- *   hot       for each CPU, class of locks and mode a line: acquisitions until the next one that is timed, and how many that were
+ *   hot       for each CPU, class of locks and mode a line: acquisitions until the next one that is timed, how many that were, and contentions that were only counted
  *   numbers   64-bit floats, a block a CPU: contention points, spans, and for each class and mode counters, two histograms, contentions by owner
  *   locks     a word for each word of the machine: the class of the lock that lies there, 0: not seen so far, and who had it last exclusively,
  *             or that it passes from CPU to CPU
@@ -49,7 +49,12 @@ export const CLASS_SHIFT = OWNER_BITS + Math.log2(2 * HOT_WORDS);
 /** As many words as can be said: V8 then sees that nobody reaches beyond what there is, and does not look. */
 const HOT_REACH = 2 ** (32 - TO_HOT) + 2 * HOT_WORDS;
 /** Words of a line of `hot`. */
-export const HotField = { left: 0, gap: 1 } as const;
+export const HotField = {
+  left: 0,
+  gap: 1,
+  /** Contentions of locks that are passed on, of which nothing else has been noted so far. */
+  passed: 2,
+} as const;
 
 /** Counters of a class in one mode, as indices from where it begins. */
 export const ClassField = {
@@ -96,8 +101,6 @@ export const Asked = {
   bell: 0,
   /** Whoever holds this lock is to say where. */
   lock: 1,
-  /** Where in `hot` the class and mode lie of which a contention is still to be counted; 0: none. This CPU alone writes it. */
-  passed: 2,
 } as const;
 /** Words of the registry. */
 export const Registry = { lock: 0, classes: 1, places: 2, window: 3 } as const;
@@ -164,16 +167,20 @@ export class StatArea {
     return new Int32Array(this.handle.hot, 4 * this.hotBlock(cpu), HOT_REACH);
   }
 
-  /** Where a class in a mode begins in a block, from where it lies in the lines of a CPU. */
-  offsetOfLine(line: number): number {
-    return this.offset(line >> Math.log2(2 * HOT_WORDS)) + ((line & HOT_WORDS) === 0 ? 0 : MODE_NUMBERS);
+  private lineOf(cpu: number, number: number, read: boolean): number {
+    return this.hotBlock(cpu) + HOT_WORDS * (2 * number + (read ? 1 : 0));
+  }
+
+  /** Contentions of a class that its CPU has only counted. */
+  passedOn(cpu: number, number: number, read: boolean): number {
+    return this.hot[this.lineOf(cpu, number, read) + HotField.passed]!;
   }
 
   /** How often a class was acquired; its CPU may go on meanwhile. */
   acquisitions(cpu: number, number: number, read: boolean): number {
     const { numbers, hot } = this;
     const at = this.block(cpu) + this.offset(number) + (read ? MODE_NUMBERS : 0) + ClassField.acquisitions;
-    const line = this.hotBlock(cpu) + HOT_WORDS * (2 * number + (read ? 1 : 0));
+    const line = this.lineOf(cpu, number, read);
     for (;;) {
       const before = numbers[at]!;
       const since = hot[line + HotField.gap]! - hot[line + HotField.left]!;

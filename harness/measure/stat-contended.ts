@@ -11,15 +11,15 @@
  *
  * So a name stays there only as long as nobody has waited since: two acquisitions without waiting, one after the other, by one CPU, and it is passed on no longer.
  *
- * Who has waited for a lock that is passed on counts that when it waits the next time: until then others may wait for it. What is left to count is in the word `passed`,
- * and whoever reads adds it. After whom it then waited is known where there are two CPUs; of more, the names say it, and those without are taken to be as the next
- * one that is known.
+ * Who has waited for a lock that is passed on has others wait for it: it counts that in one word of its own, which whoever reads adds, and puts it where the rest is
+ * counted when there is more to note. (Counting it there when it waits the next time is no better: a wait in a hand-off is shorter than that.) After whom it then waited
+ * is known where there are two CPUs; of more, the names say it, and those without are taken to be as the next one that is known.
  */
 import { clock } from './clock.ts';
 import { record } from './histogram.ts';
 import {
-  Asked,
   ClassField,
+  HotField,
   LAST_SEEN,
   MATRIX,
   MATRIX_COLUMNS,
@@ -37,8 +37,8 @@ const IN_A_ROW = 4;
 export interface Contentions {
   /** Counts one. @param owner what the word said of who had the lock before */
   count(at: number, owner: number): void;
-  /** Counts what was left for later. */
-  settle(): void;
+  /** Counts what was left for later. @param line where the class lies in `hot` */
+  settle(at: number, line: number): void;
   /**
    * What the word is to say after an exclusive acquisition.
    * @param left what is left to count of its class, one less from acquisition to acquisition; 0 or less: it is timed
@@ -64,9 +64,9 @@ export function contentionsOf(
   me: number,
   { state, cost, waited }: { state: Waiting; cost: number; waited: (offset: number, place: number) => void },
 ): Contentions {
-  const { numbers, control, handle } = area;
+  const { numbers, handle } = area;
+  const hot = area.hotOf(me - 1);
   const block = area.block(me - 1);
-  const passed = area.asked(me - 1, Asked.passed);
   const columns = Math.min(handle.cpus, MATRIX_COLUMNS - 1);
   /** Contentions of which it is not known after whom they were, and of what. */
   let unknown = 0;
@@ -80,16 +80,16 @@ export function contentionsOf(
     MATRIX + (owner === 0 || owner === me || owner > columns ? columns : owner - 1);
 
   /** @param other who had it before, plus 1; 0: not known */
-  function after(at: number, other: number): void {
+  function after(at: number, other: number, times = 1): void {
     if (unknownOf !== at) unknown = 0;
     unknownOf = at;
     if (other === 0) {
-      unknown += 1;
-      numbers[at + MATRIX + columns]! += 1;
+      unknown += times;
+      numbers[at + MATRIX + columns]! += times;
       return;
     }
     numbers[at + MATRIX + columns]! -= unknown;
-    numbers[at + column(other)]! += unknown + 1;
+    numbers[at + column(other)]! += unknown + times;
     unknown = 0;
   }
 
@@ -114,13 +114,14 @@ export function contentionsOf(
 
   return {
     count,
-    settle() {
-      const line = control[passed]!;
-      if (line === 0) return;
-      control[passed] = 0;
-      const at = block + area.offsetOfLine(line);
-      count(at, PASSED_ON);
-      numbers[at + ClassField.acquisitionBounces]! += 1;
+    settle(at, line) {
+      const times = hot[line + HotField.passed]!;
+      if (times === 0) return;
+      hot[line + HotField.passed] = 0;
+      numbers[at + ClassField.contentions]! += times;
+      numbers[at + ClassField.acquisitionBounces]! += times;
+      numbers[at + ClassField.contentionBounces]! += times;
+      after(at, handle.cpus === 2 ? 3 - me : 0, times);
     },
     next(lock, left, owner) {
       const name = left <= 0 && me <= LAST_SEEN ? SEEN + me : PASSED_ON;

@@ -75,7 +75,6 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
   const me = cpu.id + 1;
   const bell = area.asked(cpu.id, Asked.bell);
   const askedFor = area.asked(cpu.id, Asked.lock);
-  const passed = area.asked(cpu.id, Asked.passed);
   const window = area.registry(Registry.window);
   const points = pointsOf(area, cpu.id);
   const holds = new HoldsInProgress(area, cpu.id);
@@ -86,7 +85,6 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
 
   const waiting = hearWaiting(cpu.isa, me, {
     rare: (elapsed, count) => gap(elapsed, count, WAIT_PERIOD),
-    before: () => contentions.settle(),
     look: () => {
       const lock = keep ? cpu.isa.read(cpu.area + CpuArea.waitingFor) : 0;
       const last = lock === 0 ? 0 : locks[lock >>> 2]! & OWNER;
@@ -140,9 +138,7 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
       acquiredSlowly(lock, mode);
       return;
     }
-    // One is left from before, where a handler has taken a lock.
-    if (control[passed] !== 0) contentions.settle();
-    control[passed] = lineOf(word, mode);
+    hot[lineOf(word, mode) + HotField.passed]! += 1;
     // waiting.clear(), where nobody has looked.
     state.waited = false;
     state.expected = me;
@@ -164,6 +160,7 @@ export function statCpu(handle: StatHandle, cpu: Cpu, { classOf, keep = true }: 
     const from = state.since;
     const next = contentions.next(lock, hot[line]!, owner);
     if (state.waited) {
+      contentions.settle(at, line);
       contentions.count(at, owner);
       waiting.clear();
     }

@@ -28,8 +28,6 @@ export interface Waiting {
 export interface Hearing {
   /** How many waits to let pass before the next one is timed, when so many took so long, in ns. */
   readonly rare: (elapsed: number, count: number) => number;
-  /** What there is to do, since this CPU has the time. */
-  readonly before: () => void;
   /** Looks where this wait was called from. */
   readonly look: () => number;
 }
@@ -53,7 +51,7 @@ const LOOK_SHARE = 2000;
 const FIRST_LOOKS = 16;
 
 /** Lets a CPU's waiting be heard; before its operations are made, and once. */
-export function hearWaiting(isa: Isa, me: number, { rare, before, look }: Hearing): Heard {
+export function hearWaiting(isa: Isa, me: number, { rare, look }: Hearing): Heard {
   const { spinWhile, spinWhileAny, spinBriefly, wait, pause } = isa;
   const state: Waiting = { waited: false, expected: me, since: 0, long: false, place: -1 };
   const aside: Waiting[] = [];
@@ -88,7 +86,6 @@ export function hearWaiting(isa: Isa, me: number, { rare, before, look }: Hearin
     waits += 1;
     state.waited = true;
     state.expected = NOBODY;
-    before();
     left -= 1;
     if (left > 0) return;
     const now = clock();

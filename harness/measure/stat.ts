@@ -12,7 +12,6 @@ import { mapFrames, shortPath } from '../cpus/source-map.ts';
 import { Merged } from './histogram.ts';
 import type { ContentionPoint, LockClassStats, LockMode, Span } from './schema.ts';
 import {
-  Asked,
   BlockField,
   ClassField,
   HOLD,
@@ -83,8 +82,7 @@ function classStats(area: StatArea, name: string, number: number, mode: LockMode
   const acquisitions = byCpu.reduce((total, each) => total + each, 0);
   // What CPUs leave for later; of two CPUs, that it was after the other one is known.
   const later = cpus.map((_at, cpu) => {
-    const line = area.control[area.asked(cpu, Asked.passed)]!;
-    return line !== 0 && area.offsetOfLine(line) === offset ? 1 : 0;
+    return area.passedOn(cpu, number, read);
   });
   const left = later.reduce<number>((total, each) => total + each, 0);
   const contentions = sum(ClassField.contentions) + left;

@@ -198,7 +198,7 @@ test('a lock that is passed on: every acquisition is a bounce, one by one, until
   pair(holder);
   for (let round = 1; round <= 500; round += 1) {
     pair(waiter);
-    // Before the CPU has got round to count it.
+    // Before it is put where the rest is counted.
     assert.equal([row().contentions, row().contentionBounces], [round, round]);
     pair(holder);
     assert.is(row().acquisitionBounces, 2 * round);
@@ -315,7 +315,8 @@ test('of three CPUs in turn it is known after whom each waited, or not at all', 
     [2, 1],
   ] as const) {
     const row = matrix[waiter]!;
-    assert.ok(row[before]! > 0, JSON.stringify(matrix));
+    // All but those since a name was seen last.
+    assert.ok(row[before]! > rounds / 2, JSON.stringify(matrix));
     assert.is(row[before]! + row[3]!, rounds, JSON.stringify(matrix));
   }
 });
