@@ -11,7 +11,7 @@ import {
 } from '../../harness/measure/histogram.ts';
 import type { LockClassStats, LockMode } from '../../harness/measure/schema.ts';
 import { readStat, statCpu, statMemory } from '../../harness/measure/stat.ts';
-import { LAST_SEEN, PASSED_ON, SEEN } from '../../harness/measure/stat-area.ts';
+import { LAST_SEEN, OWNER, PASSED_ON, SEEN, StatArea } from '../../harness/measure/stat-area.ts';
 import { isBounce } from '../../harness/measure/stat-contended.ts';
 import { classFromName } from '../../harness/measure/stat-names.ts';
 import { loadLock } from '../../src/catalog.ts';
@@ -307,6 +307,9 @@ test('of three CPUs in turn it is known after whom each waited, or not at all', 
       ops.release(lock);
     }
   const { matrix, contentions, contentionBounces } = readStat(handle)[0]!;
+  // Nobody writes the name of each that has it, in its turn.
+  const seen = new StatArea(handle).locks[lock >>> 2]! & OWNER;
+  assert.ok(seen >= SEEN, `${seen}`);
   // Nobody had it before the first.
   assert.equal([contentions, contentionBounces], [3 * rounds, 3 * rounds - 1]);
   for (const [waiter, before] of [

@@ -125,11 +125,12 @@ test('CSV holds what was measured, digit by digit', async () => {
   const expected = points.filter(({ section }) => section === 500);
   assert.is(rows.length, expected.length);
   const at = (row: string[], column: string): string => row[head!.indexOf(column)]!;
-  for (const { lock, cpus, throughput, stalled } of expected) {
+  for (const { lock, cpus, throughput, stalled, violation } of expected) {
     const row = rows.find((each) => at(each, 'lock') === lock && at(each, 'cpus') === String(cpus))!;
     assert.is(at(row, 'throughput_per_s'), throughput ? String(throughput.median) : '');
     assert.is(at(row, 'throughput_high'), throughput ? String(throughput.high) : '');
     assert.is(at(row, 'state').includes('stalled'), stalled !== undefined, at(row, 'state'));
+    assert.is(at(row, 'state').includes('let two in'), violation === true, at(row, 'state'));
   }
 });
 
