@@ -30,8 +30,7 @@ export interface Budget {
   readonly padding: { readonly time: number };
   /** Blocks of each engine. */
   readonly traced: { readonly rounds: number };
-  /** Blocks of each lock with statistics and without, milliseconds of those where two CPUs contend, and of what is planted. */
-  /** Teams, one after the other, and rounds of each. */
+  /** Teams of each lock, one after the other, blocks of each with statistics and without, milliseconds of those where two CPUs contend, and of what is planted. */
   readonly stat: {
     readonly teams: number;
     readonly rounds: number;

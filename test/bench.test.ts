@@ -11,6 +11,7 @@ import { type NativePeers, nativePeers } from '../bench/native.ts';
 import { crowding } from '../bench/oversubscribed.ts';
 import { caseName, formsOf } from '../bench/rounds.ts';
 import type { Budget } from '../bench/section.ts';
+import { STAT_ROWS } from '../bench/stat.ts';
 import { barsTable, uncontendedTable } from '../bench/table.ts';
 import type { BenchSubject } from '../bench/team.ts';
 import type { AnyLock } from '../src/locking/define.ts';
@@ -165,6 +166,18 @@ sections('the command is timed up to its first acquisition', async () => {
   // Between 1 ms, in which no Node starts, and the minute after which it would have been given up.
   const ms = row?.figures['first acquisition']?.value ?? 0;
   assert.ok(ms > 1 && ms < 60_000, String(ms));
+});
+
+sections('locks are measured with lock statistics and without, by each team', async () => {
+  const { sections: rows } = await run(['stat'], []);
+  assert.equal(
+    rows.stat!.map(({ name }) => name),
+    STAT_ROWS,
+  );
+  for (const { name, figures } of rows.stat!.filter(({ name }) => name.endsWith(' free'))) {
+    const { value, low, high } = figures['with / without']!;
+    assert.ok(figures.ns!.value > 0 && low > 0 && low <= value && value <= high, `${name} ${value}`);
+  }
 });
 
 sections('more than two cores: the crowd is bound to two, or grows with them', () => {

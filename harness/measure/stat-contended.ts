@@ -12,8 +12,8 @@
  * So a name stays there only as long as nobody has waited since: two acquisitions without waiting, one after the other, by one CPU, and it is passed on no longer.
  *
  * Who has waited for a lock that is passed on has others wait for it: it counts that in one word of its own, which whoever reads adds, and puts it where the rest is
- * counted when there is more to note. (Counting it there when it waits the next time is no better: a wait in a hand-off is shorter than that.) After whom it then waited
- * is known where there are two CPUs; of more, the names say it, and those without are taken to be as the next one that is known.
+ * counted when there is more to note. After whom it then waited is known where there are two CPUs; of more, the names say it, and those
+ * without are taken to be as the next one that is known.
  */
 import { clock } from './clock.ts';
 import { record } from './histogram.ts';

@@ -81,10 +81,8 @@ function classStats(area: StatArea, name: string, number: number, mode: LockMode
   const byCpu = cpus.map((_at, cpu) => area.acquisitions(cpu, number, read));
   const acquisitions = byCpu.reduce((total, each) => total + each, 0);
   // What CPUs leave for later; of two CPUs, that it was after the other one is known.
-  const later = cpus.map((_at, cpu) => {
-    return area.passedOn(cpu, number, read);
-  });
-  const left = later.reduce<number>((total, each) => total + each, 0);
+  const later = cpus.map((_at, cpu) => area.passedOn(cpu, number, read));
+  const left = later.reduce((total, each) => total + each, 0);
   const contentions = sum(ClassField.contentions) + left;
   const waiters = addPoints(area, offset, WAITER);
   const looks = waiters.reduce((total, { count }) => total + count, 0);

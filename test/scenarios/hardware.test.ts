@@ -15,7 +15,10 @@ const long = longOnly(test);
 const DEADLINE = 240_000;
 /** Episodes of a fixed twin. */
 const EPISODES = 1024;
-/** Runs in which a broken one must fail, each with a seed of its own: one of the first few does where both CPUs have a core, and many may be silent where others keep the cores busy. */
+/**
+ * Runs in which a broken one must fail, each with a seed of its own: one of the first few does where both CPUs have a core, and many may be silent where others keep
+ * the cores busy.
+ */
 const RUNS = 300;
 
 const SHOWN = [
