@@ -9,6 +9,7 @@ import { summarize } from '../../harness/torture/summary.ts';
 import type { Kernel } from '../../src/mm/index.ts';
 import { type MlockName, MmMlockError, regimeByName, VM, Vma } from '../../src/mm/index.ts';
 import { quiescent, takeCensus } from '../../src/mm/oracles/index.ts';
+import { ptePresent } from '../../src/mm/pte.ts';
 import * as mixes from '../fixtures/mm/mlock-mixes.ts';
 import { CROWDED, churn, oneCpu } from '../fixtures/mm/workload.ts';
 import { seed } from '../seed.ts';
@@ -74,6 +75,31 @@ for (const [name, [regime, says]] of Object.entries(PLACES) as [MlockName, (type
       sentences.join('\n'),
     );
   });
+
+/** Two address spaces lock a page of a file that is on its way to the list, and one unlocks it. @returns what O-MLOCK-STRONG says then, and when reclaim has met the page */
+function lockedTwice(mlock: MlockName): readonly [said: number, marked: boolean, stays: boolean] {
+  const { k } = oneCpu(CROWDED, () => ({ mlock }), seed);
+  const file = k.pageCache.create(1);
+  const mms = [k.mms.create(), k.mms.create()] as const;
+  for (const mm of mms) {
+    k.maps.mmap(mm, { address: 0x10000, length: 4096, flags: VM.READ | VM.SHARED, file });
+    assert.is(k.maps.mlock(mm, 0x10000, 4096), 0);
+  }
+  k.lru.drain();
+  assert.is(k.maps.munlock(mms[1], 0x10000, 4096), 0);
+  assert.equal(quiescent(k), []);
+  const strong = (): number => quiescent(k, { only: ['O-MLOCK-STRONG'] }).length;
+  const said = strong();
+  for (let round = 0; round < 4; round += 1) k.reclaim.balance(CROWDED.frames!);
+  assert.equal(quiescent(k), []);
+  return [said, strong() === 0, ptePresent(k.pgtable.read(k.pgtable.lookup(mms[0], 0x10000)))];
+}
+
+test('a count in lru is lost while the page is on its way to the list: reclaim meets the vma and marks the page again; exact designs keep the mark', () => {
+  assert.equal(lockedTwice('lru-count'), [1, true, true]);
+  for (const exact of ['bit', 'count', 'off-lru'] as const)
+    assert.equal(lockedTwice(exact), [0, true, true], exact);
+});
 
 const MIXES = [mixes.refile, mixes.bit, mixes.count, mixes.offLru, mixes.lruCount];
 const some = inTurn(test, 2);
