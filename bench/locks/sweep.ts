@@ -84,6 +84,9 @@ function chunks<Item>(items: readonly Item[], size: number): Item[][] {
   return all;
 }
 
+const cellKey = ({ name }: { readonly name: string }, setting: Setting): string =>
+  `${name} ${keyOf(setting)}`;
+
 /** A sweep in progress. */
 class Sweep {
   private readonly plan: SweepPlan;
@@ -98,15 +101,15 @@ class Sweep {
     this.cores = cores;
   }
 
-  private cell({ name }: Swept, setting: Setting): Cell {
-    const key = `${name} ${keyOf(setting)}`;
+  private cell(lock: Swept, setting: Setting): Cell {
+    const key = cellKey(lock, setting);
     const cell = this.cells.get(key) ?? { forks: [] };
     this.cells.set(key, cell);
     return cell;
   }
 
-  private peerCell({ name }: SweepPeer, setting: Setting): PeerCell {
-    const key = `${name} ${keyOf(setting)}`;
+  private peerCell(peer: SweepPeer, setting: Setting): PeerCell {
+    const key = cellKey(peer, setting);
     const cell = this.peerCells.get(key) ?? { forks: [] };
     this.peerCells.set(key, cell);
     return cell;
@@ -170,7 +173,19 @@ class Sweep {
       stalled: of('stalled'),
       failed: of('failed'),
       broken: this.plan.locks.some(({ name, peer }) => peer === undefined && this.broken.has(name)),
+      told: this.plan.locks.flatMap((lock) => this.wrongWith(lock) ?? []),
     };
+  }
+
+  /** What went wrong with a lock, the first of it if there is more. */
+  private wrongWith(lock: Swept): string | undefined {
+    const { settings } = this.plan;
+    const broken = this.broken.get(lock.name);
+    // Who let two in is named there.
+    if (broken !== undefined) return lock.peer === undefined ? broken : undefined;
+    const found = settings.flatMap((setting) => this.cells.get(cellKey(lock, setting))?.problem ?? []);
+    const times = found.length > 1 ? ` (${found.length} of ${settings.length} settings failed)` : '';
+    return found[0] && `${lock.name}: ${found[0].text}${times}`;
   }
 
   /** The points of what is known so far. */
@@ -221,6 +236,8 @@ export interface SweepProblems {
   readonly stalled: boolean;
   readonly failed: boolean;
   readonly broken: boolean;
+  /** A sentence for each lock that did. */
+  readonly told: readonly string[];
 }
 
 /** What a sweep found. */

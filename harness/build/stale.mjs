@@ -2,18 +2,19 @@
  * Keeps dist what the sources say, cheaply: no compiler is started when nothing changed.
  *
  *   node harness/build/stale.mjs           builds if dist does not stem from the sources as they are now
- *   node harness/build/stale.mjs --stamp   after a build: removes what is left of deleted sources, records the sources
+ *   node harness/build/stale.mjs --stamp   after a build: removes what is left of deleted sources, lets commands be run, records the sources
  *
  * The record is path, size and time of each source, so that a file that was deleted, renamed or set back to an older version
  * counts as a change too. A build that fails leaves no new record and is tried again.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const folders = ['src', 'workers', 'harness', 'bench', 'test'];
+const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const record = join(root, 'dist', '.sources');
 
 function filesBelow(folder) {
@@ -48,6 +49,8 @@ function prune() {
 
 if (process.argv.includes('--stamp')) {
   prune();
+  // npm does that when it installs; a folder that was removed and built again is a new one.
+  for (const command of Object.values(bin)) chmodSync(join(root, command), 0o755);
   writeFileSync(record, sources());
 } else if (!existsSync(record) || readFileSync(record, 'utf8') !== sources()) {
   console.error('dist does not match the sources: building');

@@ -203,6 +203,7 @@ export async function runBenchLocks(names: readonly string[], options: Options):
     if (toStdout) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
     for (const text of closing(document, axes, cores, choices.compare)) say(text);
     unwritten.say();
+    for (const each of swept.problems.told) process.stderr.write(`lockrig: ${each}\n`);
     if (choices.out !== undefined) {
       const { reportOf } = await import('./run-report.ts');
       say(`report: ${await reportOf(choices.out)}`);

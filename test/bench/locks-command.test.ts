@@ -67,7 +67,7 @@ test('a peer stands beside locks; one that fails, lets two in or cannot is told 
     2,
   );
   assert.is(complete, true);
-  assert.equal(problems, { stalled: false, failed: false, broken: false });
+  assert.equal(problems, { stalled: false, failed: false, broken: false, told: [] });
   const of = (lock: string) => points.filter((point) => point.lock === lock);
   assert.ok(of('ticket').every(({ throughput }) => throughput?.samples.length === 4));
   for (const { throughput, peer: from, latency, p99, handoffs } of of('good')) {

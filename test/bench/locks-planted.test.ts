@@ -74,6 +74,7 @@ test(
     }
     assert.match(ended.stdout, /stalled !/);
     assert.match(ended.stdout, /stalls does not always come to an end/);
+    assert.match(ended.stderr, /^lockrig: stalls: .*deadlock, proven.*$/m);
   },
   { deadline: 120_000 },
 );
@@ -88,6 +89,7 @@ test(
     assert.is(ended.code, 1, said(ended));
     const points = of(document, 'busted/no-exclusion');
     assert.is(points.length, 2);
+    assert.match(ended.stderr, /^lockrig: 'busted\/no-exclusion' let two CPUs in: .*$/m);
     for (const point of points) {
       assert.is(point.throughput, undefined);
       assert.is(point.violation, true);
@@ -125,6 +127,9 @@ some(
     assert.is(ended.code, 4, said(ended));
     assert.match(of(document, 'throws')[0]?.skipped ?? '', /planted/);
     assert.match(of(document, 'kills')[0]?.skipped ?? '', /its process has ended, SIGKILL/);
+    assert.match(ended.stderr, /^lockrig: throws: .*planted.*$/m);
+    assert.match(ended.stderr, /^lockrig: kills: its process has ended, SIGKILL.*$/m);
+    assert.not.match(ended.stderr, /ticket/);
     assert.ok(of(document, 'ticket')[0]?.throughput);
   },
   { deadline: 120_000 },
