@@ -71,6 +71,10 @@ export function describeCpu(state: CpuState, edges: readonly WaitEdge[], name: N
   if (state.blocked === 'no') parts.push('running');
   else if (state.blocked === 'wait')
     parts.push(`asleep in wait on ${name(state.addr)} (expected ${state.value}, now ${state.now})`);
-  else parts.push(`in spinWhile on ${name(state.addr)} while it is ${state.value}`);
+  else {
+    // It may have changed without the CPU having been told, or let run.
+    const now = state.now === state.value ? '' : ` (now ${state.now})`;
+    parts.push(`in spinWhile on ${name(state.addr)} while it is ${state.value}${now}`);
+  }
   return `${parts[0]}: ${parts.slice(1).join('; ')}`;
 }

@@ -73,7 +73,7 @@ export function spf(k: Kernel, rules: SpfRules = SPF_DESIGNS.off): Spf {
     counters: counting.read,
     writers,
     vmas,
-    locks: rules.lookup === 'vma lock' ? endingWrites(k.locks, k.isa) : k.locks,
+    locks: rules.lookup === 'vma lock' ? endingWrites(k) : k.locks,
     around: on ? spfAround(k, rules) : {},
     marked: on ? markedIsa(k.isa, rules) : undefined,
   };

@@ -3,6 +3,7 @@
  * is counted; what writers do to vm_sequence; and collapse. What happens between CPUs is in spf-races.test.ts.
  */
 import * as assert from 'uvu/assert';
+import { LINE } from '../../src/memory/index.ts';
 import { EINVAL } from '../../src/mm/errno.ts';
 import { VM_FAULT_MAJOR, VM_FAULT_RETRY, VM_FAULT_SIGSEGV } from '../../src/mm/fault.ts';
 import {
@@ -72,6 +73,30 @@ function one(design: SpfName | SpfRules, regime = 'AM') {
   return { k, machine, mm, vma, sequence, speculate, aborts };
 }
 const SECOND = BASE + PAGE_SIZE;
+
+test('per-VMA locks: who gives mmap_sem up ends all writing; other semaphores change nothing but themselves', () => {
+  const { k, machine, mm } = one('per-vma-lock');
+  const { rwsem } = k.locks;
+  const lines = 64;
+  const before = machine.alloc(2 * LINE * lines);
+  const lock = before + LINE * lines;
+  const ends = (how: (semaphore: number) => void, semaphore: number): number => {
+    const seq = k.isa.read(mm + Mm.mm_lock_seq);
+    rwsem.acquireWrite(semaphore);
+    how(semaphore);
+    return k.isa.read(mm + Mm.mm_lock_seq) - seq;
+  };
+  const downgraded = (semaphore: number): void => {
+    rwsem.downgrade(semaphore);
+    rwsem.releaseRead(semaphore);
+  };
+  for (const how of [rwsem.releaseWrite, downgraded]) {
+    assert.is(ends(how, mm + Mm.mmap_sem), 1);
+    assert.is(ends(how, lock), 0);
+  }
+  for (let word = before; word < before + 2 * LINE * lines; word += 4)
+    assert.is(k.isa.read(word), 0, `${word - lock} bytes from the semaphore`);
+});
 
 test('what is there is served without mmap_sem: a page, a copy of one, one that is read in', () => {
   const { k, mm, speculate } = one('v11');

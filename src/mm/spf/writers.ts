@@ -75,12 +75,18 @@ export function spfHooks({ isa, locks }: Kernel, { lookup, writers }: SpfRules):
   };
 }
 
-/** What writers of mmap_sem do besides when they give it up (vma_end_write_all). */
-export function endingWrites(locks: MmLocks, isa: Isa): MmLocks {
+/** What writers of mmap_sem do besides when they give it up (vma_end_write_all). Other semaphores, of vmas and of drivers, are as ever. */
+export function endingWrites({
+  isa,
+  locks,
+  slabs: { mms },
+}: Pick<Kernel, 'isa' | 'locks' | 'slabs'>): MmLocks {
   const { rwsem } = locks;
   const over = (lock: Addr): void => {
-    const seq = lock - Mm.mmap_sem + Mm.mm_lock_seq;
-    isa.storeRelease(seq, isa.readOnce(seq) + 1);
+    const mm = lock - Mm.mmap_sem;
+    const index = mms.indexOf(mm);
+    if (index < 0 || mms.objectAt(index) !== mm) return;
+    isa.storeRelease(mm + Mm.mm_lock_seq, isa.readOnce(mm + Mm.mm_lock_seq) + 1);
   };
   return {
     ...locks,
