@@ -2,9 +2,13 @@
  * Machines that are stuck are found, told from those that are slow, and explained: what kind, who waits for whom, where in the code.
  */
 import * as assert from 'uvu/assert';
+import { describeCpu } from '../../harness/cpus/graph.ts';
+import { stateOf } from '../../harness/cpus/watchdog.ts';
 import type { StallReport, TortureParams, TortureResult } from '../../harness/index.ts';
 import { summarize, torture } from '../../harness/index.ts';
+import { BLOCKED_SPIN, WaitRecord } from '../../src/arch/index.ts';
 import { type AnyLock, lockByName } from '../../src/index.ts';
+import { CpuArea, createMachine } from '../../src/memory/index.ts';
 import { abba, asleep, deaf, elsewhere, kept, shut, url } from '../fixtures/torture/locks.ts';
 import { suite } from '../suite.ts';
 
@@ -122,6 +126,21 @@ test('what a watchdog is told to ignore it does not report, and the run ends all
     { url, stacks: false },
   );
   assert.equal([result.verdict, result.oracle, result.stall], ['success', undefined, undefined]);
+});
+
+test('a word that a CPU spins on is told with what it holds now, where that has changed', () => {
+  const machine = createMachine({ cpus: 1 });
+  const [record, word] = [machine.areaOf(0) + CpuArea.waitRecord, machine.alloc(64)];
+  for (const [field, value] of [
+    [WaitRecord.blocked, BLOCKED_SPIN],
+    [WaitRecord.addr, word],
+    [WaitRecord.value, 1],
+  ] as const)
+    machine.boot.store(record + field, value);
+  const told = (): string => describeCpu(stateOf(machine, 0), [], () => 'the word');
+  assert.is(told(), 'CPU 0: in spinWhile on the word while it is 1 (now 0)');
+  machine.boot.store(word, 1);
+  assert.is(told(), 'CPU 0: in spinWhile on the word while it is 1');
 });
 
 test.run();
