@@ -45,6 +45,13 @@ export interface Heard {
 }
 
 const NOBODY = -1;
+/** What `slowly` does: notes that a wait begins; waits in one of these ways. */
+const BEGINS = 0;
+const SPINS = 1;
+const SPINS_FOR_ANY = 2;
+const SLEEPS = 3;
+const PAUSES = 4;
+const NO_PAIRS: readonly number[] = [];
 /** Nanoseconds between two looks at where is waited, and how many times as long as one has taken; the first few come at once. */
 const LOOK_PERIOD = 2e6;
 const LOOK_SHARE = 2000;
@@ -82,37 +89,55 @@ export function hearWaiting(isa: Isa, me: number, { rare, look }: Hearing): Hear
     if (before) Object.assign(state, before);
   }
 
-  function begins(): void {
-    waits += 1;
-    state.waited = true;
-    state.expected = NOBODY;
-    left -= 1;
-    if (left > 0) return;
-    const now = clock();
-    state.since = now;
-    passed = rare(now - timedAt, passed);
-    left = passed;
-    timedAt = now;
-    if (looks >= FIRST_LOOKS && now < nextLook) return;
-    looks += 1;
-    state.place = look();
-    const after = clock();
-    nextLook = after + Math.max(LOOK_PERIOD, LOOK_SHARE * (after - now));
-  }
-
-  /** It will take a while. */
-  function outlasts(): void {
-    if (state.long) return;
-    state.long = true;
-    const now = clock();
-    if (state.since === 0) state.since = now - briefCost;
-    else briefCost += (now - state.since - briefCost) / (briefCost === 0 ? 1 : 8);
-  }
-
-  function through<Result>(run: () => Result): Result {
+  /**
+   * All that is seldom, or done while it waits anyway. In one function, too large for V8 to put it into every place where a lock is taken: of smaller ones it would, and then find no room there for
+   * what a hand-off waits for.
+   */
+  function slowly(
+    what: number,
+    addr: Addr,
+    value: number,
+    pairs: readonly number[],
+    timeout?: number,
+  ): number {
+    if (what === BEGINS) {
+      waits += 1;
+      state.waited = true;
+      state.expected = NOBODY;
+      left -= 1;
+      if (left > 0) return 0;
+      const now = clock();
+      state.since = now;
+      passed = rare(now - timedAt, passed);
+      left = passed;
+      timedAt = now;
+      if (looks >= FIRST_LOOKS && now < nextLook) return 0;
+      looks += 1;
+      state.place = look();
+      const after = clock();
+      nextLook = after + Math.max(LOOK_PERIOD, LOOK_SHARE * (after - now));
+      return 0;
+    }
+    // It will take a while.
+    if ((what === SPINS || what === SLEEPS) && !state.long) {
+      state.long = true;
+      const now = clock();
+      if (state.since === 0) state.since = now - briefCost;
+      else briefCost += (now - state.since - briefCost) / (briefCost === 0 ? 1 : 8);
+    }
     push();
     try {
-      return run();
+      switch (what) {
+        case SPINS:
+          return spinWhile.call(isa, addr, value);
+        case SPINS_FOR_ANY:
+          return spinWhileAny.call(isa, pairs);
+        case SLEEPS:
+          return wait.call(isa, addr, value, timeout);
+        default:
+          pause.call(isa);
+          return 0;
+      }
     } finally {
       pop();
     }
@@ -120,30 +145,28 @@ export function hearWaiting(isa: Isa, me: number, { rare, look }: Hearing): Hear
 
   Object.assign(isa, {
     spinWhile(addr: Addr, value: number): number {
-      if (!state.waited) begins();
+      if (!state.waited) slowly(BEGINS, addr, value, NO_PAIRS);
       if (!state.long) {
         const now = spinBriefly.call(isa, addr, value);
         if (now !== (value | 0)) return now;
-        outlasts();
       }
-      return through(() => spinWhile.call(isa, addr, value));
+      return slowly(SPINS, addr, value, NO_PAIRS);
     },
     spinWhileAny(pairs: readonly number[]): number {
-      if (!state.waited) begins();
-      return through(() => spinWhileAny.call(isa, pairs));
+      if (!state.waited) slowly(BEGINS, 0, 0, NO_PAIRS);
+      return slowly(SPINS_FOR_ANY, 0, 0, pairs);
     },
     spinBriefly(addr: Addr, value: number): number {
-      if (!state.waited) begins();
+      if (!state.waited) slowly(BEGINS, addr, value, NO_PAIRS);
       return spinBriefly.call(isa, addr, value);
     },
     wait(addr: Addr, value: number, timeout?: number): number {
-      if (!state.waited) begins();
-      outlasts();
-      return through(() => wait.call(isa, addr, value, timeout));
+      if (!state.waited) slowly(BEGINS, addr, value, NO_PAIRS);
+      return slowly(SLEEPS, addr, value, NO_PAIRS, timeout);
     },
     pause(): void {
-      if (!state.waited) begins();
-      through(() => pause.call(isa));
+      if (!state.waited) slowly(BEGINS, 0, 0, NO_PAIRS);
+      slowly(PAUSES, 0, 0, NO_PAIRS);
     },
   });
 
