@@ -46,7 +46,7 @@ const formsOf = (name: string): readonly string[] =>
         : ['L', 'AM'];
 
 // Most of the time goes into starting CPUs, so they take turns.
-const some = inTurn(test, 5);
+const some = inTurn(test, 2);
 for (const name of workloadNames)
   for (const regime of formsOf(name)) {
     some(`${name}: every law holds under ${regime} (seed ${seed})`, async () => {
